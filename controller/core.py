@@ -1,0 +1,64 @@
+"""What the HTTP side may ask of a running controller."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.engine.base import Engine, EngineInfo, PullProgress
+from controller.settings import Settings
+from controller.store.base import Store
+from resources.errors import UserError
+from resources.meta import Key, Manifest
+from resources.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What applying one manifest would do. action: create | configure | unchanged | delete |
+    refused (then error says why)."""
+
+    key: Key
+    action: str
+    plan: Plan
+    changes: tuple[str, ...] = ()
+    error: UserError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """role: leader | standby | starting. reasons: why not ready (empty when ready)."""
+
+    role: str
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return not self.reasons
+
+
+class Preview(Protocol):
+    async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[tuple[Key, Plan]]:
+        """What the next pass of each key would do (None: of all), read authoritatively."""
+        ...
+
+    async def diff(self, manifests: Sequence[Manifest], source: str) -> Sequence[Difference]:
+        """What applying them would do, together, in dependency order; nothing is written."""
+        ...
+
+
+@dataclass(frozen=True)
+class Core:
+    settings: Settings
+    store: Store
+    engine: Engine
+    preview: Preview
+    readiness: Callable[[], Readiness]
+    engine_info: Callable[[], EngineInfo | None]
+    pulls: Callable[[], AsyncIterator[PullProgress]]
+    """Progress of image pulls from now on, until closed."""
+    adopt_engine: Callable[[], object]
+    """Awaitable: binds the store to the engine that answers now and resumes acting."""
+    instance: str
+    version: str

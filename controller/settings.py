@@ -1,0 +1,131 @@
+"""Every limit and timeout, documented field by field.
+
+Each field ``some_name`` has the environment variable ``SKYCTL_SOME_NAME``; flags beat it. Durations
+are written as in manifests (``30s``) and held in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from resources.errors import UserError
+from resources.quantity import parse_duration
+
+
+def _seconds(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+def default_state_dir() -> Path:
+    """``SKYCTL_STATE_DIR``, else ``$XDG_STATE_HOME/skyctl``, else ``~/.local/state/skyctl``."""
+    if given := os.environ.get("SKYCTL_STATE_DIR"):
+        return Path(given)
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "skyctl"
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state_dir: Path = Field(default_factory=default_state_dir)
+    """Embedded database, socket and keys live here, mode 0700."""
+    database_url: str | None = None
+    """PostgreSQL of the store; None starts a private one under the state directory."""
+    listen: str = "127.0.0.1:8900"
+    """HOST:PORT for /metrics, /healthz and /readyz; '' serves none."""
+    log_format: str | None = None
+    """'console' or 'json'; None: console on a terminal, else json."""
+    log_level: str = "info"
+
+    resync_interval: Seconds = 60.0
+    """Everything is looked at again this often, each key with its own jitter."""
+    resync_jitter: float = 0.2
+    """Share of the interval by which a resync is moved at random."""
+    resync_inspect_share: float = 0.2
+    """Share of the containers inspected anew at each resync."""
+    workers: int = 16
+    """Keys worked on at once."""
+    engine_concurrency: int = 8
+    """Changing engine calls under way at once (creates, starts, stops, removals)."""
+    pull_concurrency: int = 3
+    """Image pulls under way at once."""
+    backoff_base: Seconds = 0.5
+    """First retry waits up to this; doubled at each failure, with full jitter."""
+    backoff_cap: Seconds = 60.0
+    """No retry waits longer."""
+    engine_timeout: Seconds = 60.0
+    """One engine call other than a pull or a stop."""
+    pull_timeout: Seconds = 900.0
+    """One image pull."""
+    engine_silence: Seconds = 300.0
+    """The event stream saying nothing for this long is taken for dead and reopened."""
+    store_timeout: Seconds = 10.0
+    """One statement of the store."""
+    canary_interval: Seconds = 5.0
+    """The listening connection proves that notifications still arrive this often."""
+    leader_beat: Seconds = 1.0
+    """The leader proves its lock this often."""
+    leader_timeout: Seconds = 5.0
+    """A leader that could not for this long stops acting; the server drops its lock then."""
+    drain_timeout: Seconds = 20.0
+    """On SIGTERM, running passes may finish for this long."""
+    event_retention: Seconds = 7 * 86400.0
+    """Events older than this are deleted."""
+
+    network_pool: str = "10.128.0.0/9"
+    """Where organizations' subnets are cut from."""
+    network_prefix: int = Field(default=24, ge=16, le=29)
+    """Prefix length of each organization's subnet."""
+    host_ports: str | None = None
+    """'LOW-HIGH': host ports that services may publish; None: none."""
+    mass_change_percent: float = 30.0
+    """Inferred deletions of more than this share of a source are held ..."""
+    mass_change_minimum: int = 5
+    """... when they are at least this many."""
+
+    @property
+    def socket(self) -> Path:
+        return self.state_dir / "skyctl.sock"
+
+    @property
+    def host_port_range(self) -> tuple[int, int] | None:
+        if not self.host_ports:
+            return None
+        low, _, high = self.host_ports.partition("-")
+        return int(low), int(high or low)
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, **flags: Any
+) -> Settings:
+    """Flags (None: not given) beat the environment. Raises UserError CONFIGURATION_INVALID."""
+    env = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        if (text := env.get("SKYCTL_" + name.upper())) not in (None, ""):
+            values[name] = text
+    values.update({k: v for k, v in flags.items() if v is not None})
+    try:
+        return Settings(**values)
+    except (ValidationError, ValueError) as error:
+        raise UserError(
+            "CONFIGURATION_INVALID",
+            f"a setting is invalid: {_first(error)}",
+            suggestions=["check the flags and the SKYCTL_* environment variables"],
+        ) from error
+
+
+def _first(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        item = error.errors()[0]
+        name = ".".join(str(part) for part in item["loc"])
+        return f"{name} (SKYCTL_{name.upper()}): {item['msg']}"
+    return str(error)

@@ -1,0 +1,197 @@
+"""Desired state and status behind one Protocol. PostgreSQL is the implementation.
+
+Users and the panel write ``resources``; the controller alone writes everything else, and each
+of its writes carries the leader's epoch: a write from an older epoch raises ``Deposed`` and
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from resources.context import Retained
+from resources.meta import Entry, Key, Manifest
+from resources.plan import StoreStep
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached or did not answer in time. Nothing may be changed meanwhile."""
+
+
+class Deposed(Exception):
+    """Another controller leads: stop acting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """action: created | configured | unchanged."""
+
+    key: Key
+    action: str
+    uid: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """type: Normal | Warning. reason: CamelCase. Equal ones in a row are counted."""
+
+    uid: str
+    key: Key
+    type: str
+    reason: str
+    message: str
+    at: datetime | None = None
+    count: int = 1
+    first_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A batch of inferred deletions that waits for a person (``skyctl guard``).
+
+    source: ``manifest:NAME`` or ``engine`` (objects without a row). items: keys, or rendered
+    steps for engine objects. state: held | approved | discarded. total: what the source had.
+    """
+
+    id: str
+    source: str
+    items: tuple[str, ...]
+    total: int
+    state: str
+    at: datetime
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    generation: int
+    spec: Mapping[str, Any]
+    at: datetime
+    by: str | None
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the listener heard. key None: something was missed, read everything again."""
+
+    key: Key | None
+    reason: str = ""
+
+
+class Store(Protocol):
+    """All methods raise StoreUnavailable; writers raise UserError for refusals."""
+
+    # -- reading
+    async def entries(self) -> Sequence[Entry]:
+        """All rows, from one snapshot. Raises rather than answering partly."""
+        ...
+
+    async def entry(self, key: Key) -> Entry | None: ...
+    async def retained(self) -> Sequence[Retained]: ...
+    async def subnets(self) -> Mapping[str, str]:
+        """uid of the organization -> reserved CIDR."""
+        ...
+
+    async def revisions(self, uid: str) -> Sequence[Revision]: ...
+    async def events(
+        self, *, uid: str | None = None, organization: str | None = None,
+        since: datetime | None = None, limit: int = 500,
+    ) -> Sequence[Event]: ...
+
+    def changes(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        """Entered: listening (read everything only then). The iterator raises
+        StoreUnavailable when the connection is lost or its canary does not return."""
+        ...
+
+    # -- users' writes (CLI, HTTP, manifests)
+    async def apply(
+        self, manifest: Manifest, *, source: str, actor: str | None = None, dry_run: bool = False,
+        owner: str | None = None,
+    ) -> Applied:
+        """Raises UserError RESOURCE_OWNED_ELSEWHERE, RESOURCE_BEING_DELETED, ..."""
+        ...
+
+    async def delete(self, key: Key, *, source: str | None, actor: str | None = None) -> bool:
+        """Requests deletion; False when there is no such row. source None: whoever owns it."""
+        ...
+
+    async def annotate(
+        self, key: Key, changes: Mapping[str, str | None], *, actor: str | None = None
+    ) -> None: ...
+
+    async def adopt(self, key: Key, *, source: str, actor: str | None = None) -> None: ...
+
+    # -- the controller's writes
+    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> None:
+        """All steps in one transaction."""
+        ...
+
+    async def write_status(
+        self, uid: str, observed_generation: int, status: Mapping[str, Any], *, epoch: int
+    ) -> bool:
+        """False when equal to what is there (nothing written, nobody notified)."""
+        ...
+
+    async def emit(self, events: Sequence[Event], *, epoch: int) -> None: ...
+
+    async def release_retained(self, uid: str, *, epoch: int) -> None:
+        """The retained volume's data is gone from the engine: forget it."""
+        ...
+
+    async def expire_retained(self, uid: str, *, actor: str | None = None) -> None:
+        """``skyctl purge``: its window ends now."""
+        ...
+
+    async def housekeeping(self, *, epoch: int) -> None:
+        """Event retention, revision trimming (never those that are still needed)."""
+        ...
+
+    # -- the guard
+    async def held(self) -> Sequence[Held]: ...
+    async def hold(
+        self, source: str, items: Sequence[str], total: int, fingerprint: str, *, epoch: int
+    ) -> Held:
+        """The same source and fingerprint gives the row that is there, in whatever state."""
+        ...
+
+    async def decide(self, id_: str, state: str, *, actor: str | None = None) -> Held: ...
+    async def drop_held(self, source: str, *, keep: str | None, epoch: int) -> None:
+        """The source's batches are moot (what was missing is back), but for that fingerprint."""
+        ...
+
+    # -- identity and leadership
+    async def instance(self) -> str: ...
+    async def engine_id(self) -> str | None: ...
+    async def bind_engine(self, engine_id: str) -> None: ...
+    async def heartbeat(
+        self, *, process: str, version: str, leader: bool, epoch: int,
+        engine_state: str, engine_version: str,
+    ) -> None: ...
+
+    async def epoch(self) -> int:
+        """The newest leader's epoch, read now."""
+        ...
+
+    def leadership(self, process: str) -> Lease: ...
+
+    async def close(self) -> None: ...
+
+
+class Lease(Protocol):
+    """A claim to be the one acting controller. One per process."""
+
+    async def acquire(self) -> int:
+        """Waits until we lead; returns our epoch. Cancel to give up."""
+        ...
+
+    async def hold(self) -> None:
+        """Returns (or raises) as soon as we may no longer be the leader."""
+        ...
+
+    async def release(self) -> None: ...

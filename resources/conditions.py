@@ -1,0 +1,67 @@
+"""Conditions: adjectives about a resource, each with its reason and when it last changed.
+
+``lastTransitionTime`` moves only when ``status`` changes, so an unchanged world yields a
+byte-equal status and no write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
+ACCEPTED, AVAILABLE, READY = "Accepted", "Available", "Ready"
+RECONCILING, STALLED, DRIFTED = "Reconciling", "Stalled", "Drifted"
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Conditions:
+    """Builds the next list of conditions from the previous one. Order is that of setting."""
+
+    def __init__(
+        self, previous: Iterable[Mapping[str, Any]], generation: int, now: datetime
+    ) -> None:
+        self._previous = {str(c.get("type")): c for c in previous}
+        self._generation = generation
+        self._now = now
+        self._next: dict[str, dict[str, Any]] = {}
+
+    def set(self, type_: str, status: str | bool | None, reason: str, message: str = "") -> None:
+        """status: True, False, None (Unknown) or the word. reason: CamelCase."""
+        word = _WORDS[status] if not isinstance(status, str) else status
+        before = self._previous.get(type_)
+        same = before is not None and before.get("status") == word
+        self._next[type_] = {
+            "type": type_,
+            "status": word,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": before["lastTransitionTime"]
+            if same and before is not None and "lastTransitionTime" in before
+            else timestamp(self._now),
+            "observedGeneration": self._generation,
+        }
+
+    def to_list(self) -> list[dict[str, Any]]:
+        return list(self._next.values())
+
+
+_WORDS = {True: TRUE, False: FALSE, None: UNKNOWN}
+
+
+def find(status: Mapping[str, Any] | None, type_: str) -> Mapping[str, Any] | None:
+    """The condition of that type in a status document, or None."""
+    for condition in (status or {}).get("conditions", ()):
+        if condition.get("type") == type_:
+            return condition  # type: ignore[no-any-return]
+    return None
+
+
+def is_true(status: Mapping[str, Any] | None, type_: str) -> bool:
+    condition = find(status, type_)
+    return condition is not None and condition.get("status") == TRUE

@@ -1,0 +1,90 @@
+"""The whole input of a plan, gathered by observe: nothing else may influence a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from resources.errors import UserError
+from resources.meta import Entry, Key
+from resources.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What holds for every resource.
+
+    instance: our id, the ``io.skypanel.controller`` label. pool/prefix: where organizations'
+    subnets are cut from. host_ports: allowed range or None. engine: capabilities the engine
+    declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none.
+    """
+
+    instance: str
+    network_pool: str = "10.128.0.0/9"
+    network_prefix: int = 24
+    host_ports: tuple[int, int] | None = None
+    engine: frozenset[str] = frozenset()
+    reach: str = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """A retained volume (one row of ``retained_volumes``)."""
+
+    uid: str
+    engine_name: str
+    organization: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """entry: the row with its record. spec: the model of the *effective* generation (the newest
+    if acceptable, else the last accepted; None when there is none). rejection: why the newest
+    generation was refused as invalid. refs: what the spec refers to (None: does not exist).
+    members: for an Organization, how many rows are still in it. world: only what ``scope``
+    asked for. subnet_offer: for an Organization without a reserved subnet, a free one.
+    """
+
+    entry: Entry
+    spec: Any
+    effective_generation: int
+    refs: Mapping[Key, Entry | None]
+    world: World
+    platform: Platform
+    now: datetime
+    rejection: UserError | None = None
+    members: int = 0
+    subnet_offer: str | None = None
+    retained: Mapping[str, Retained] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        return self.entry.resource.key
+
+    @property
+    def uid(self) -> str:
+        return self.entry.resource.uid
+
+    @property
+    def deleting(self) -> bool:
+        return self.entry.resource.deleting
+
+    @property
+    def generation(self) -> int:
+        return self.entry.resource.generation
+
+    def ref(self, kind: str, name: str) -> Entry | None:
+        """A referred resource of the same organization (the Organization itself by its name)."""
+        organization = "" if kind == "Organization" else self.key.organization
+        return self.refs.get(Key(kind, organization, name))
+
+    def ours(self, labels: Mapping[str, str]) -> bool:
+        """Does the object carry this controller's mark and this resource's uid?"""
+        from resources.world import L_CONTROLLER, L_UID
+
+        return (
+            labels.get(L_CONTROLLER) == self.platform.instance and labels.get(L_UID) == self.uid
+        )

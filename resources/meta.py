@@ -1,0 +1,129 @@
+"""Identity of a resource, and what the store knows about it.
+
+A ``Key`` is what the queue carries and what people type. The ``uid`` is the identity: a
+resource deleted and made again under the same key has another one. ``Entry`` is one consistent
+reading of everything the store holds for a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+API_VERSION = "skypanel.io/v1"
+FINALIZER = "skypanel.io/engine"
+
+ANNOTATION_RESTARTED_AT = "skypanel.io/restartedAt"
+ANNOTATION_PAUSED = "skypanel.io/paused"
+ANNOTATION_PROTECT = "skypanel.io/protect"
+
+
+class Key(NamedTuple):
+    """``organization`` is ``''`` for kinds that have none."""
+
+    kind: str
+    organization: str
+    name: str
+
+    def __str__(self) -> str:
+        """As in NOTIFY payloads: ``Service/acme/web``, ``Organization//acme``."""
+        return f"{self.kind}/{self.organization}/{self.name}"
+
+    @property
+    def short(self) -> str:
+        """As people write it, the organization apart: ``Service/web``."""
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """Inverse of ``str``. Raises ValueError."""
+        kind, organization, name = text.split("/")
+        return cls(kind, organization, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One row of ``skyctl.resources``. ``spec`` is raw JSON, perhaps invalid."""
+
+    key: Key
+    uid: str
+    spec: Mapping[str, Any]
+    generation: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    source: str = "sql"
+    owner: str | None = None
+    created_by: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    deletion_requested_at: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+    api_version: str = API_VERSION
+
+    @property
+    def deleting(self) -> bool:
+        return self.deletion_requested_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A document as its author wrote it (validated for shape, not yet for meaning)."""
+
+    key: Key
+    spec: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    api_version: str = API_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One row of ``skyctl.rollouts``: what the world cannot say about a generation.
+
+    outcome: '' while it runs, else ``ready``, ``failed`` (not tried again until the spec
+    changes) or ``superseded``.
+    """
+
+    generation: int
+    started_at: datetime
+    revision: str = ""
+    ready_at: datetime | None = None
+    outcome: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the store remembers beside spec and status. Written before the step relying on it.
+
+    accepted_generation/accepted_spec: the newest revision that was accepted.
+    ready_generation: the newest that was Ready. rollout: of the newest generation tried.
+    subnet: an Organization's reserved network, CIDR. volume_created: the engine volume of this
+    Volume once existed, so its absence is a loss and never a reason to make an empty one.
+    predeploy: generation -> exit status text of a finished preDeploy.
+    """
+
+    accepted_generation: int | None = None
+    accepted_spec: Mapping[str, Any] | None = None
+    ready_generation: int | None = None
+    rollout: Rollout | None = None
+    subnet: str | None = None
+    volume_created: bool = False
+    volume_name: str | None = None
+    predeploy: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Everything the store holds for one key, read at once."""
+
+    resource: Resource
+    record: Record = Record()
+    status: Mapping[str, Any] | None = None
+    observed_generation: int | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.resource.key

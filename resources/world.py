@@ -1,0 +1,328 @@
+"""The observed world: what an engine said it has, as immutable values in a small index.
+
+``World`` is a plain in-memory index, used three times: as the live index kept by the event
+stream, as the authoritative reading of one resource before acting, and inside the fakes. An
+object equal to the one already held keeps its identity, so comparing two slices is cheap.
+
+Labels are the identity. ``io.skypanel.controller`` names the instance an object belongs to;
+what does not carry ours is foreign and only its name matters to us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+LABEL = "io.skypanel."
+L_CONTROLLER = LABEL + "controller"
+L_ORGANIZATION = LABEL + "organization"
+L_KIND = LABEL + "kind"
+L_NAME = LABEL + "name"
+L_UID = LABEL + "uid"
+L_GENERATION = LABEL + "generation"
+L_REVISION = LABEL + "revision"
+L_ORDINAL = LABEL + "ordinal"
+L_ROLE = LABEL + "role"  # "preDeploy" on one-off containers; absent on replicas
+L_PHANTOM = LABEL + "phantom"  # on volumes the engine made by itself at container creation
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """nano_cpus: billionths of a core. memory, memory_swap: bytes (equal = no extra swap)."""
+
+    nano_cpus: int
+    memory: int
+    pids: int
+    memory_swap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A container's place on a network. aliases is None when only listed, not inspected."""
+
+    network_id: str
+    address: str = ""
+    aliases: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    volume: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """state: created, running, paused, restarting, removing, exited, dead.
+    health: the engine's word, '' when it checks nothing: starting, healthy, unhealthy.
+    limits, restart_policy, exit details are None/default until inspected."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    image: str
+    image_id: str
+    state: str
+    health: str = ""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str = ""
+    restarts: int = 0
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    networks: tuple[Attachment, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    limits: Limits | None = None
+    restart_policy: str | None = None
+    inspected: bool = False
+
+    @property
+    def uid(self) -> str:
+        return self.labels.get(L_UID, "")
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    subnets: tuple[str, ...] = ()
+    internal: bool = False
+    bridge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    name: str
+    labels: Mapping[str, str]
+    created_at: str = ""
+    mountpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """references: the tags and digests under which the engine knows it. user: its USER."""
+
+    id: str
+    reference: str
+    digests: tuple[str, ...] = ()
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Our own health check from outside, for http and tcp. health: starting|healthy|unhealthy.
+    since: when it last changed."""
+
+    health: str
+    since: datetime
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one resource's plan may look at in the world; nothing else is shown to it.
+
+    uids: every object carrying one of these. The rest: objects of these names/references,
+    whoever owns them (to see what is in the way).
+    """
+
+    uids: frozenset[str] = frozenset()
+    containers: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class World:
+    """Objects by id or name, and by owner. Mutated only through put/drop."""
+
+    containers: dict[str, Container] = field(default_factory=dict)
+    networks: dict[str, Network] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
+    probes: dict[str, Probe] = field(default_factory=dict)
+    _by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
+    _by_name: dict[str, str] = field(default_factory=dict)
+    _nets_by_name: dict[str, dict[str, None]] = field(default_factory=dict)
+    _nets_by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
+    _vols_by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    # -- writing
+    def put_container(self, new: Container) -> bool:
+        """False when nothing changed."""
+        old = self.containers.get(new.id)
+        if old is not None and not new.inspected and old.inspected:
+            new = _keep_inspected(old, new)
+        if old == new:
+            return False
+        if old is not None:
+            self.drop_container(old.id, keep_probe=True)
+        self.containers[new.id] = new
+        self._by_name[new.name] = new.id
+        if new.uid:
+            self._by_uid.setdefault(new.uid, {})[new.id] = None
+        return True
+
+    def drop_container(self, id_: str, *, keep_probe: bool = False) -> Container | None:
+        old = self.containers.pop(id_, None)
+        if old is None:
+            return None
+        if self._by_name.get(old.name) == id_:
+            del self._by_name[old.name]
+        _discard(self._by_uid, old.uid, id_)
+        if not keep_probe:
+            self.probes.pop(id_, None)
+        return old
+
+    def put_network(self, new: Network) -> bool:
+        old = self.networks.get(new.id)
+        if old == new:
+            return False
+        if old is not None:
+            self.drop_network(old.id)
+        self.networks[new.id] = new
+        self._nets_by_name.setdefault(new.name, {})[new.id] = None
+        if uid := new.labels.get(L_UID):
+            self._nets_by_uid.setdefault(uid, {})[new.id] = None
+        return True
+
+    def drop_network(self, id_: str) -> Network | None:
+        old = self.networks.pop(id_, None)
+        if old is not None:
+            _discard(self._nets_by_name, old.name, id_)
+            _discard(self._nets_by_uid, old.labels.get(L_UID, ""), id_)
+        return old
+
+    def put_volume(self, new: Volume) -> bool:
+        if self.volumes.get(new.name) == new:
+            return False
+        self.drop_volume(new.name)
+        self.volumes[new.name] = new
+        if uid := new.labels.get(L_UID):
+            self._vols_by_uid.setdefault(uid, {})[new.name] = None
+        return True
+
+    def drop_volume(self, name: str) -> Volume | None:
+        old = self.volumes.pop(name, None)
+        if old is not None:
+            _discard(self._vols_by_uid, old.labels.get(L_UID, ""), name)
+        return old
+
+    def put_image(self, new: Image) -> bool:
+        if self.images.get(new.reference) == new:
+            return False
+        self.images[new.reference] = new
+        return True
+
+    # -- reading
+    def containers_of(self, uid: str) -> tuple[Container, ...]:
+        return tuple(self.containers[i] for i in self._by_uid.get(uid, ()))
+
+    def container_named(self, name: str) -> Container | None:
+        id_ = self._by_name.get(name)
+        return self.containers.get(id_) if id_ else None
+
+    def networks_of(self, uid: str) -> tuple[Network, ...]:
+        return tuple(self.networks[i] for i in self._nets_by_uid.get(uid, ()))
+
+    def networks_named(self, name: str) -> tuple[Network, ...]:
+        return tuple(self.networks[i] for i in self._nets_by_name.get(name, ()))
+
+    def volumes_of(self, uid: str) -> tuple[Volume, ...]:
+        return tuple(self.volumes[n] for n in self._vols_by_uid.get(uid, ()))
+
+    def volume(self, name: str) -> Volume | None:
+        return self.volumes.get(name)
+
+    def image(self, reference: str) -> Image | None:
+        return self.images.get(reference)
+
+    def probe(self, container_id: str) -> Probe | None:
+        return self.probes.get(container_id)
+
+    def slice(self, scope: Scope) -> tuple[object, ...]:
+        """The objects of the scope, in a stable order: equal slices mean an equal view.
+
+        Probes ride along with their containers. Elements keep their identity while unchanged.
+        """
+        found: list[object] = []
+        seen: set[str] = set()
+        for uid in sorted(scope.uids):
+            for container in self.containers_of(uid):
+                seen.add(container.id)
+                found.append(container)
+                if container.id in self.probes:
+                    found.append((container.id, self.probes[container.id]))
+            found.extend(self.networks_of(uid))
+            found.extend(self.volumes_of(uid))
+        for name in sorted(scope.containers):
+            other = self.container_named(name)
+            if other is not None and other.id not in seen:
+                found.append(other)
+        for name in sorted(scope.networks):
+            found.extend(n for n in self.networks_named(name) if n not in found)
+        for name in sorted(scope.volumes):
+            if (volume := self.volumes.get(name)) is not None and volume not in found:
+                found.append(volume)
+        for reference in sorted(scope.images):
+            if (image := self.images.get(reference)) is not None:
+                found.append(image)
+        return tuple(found)
+
+    @classmethod
+    def of(cls, objects: Iterable[object]) -> World:
+        """A world holding just these objects (as ``slice`` returns them)."""
+        world = cls()
+        for item in objects:
+            match item:
+                case Container():
+                    world.put_container(item)
+                case Network():
+                    world.put_network(item)
+                case Volume():
+                    world.put_volume(item)
+                case Image():
+                    world.put_image(item)
+                case (str() as id_, Probe() as probe):
+                    world.probes[id_] = probe
+                case _:
+                    raise TypeError(f"not an observed object: {item!r}")
+        return world
+
+
+def _discard(index: dict[str, dict[str, None]], key: str, member: str) -> None:
+    members = index.get(key)
+    if members is not None:
+        members.pop(member, None)
+        if not members:
+            del index[key]
+
+
+def _keep_inspected(old: Container, listed: Container) -> Container:
+    """A list shows neither limits nor aliases nor exit details: keep what was inspected.
+
+    Only while the list does not contradict it (same state); a changed state is taken over and
+    the container counts as not inspected, so that the reader inspects it again.
+    """
+    if (old.state, old.health) != (listed.state, listed.health):
+        return listed
+    aliases = {a.network_id: a.aliases for a in old.networks}
+    return replace(
+        old,
+        name=listed.name,
+        labels=listed.labels,
+        image_id=listed.image_id,
+        networks=tuple(
+            replace(a, aliases=aliases.get(a.network_id)) for a in listed.networks
+        ),
+        mounts=listed.mounts or old.mounts,
+    )
