@@ -1,0 +1,1 @@
+"""The loop knows keys and outcomes, and no kind."""

@@ -1,0 +1,114 @@
+"""Every metric, defined once. Labels are bounded: kinds, codes, operations, and per resource only
+gauges that are removed together with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from resources.meta import Key
+
+REGISTRY = CollectorRegistry()
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter("skyctl_" + name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge("skyctl_" + name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, *labels: str) -> Histogram:
+    return Histogram("skyctl_" + name, text, labels, registry=REGISTRY, buckets=_FAST)
+
+
+class Metrics:
+    def __init__(self) -> None:
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=REGISTRY)
+        self.build = Info("skyctl_build", "Version of the controller", registry=REGISTRY)
+        self.leader = _gauge("leader", "1 while this process is the acting controller")
+        self.engine_up = _gauge("engine_up", "1 while the engine's event stream is connected")
+        self.reconcile_total = _counter(
+            "reconcile_total", "Passes by how they ended", "kind", "result"
+        )
+        self.reconcile_errors = _counter(
+            "reconcile_errors_total", "Errors of passes by code", "kind", "code"
+        )
+        self.reconcile_seconds = _histogram("reconcile_seconds", "Duration of passes", "kind")
+        self.workqueue_depth = _gauge("workqueue_depth", "Keys to be worked")
+        self.workqueue_adds = _counter("workqueue_adds_total", "Keys added")
+        self.workqueue_wait = _histogram("workqueue_queue_seconds", "Time keys were queued")
+        self.workqueue_retries = _counter("workqueue_retries_total", "Keys backed off")
+        self.active_workers = _gauge("active_workers", "Passes under way")
+        self.engine_calls = _histogram(
+            "engine_call_seconds", "Engine calls", "operation", "code"
+        )
+        self.drift = _counter("drift_total", "Drift found, by field", "kind", "field")
+        self.rollouts = _counter("rollouts_total", "Rollouts by how they ended", "result")
+        self.status_writes = _counter("status_writes_total", "Status documents", "result")
+        self.source_connected = _gauge("source_connected", "1 while connected", "source")
+        self.source_relists = _counter(
+            "source_relists_total", "Times a source was read anew", "source", "reason"
+        )
+        self.guard_held = _gauge("guard_held", "Inferred deletions held", "source")
+        self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
+        self.condition = _gauge(
+            "resource_condition", "1 true, 0 false, -1 unknown",
+            "kind", "organization", "name", "condition",
+        )
+        self.replicas = _gauge(
+            "service_replicas", "Replicas by state", "organization", "name", "state"
+        )
+        for result in ("written", "suppressed"):
+            self.status_writes.labels(result)
+
+    # -- the queue's meter
+    def added(self) -> None:
+        self.workqueue_adds.inc()
+
+    def depth(self, depth: int) -> None:
+        self.workqueue_depth.set(depth)
+
+    def waited(self, seconds: float) -> None:
+        self.workqueue_wait.observe(seconds)
+
+    # -- the engine's meter
+    def observe_call(self, operation: str, code: str, seconds: float) -> None:
+        self.engine_calls.labels(operation, code).observe(seconds)
+
+    # -- per resource
+    def reported(self, key: Key, status: Mapping[str, Any]) -> None:
+        for condition in status.get("conditions", ()):
+            self.condition.labels(*key, condition["type"]).set(_VALUE[condition["status"]])
+        if key.kind == "Service":
+            for state, field in _REPLICAS:
+                self.replicas.labels(key.organization, key.name, state).set(status.get(field, 0))
+
+    def forget(self, key: Key, status: Mapping[str, Any] | None) -> None:
+        for condition in (status or {}).get("conditions", ()):
+            _remove(self.condition, *key, condition["type"])
+        if key.kind == "Service":
+            for state, _ in _REPLICAS:
+                _remove(self.replicas, key.organization, key.name, state)
+
+
+_VALUE = {"True": 1, "False": 0, "Unknown": -1}
+_REPLICAS = (("wanted", "replicas"), ("ready", "readyReplicas"), ("updated", "updatedReplicas"))
+
+
+def _remove(metric: Gauge, *labels: str) -> None:
+    try:
+        metric.remove(*labels)
+    except KeyError:
+        pass
+
+
+METRICS = Metrics()
