@@ -31,12 +31,14 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """A retained volume (one row of ``retained_volumes``)."""
+    """A retained volume (one row of ``retained_volumes``). uid: the former resource's; its data
+    is adopted under it. label_uid: the ``io.skypanel.uid`` on the engine ('': the same)."""
 
     uid: str
     engine_name: str
     organization: str
     expires_at: datetime | None
+    label_uid: str = ""
 
 
 @dataclass(frozen=True)

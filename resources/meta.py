@@ -102,6 +102,8 @@ class Record:
     ready_generation: the newest that was Ready. rollout: of the newest generation tried.
     subnet: an Organization's reserved network, CIDR. volume_created: the engine volume of this
     Volume once existed, so its absence is a loss and never a reason to make an empty one.
+    volume_name/volume_label_uid: its engine name and the uid label it carries (another
+    resource's when adopted; None: this resource's own).
     predeploy: generation -> exit status text of a finished preDeploy.
     """
 
@@ -112,6 +114,7 @@ class Record:
     subnet: str | None = None
     volume_created: bool = False
     volume_name: str | None = None
+    volume_label_uid: str | None = None
     predeploy: Mapping[int, str] = field(default_factory=dict)
 
 

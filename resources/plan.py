@@ -348,10 +348,12 @@ class RecordVolume(StoreStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetainVolume(StoreStep):
-    """The row goes, the data stays. seconds: None until ``skyctl purge``, else the window."""
+    """The row goes, the data stays. seconds: None until ``skyctl purge``, else the window.
+    label_uid: the uid that the engine's volume carries."""
 
     engine_name: str
     seconds: float | None
+    label_uid: str = ""
 
     @property
     def target(self) -> str:
@@ -360,10 +362,13 @@ class RetainVolume(StoreStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptVolume(StoreStep):
-    """Takes a retained volume's data over to this resource. retained_uid: of the former one."""
+    """Takes a retained volume's data over to this resource. retained_uid: of the former one,
+    whose row in ``retained_volumes`` goes (RESOURCE_CONFLICT when it is gone already).
+    label_uid: the uid that the engine's volume carries, kept in the record."""
 
     engine_name: str
     retained_uid: str
+    label_uid: str = ""
 
     @property
     def target(self) -> str:

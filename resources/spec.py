@@ -1,9 +1,10 @@
 """What all specs have in common: the base model, and the small types that several kinds use.
 
 A spec is read strictly. Unknown fields are errors, nothing is coerced (``"3"`` is no number,
-``1`` is no boolean; a list field is ``Items[X]``). What no document may hold (NUL, endless nesting,
-more than 256 KiB) is refused by ``resources.validate`` before a model sees it. Python names are snake_case, everybody
-else's are camelCase. Instances are frozen, so a plan cannot change its input.
+``1`` is no boolean; a list field is ``Items[X]``). What no document may hold (NUL, endless
+nesting, more than 256 KiB) is refused by ``resources.validate`` before a model sees it. Python
+names are snake_case, everybody else's are camelCase. Instances are frozen, so a plan cannot
+change its input.
 
 Every field carries a one-line ``description`` with its unit: it feeds ``skyctl explain``, the
 JSON Schemas and the docs; a test fails where one is missing.

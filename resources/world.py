@@ -130,8 +130,10 @@ class Probe:
 class Scope:
     """What one resource's plan may look at in the world; nothing else is shown to it.
 
-    uids: every object carrying one of these. The rest: objects of these names/references,
-    whoever owns them (to see what is in the way).
+    uids: every object carrying one of these. attached: containers, whoever owns them, on the
+    networks carrying one of these uids. mounting: containers, whoever owns them, that mount the
+    volumes of these names. The rest: objects of these names/references, whoever owns them (to
+    see what is in the way).
     """
 
     uids: frozenset[str] = frozenset()
@@ -139,6 +141,8 @@ class Scope:
     networks: frozenset[str] = frozenset()
     volumes: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
+    attached: frozenset[str] = frozenset()
+    mounting: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -155,6 +159,8 @@ class World:
     _nets_by_name: dict[str, dict[str, None]] = field(default_factory=dict)
     _nets_by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
     _vols_by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
+    _by_network: dict[str, dict[str, None]] = field(default_factory=dict)
+    _by_mount: dict[str, dict[str, None]] = field(default_factory=dict)
 
     # -- writing
     def put_container(self, new: Container) -> bool:
@@ -170,6 +176,10 @@ class World:
         self._by_name[new.name] = new.id
         if new.uid:
             self._by_uid.setdefault(new.uid, {})[new.id] = None
+        for attachment in new.networks:
+            self._by_network.setdefault(attachment.network_id, {})[new.id] = None
+        for mount in new.mounts:
+            self._by_mount.setdefault(mount.volume, {})[new.id] = None
         return True
 
     def drop_container(self, id_: str, *, keep_probe: bool = False) -> Container | None:
@@ -179,6 +189,10 @@ class World:
         if self._by_name.get(old.name) == id_:
             del self._by_name[old.name]
         _discard(self._by_uid, old.uid, id_)
+        for attachment in old.networks:
+            _discard(self._by_network, attachment.network_id, id_)
+        for mount in old.mounts:
+            _discard(self._by_mount, mount.volume, id_)
         if not keep_probe:
             self.probes.pop(id_, None)
         return old
@@ -227,6 +241,14 @@ class World:
     def containers_of(self, uid: str) -> tuple[Container, ...]:
         return tuple(self.containers[i] for i in self._by_uid.get(uid, ()))
 
+    def containers_on(self, network_id: str) -> tuple[Container, ...]:
+        """Attached to that network, whoever owns them."""
+        return tuple(self.containers[i] for i in self._by_network.get(network_id, ()))
+
+    def containers_mounting(self, volume: str) -> tuple[Container, ...]:
+        """Mounting that engine volume, whoever owns them."""
+        return tuple(self.containers[i] for i in self._by_mount.get(volume, ()))
+
     def container_named(self, name: str) -> Container | None:
         id_ = self._by_name.get(name)
         return self.containers.get(id_) if id_ else None
@@ -264,9 +286,9 @@ class World:
                     found.append((container.id, self.probes[container.id]))
             found.extend(self.networks_of(uid))
             found.extend(self.volumes_of(uid))
-        for name in sorted(scope.containers):
-            other = self.container_named(name)
-            if other is not None and other.id not in seen:
+        for other in self._beside(scope):
+            if other.id not in seen:
+                seen.add(other.id)
                 found.append(other)
         for name in sorted(scope.networks):
             found.extend(n for n in self.networks_named(name) if n not in found)
@@ -277,6 +299,17 @@ class World:
             if (image := self.images.get(reference)) is not None:
                 found.append(image)
         return tuple(found)
+
+    def _beside(self, scope: Scope) -> Iterable[Container]:
+        """Containers that the scope names, or finds on its networks and volumes."""
+        for name in sorted(scope.containers):
+            if (named := self.container_named(name)) is not None:
+                yield named
+        for uid in sorted(scope.attached):
+            for network in self.networks_of(uid):
+                yield from self.containers_on(network.id)
+        for name in sorted(scope.mounting):
+            yield from self.containers_mounting(name)
 
     @classmethod
     def of(cls, objects: Iterable[object]) -> World:
