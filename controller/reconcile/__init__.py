@@ -1,0 +1,1 @@
+"""One pass over one key: observe, plan, execute, report."""

@@ -1,0 +1,1 @@
+"""What wakes the loop. A source only says that something may have changed."""

@@ -1,0 +1,359 @@
+"""The composition root: what is built from what, in which order it starts, and how it ends.
+
+Always running: the HTTP side, the mirrors (catalogue, engine index), the sign of life. Only while
+leading, with the right engine: workers, resync, manifests. On SIGTERM or SIGINT no new keys are
+taken, the passes under way may finish, the lease is released, and the process exits 0. A
+background task that dies takes the process down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from controller import __version__
+from controller.acting import Resync, drained, every
+from controller.clock import Clock, SystemClock
+from controller.core import Core
+from controller.engine.base import Engine
+from controller.engine.index import EngineIndex
+from controller.health import Health
+from controller.identity import EngineIdentity
+from controller.loop.backoff import Backoff
+from controller.loop.leadership import Leadership
+from controller.loop.pool import Pool
+from controller.loop.queue import Queue
+from controller.metrics import METRICS
+from controller.pulls import Pulls
+from controller.reconcile.execute import Executor
+from controller.reconcile.observe import Observer
+from controller.reconcile.orphans import Limits, Sweeper
+from controller.reconcile.preview import Previewer
+from controller.reconcile.probes import Prober
+from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.retention import Retention
+from controller.settings import Settings
+from controller.sources.database import DatabaseSource
+from controller.sources.manifests import ManifestSource
+from controller.store.base import Store
+from controller.store.catalogue import Catalogue, Reading
+from resources.context import Platform
+from resources.errors import UserError
+from resources.meta import Key
+from resources.world import L_CONTROLLER, L_KIND, L_NAME, L_ORGANIZATION
+
+if TYPE_CHECKING:
+    from controller.engine.docker import DockerEngine
+
+log = structlog.get_logger("app")
+
+HEARTBEAT_SECONDS = 5.0
+LAG_SECONDS = 1.0
+ONCE_SECONDS = 600.0
+
+Serve = Callable[[Core], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestDirectory:
+    """One ``--manifests [NAME=]DIR``."""
+
+    name: str
+    directory: Path
+
+
+class Controller:
+    """One process. Built around a store and an engine, whichever they are; the simulation builds
+    it on fakes and virtual time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        engine: Engine,
+        instance: str,
+        *,
+        clock: Clock | None = None,
+        random_: random.Random | None = None,
+        manifests: Sequence[ManifestDirectory] = (),
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.engine = engine
+        self.instance = instance
+        self.clock = clock or SystemClock()
+        self.random = random_ or random.Random()
+        self.process = f"{socket.gethostname()}:{os.getpid()}:{self.random.getrandbits(32):08x}"
+        self.stop = asyncio.Event()
+        self.queue: Queue[Key] = Queue(METRICS)
+        self.catalogue = Catalogue()
+        self.pulls = Pulls()
+        self.index = EngineIndex(
+            engine,
+            instance=instance,
+            clock=self.clock,
+            random_=self.random,
+            on_change=self._engine_changed,
+            on_relist=self._relisted,
+        )
+        self.identity = EngineIdentity(store, engine)
+        self.leadership = Leadership(
+            store.leadership(self.process), Backoff(0.2, 5.0, self.random)
+        )
+        self.database = DatabaseSource(store, self.catalogue, self._row_changed, self.random)
+        self.manifests = [
+            ManifestSource(
+                d.name, d.directory, store=store, settings=settings,
+                epoch=self.leadership.current,
+            )
+            for d in manifests
+        ]
+        self._platform = Platform(instance=instance)
+        self._compose()
+
+    def _compose(self) -> None:
+        settings, epoch = self.settings, self.leadership.current
+        self.observer = Observer(
+            self.catalogue, lambda: self.index.world, self.engine, self.store,
+            self.platform, self.clock,
+        )
+        self.executor = Executor(
+            self.engine, self.store, epoch,
+            concurrency=settings.engine_concurrency,
+            pulls=settings.pull_concurrency,
+            gate=self._gate,
+        )
+        self.prober = Prober(lambda: self.index.world, self.queue.add, self.clock, self.random)
+        self.reconciler = Reconciler(
+            catalogue=self.catalogue,
+            observer=self.observer,
+            executor=self.executor,
+            store=self.store,
+            epoch=epoch,
+            wake=self.queue.add,
+            ensure=self.index.ensure_images,
+            observed=self.prober.observed,
+        )
+        sweeper = Sweeper(
+            store=self.store, engine=self.engine, executor=self.executor,
+            instance=self.instance, epoch=epoch,
+            limits=Limits(settings.mass_change_percent, settings.mass_change_minimum),
+        )
+        self.resync = Resync(
+            settings=settings, random_=self.random, index=self.index, database=self.database,
+            catalogue=self.catalogue, queue=self.queue, sweeper=sweeper,
+            retention=Retention(self.store, self.executor, self.clock, epoch),
+        )
+        self.preview = Previewer(self.observer, self.catalogue, self.platform, self.clock)
+        self.health = Health(
+            leading=lambda: self.leadership.epoch is not None,
+            store_reason=lambda: "" if self.database.connected
+            else f"store: {self.database.last_error}",
+            engine_reason=lambda: "" if self.index.synced
+            else f"engine: {self.index.last_error or 'first listing under way'}",
+            engine_refused=lambda: self.identity.refused,
+        )
+
+    # -- what wakes the loop
+    def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
+        if labels and labels.get(L_CONTROLLER) == self.instance:
+            self.queue.add(
+                Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
+            )
+
+    def _relisted(self, reason: str) -> None:
+        METRICS.source_relists.labels("engine", reason).inc()
+        if reason != "resync":
+            self.resync.enqueue(urgent=False)
+
+    def _row_changed(self, key: Key, gone: Reading | None) -> None:
+        self.queue.add(key)
+        for other in self.catalogue.referrers(key):
+            self.queue.add(other)
+        for ref in gone.refs if gone is not None else ():
+            self.queue.add(ref)
+
+    # -- what the passes ask
+    def platform(self) -> Platform:
+        """The same object as long as nothing in it changed: it is part of the memo."""
+        info = self.identity.info
+        current = Platform(
+            instance=self.instance,
+            network_pool=self.settings.network_pool,
+            network_prefix=self.settings.network_prefix,
+            host_ports=self.settings.host_port_range,
+            engine=info.capabilities if info else frozenset(),
+            reach=info.reach if info else "host",
+        )
+        if current != self._platform:
+            self._platform = current
+        return self._platform
+
+    def _gate(self) -> None:
+        """Nothing is done to an engine whose state is not known, or that is not ours."""
+        if not self.index.synced or self.identity.refused:
+            raise UserError(
+                "CONFIGURATION_ENGINE_UNREACHABLE",
+                self.identity.refused or "the engine is not connected",
+                suggestions=["see 'skyctl doctor'"],
+                retryable=True,
+            )
+
+    @property
+    def core(self) -> Core:
+        return Core(
+            settings=self.settings,
+            store=self.store,
+            engine=self.engine,
+            preview=self.preview,
+            readiness=self.health.readiness,
+            engine_info=lambda: self.identity.info,
+            pulls=self.pulls.follow,
+            adopt_engine=self.identity.adopt,
+            instance=self.instance,
+            version=__version__,
+        )
+
+    # -- lifetimes
+    async def run(self, serve: Serve | None = None, *, once: bool = False) -> None:
+        """Until ``stop`` is set (or, with once, until everything converged)."""
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(self.index.run(), name="engine-index"),
+                group.create_task(self.database.run(), name="database"),
+                group.create_task(every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
+                group.create_task(self._measure_lag(), name="lag"),
+            ]
+            if serve is not None:
+                background.append(group.create_task(_awaited(serve(self.core)), name="http"))
+            leading = group.create_task(
+                self.leadership.run(self._act_once if once else self._act), name="leadership"
+            )
+            stopping = group.create_task(self.stop.wait(), name="stop")
+            await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if self.leadership.epoch is not None:
+                await asyncio.wait({leading}, timeout=self.settings.drain_timeout + 1)
+            for task in (*background, leading, stopping):
+                task.cancel()
+        await self.executor.close()
+
+    async def _act(self, epoch: int) -> None:
+        """What only the leader does, until ``stop``."""
+        info = await self.identity.confirmed()
+        log.info("engine confirmed", version=info.version, engine=info.id, reach=info.reach)
+        async with asyncio.TaskGroup() as group:
+            aside = [
+                group.create_task(self.resync.run(), name="resync"),
+                group.create_task(self.prober.run(), name="prober"),
+                *(
+                    group.create_task(source.run(), name=f"manifests-{source.name}")
+                    for source in self.manifests
+                ),
+            ]
+            await drained(self._pool(), self.queue, self.stop, self.settings.drain_timeout)
+            for task in aside:
+                task.cancel()
+
+    def _pool(self) -> Pool:
+        settings = self.settings
+        return Pool(
+            self.queue,
+            Backoff(settings.backoff_base, settings.backoff_cap, self.random),
+            self.reconciler,
+            workers=settings.workers,
+            clock=self.clock.monotonic,
+        )
+
+    async def _act_once(self, epoch: int) -> None:
+        """Converges and ends: manifests read, every key worked until none is waiting."""
+        await self.identity.confirmed()
+        for source in self.manifests:
+            await source.sync_once()
+        await self.index.wait_synced()
+        await self.database.reread("once")
+        self.resync.enqueue(urgent=True)
+        done = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            probing = group.create_task(self.prober.run(), name="prober")
+            group.create_task(self._settled(done), name="settled")
+            await drained(self._pool(), self.queue, done, self.settings.drain_timeout)
+            probing.cancel()
+
+    async def _settled(self, done: asyncio.Event) -> None:
+        deadline = self.clock.monotonic() + ONCE_SECONDS
+        while self.clock.monotonic() < deadline:
+            await self.queue.join()
+            if self.queue.waiting == 0 and self.prober.settled:
+                break
+            await asyncio.sleep(0.1)
+        done.set()
+
+    async def _beat(self) -> None:
+        info = self.identity.info
+        METRICS.engine_up.set(self.index.synced)
+        await self.store.heartbeat(
+            process=self.process,
+            version=__version__,
+            leader=self.leadership.epoch is not None,
+            epoch=self.leadership.epoch or 0,
+            engine_state="connected" if self.index.synced else "disconnected",
+            engine_version=info.version if info else "",
+        )
+
+    async def _measure_lag(self) -> None:
+        while True:
+            before = self.clock.monotonic()
+            await asyncio.sleep(LAG_SECONDS)
+            METRICS.loop_lag.set(max(0.0, self.clock.monotonic() - before - LAG_SECONDS))
+
+
+def _organization(labels: Mapping[str, str]) -> str:
+    """An Organization's own objects name it in both labels; its key has none."""
+    return "" if labels.get(L_KIND) == "Organization" else labels.get(L_ORGANIZATION, "")
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable
+
+
+async def run(
+    settings: Settings,
+    *,
+    manifests: Sequence[ManifestDirectory] = (),
+    once: bool = False,
+    serve: Serve | None = None,
+) -> None:
+    """``skyctl run``: starts what is needed, runs until SIGTERM or SIGINT. Raises UserError."""
+    from controller.engine.docker import connect
+    from controller.store.embedded import embedded_postgres
+    from controller.store.postgres import open_store
+
+    METRICS.build.info({"version": __version__})
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            url = await stack.enter_async_context(embedded_postgres(settings.state_dir))
+        store = await open_store(settings, url)
+        stack.push_async_callback(store.close)
+        engine: DockerEngine = await connect(settings, observe=METRICS.observe_call)
+        stack.push_async_callback(engine.close)
+        controller = Controller(
+            settings, store, engine, await store.instance(), manifests=manifests
+        )
+        engine.on_pull_progress = controller.pulls.publish
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, controller.stop.set)
+        await controller.run(serve, once=once)
+    log.info("stopped")

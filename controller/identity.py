@@ -1,0 +1,72 @@
+"""Is the engine that answers the one this store belongs to?
+
+A wrong ``DOCKER_HOST`` must not rebuild a fleet elsewhere: the first engine is bound to the store;
+another one stops all acting until ``skyctl adopt-engine``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from controller.engine.base import Engine, EngineInfo
+from controller.store.base import Store, StoreUnavailable
+from resources.errors import UserError
+
+log = structlog.get_logger("identity")
+
+RETRY_SECONDS = 1.0
+
+
+class EngineIdentity:
+    def __init__(self, store: Store, engine: Engine) -> None:
+        self._store = store
+        self._engine = engine
+        self._adopted = asyncio.Event()
+        self.info: EngineInfo | None = None
+        self.refused = ""
+
+    async def confirmed(self) -> EngineInfo:
+        """Waits until the engine answers and is ours (bound now, if none was)."""
+        while True:
+            try:
+                info = await self.learn()
+                bound = await self._store.engine_id()
+                if bound is None:
+                    await self._store.bind_engine(info.id)
+                    bound = info.id
+                if bound == info.id:
+                    self.refused = ""
+                    return info
+                self._refuse(bound, info.id)
+            except (UserError, StoreUnavailable) as error:
+                log.warning("engine not confirmed", reason=str(error))
+            self._adopted.clear()
+            try:
+                await asyncio.wait_for(self._adopted.wait(), RETRY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def learn(self) -> EngineInfo:
+        """Asks the engine who it is. Raises UserError."""
+        self.info = await self._engine.info()
+        return self.info
+
+    async def adopt(self) -> EngineInfo:
+        """Binds the store to the engine that answers now (``skyctl adopt-engine``)."""
+        info = await self.learn()
+        await self._store.bind_engine(info.id)
+        self.refused = ""
+        self._adopted.set()
+        log.warning("engine adopted", engine=info.id)
+        return info
+
+    def _refuse(self, bound: str, found: str) -> None:
+        reason = (
+            f"this engine ({found}) is not the one this store belongs to ({bound}): nothing is "
+            "done; check DOCKER_HOST, or run 'skyctl adopt-engine' if the engine was replaced"
+        )
+        if self.refused != reason:
+            log.error(reason)
+        self.refused = reason

@@ -1,0 +1,88 @@
+"""Acting only while leading: acquire, act, and on any doubt stop acting first.
+
+``act`` is cancelled as soon as the lease is in doubt, before anything else happens; only then is the
+lease released and asked for again. The epoch is None whenever we do not lead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from controller.loop.backoff import Backoff
+from controller.metrics import METRICS
+from controller.store.base import Deposed, Lease, StoreUnavailable
+
+log = structlog.get_logger("leadership")
+
+
+class Leadership:
+    def __init__(self, lease: Lease, backoff: Backoff[str]) -> None:
+        self._lease = lease
+        self._backoff = backoff
+        self.epoch: int | None = None
+
+    def current(self) -> int | None:
+        return self.epoch
+
+    async def run(self, act: Callable[[int], Awaitable[None]]) -> None:
+        """Until ``act`` returns while we lead (then the lease is released)."""
+        while True:
+            try:
+                epoch = await self._lease.acquire()
+                self._backoff.forget("lease")
+                if await self._lead(epoch, act):
+                    return
+            except (StoreUnavailable, Deposed) as error:
+                log.warning("not leading", reason=str(error) or type(error).__name__)
+            finally:
+                self._resign()
+            await self._release()
+            await asyncio.sleep(self._backoff.next("lease"))
+
+    async def _lead(self, epoch: int, act: Callable[[int], Awaitable[None]]) -> bool:
+        """True when ``act`` finished by itself, False when the lease was lost."""
+        self.epoch = epoch
+        METRICS.leader.set(1)
+        log.info("leading", epoch=epoch)
+        hold = asyncio.create_task(self._hold(), name="lease")
+        acting = asyncio.create_task(_awaited(act(epoch)), name="acting")
+        try:
+            await asyncio.wait({hold, acting}, return_when=asyncio.FIRST_COMPLETED)
+            if hold.done():
+                log.warning("lease lost: acting stops", epoch=epoch)
+                return False
+            await acting
+            return True
+        finally:
+            self._resign()
+            for task in (acting, hold):
+                task.cancel()
+            await asyncio.gather(acting, hold, return_exceptions=True)
+            if acting.done() and not acting.cancelled() and (error := acting.exception()):
+                raise error
+
+    async def _hold(self) -> None:
+        """The epoch goes in the same step in which doubt arises, not when somebody wakes."""
+        try:
+            await self._lease.hold()
+        except (StoreUnavailable, Deposed) as error:
+            log.warning("lease in doubt", reason=str(error) or type(error).__name__)
+        finally:
+            self._resign()
+
+    def _resign(self) -> None:
+        self.epoch = None
+        METRICS.leader.set(0)
+
+    async def _release(self) -> None:
+        try:
+            await self._lease.release()
+        except (StoreUnavailable, Deposed) as error:
+            log.debug("lease not released", reason=str(error))
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable

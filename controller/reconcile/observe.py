@@ -1,0 +1,134 @@
+"""Observe: gather the whole input of a plan, from the mirrors or authoritatively.
+
+The mirrors (catalogue, engine index) cost nothing and may lag; they decide only that there is
+nothing to do. Before anything is done, the row is read from the store and the resource's objects
+from the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from controller.clock import Clock
+from controller.engine.base import Engine
+from controller.store.catalogue import Catalogue, Reading
+from controller.store.base import Store
+from resources.context import Context, Platform, Retained
+from resources.meta import Entry, Key
+from resources.subnets import choose
+from resources.world import Probe, Scope, World
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """identity: equal observations (but for time) have equal identities; compared cheaply since
+    unchanged objects keep their identity."""
+
+    reading: Reading
+    context: Context
+    scope: Scope
+    identity: tuple[Any, ...]
+
+
+class Observer:
+    """world: the live index. platform: read anew at each pass (settings may change)."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        world: Callable[[], World],
+        engine: Engine,
+        store: Store,
+        platform: Callable[[], Platform],
+        clock: Clock,
+    ) -> None:
+        self._catalogue = catalogue
+        self._world = world
+        self._engine = engine
+        self._store = store
+        self._platform = platform
+        self._clock = clock
+
+    def cached(self, key: Key) -> Observation | None:
+        """None: there is no such row, or its kind is unknown to this build."""
+        reading = self._catalogue.get(key)
+        if reading is None or reading.kind is None:
+            return None
+        refs = self._refs(reading)
+        scope = reading.kind.scope(reading.entry, reading.spec, refs)
+        found = self._world().slice(scope)
+        members = self._members(key)
+        identity = (reading.entry, tuple(refs.values()), found, members, self._platform())
+        return Observation(
+            reading,
+            self._context(reading, refs, World.of(found), members),
+            scope,
+            identity,
+        )
+
+    async def authoritative(self, key: Key, *, engine: bool = True) -> Observation | None:
+        """The row and its objects, read now. engine False: nothing was done there since the
+        last reading, the index will do."""
+        entry = await self._store.entry(key)
+        if entry is None:
+            self._catalogue.drop(key)
+            return None
+        self._catalogue.put(entry)
+        observation = self.cached(key)
+        if observation is None or not engine:
+            return await self._offered(observation)
+        world = await self._engine.read(observation.scope)
+        self._copy_probes(world)
+        context = replace(observation.context, world=world)
+        return await self._offered(replace(observation, context=context))
+
+    def _refs(self, reading: Reading) -> Mapping[Key, Entry | None]:
+        return {ref: self._catalogue.entry(ref) for ref in reading.refs}
+
+    def _members(self, key: Key) -> int:
+        return self._catalogue.members(key.name) if key.kind == "Organization" else 0
+
+    def _copy_probes(self, world: World) -> None:
+        live = self._world().probes
+        for id_ in world.containers:
+            probe: Probe | None = live.get(id_)
+            if probe is not None:
+                world.probes[id_] = probe
+
+    def _context(
+        self, reading: Reading, refs: Mapping[Key, Entry | None], world: World, members: int
+    ) -> Context:
+        return Context(
+            entry=reading.entry,
+            spec=reading.spec,
+            effective_generation=reading.effective_generation,
+            refs=refs,
+            world=world,
+            platform=self._platform(),
+            now=self._clock.now(),
+            rejection=reading.rejection,
+            members=members,
+        )
+
+    async def _offered(self, observation: Observation | None) -> Observation | None:
+        """What only a few passes need, and only before acting: a free subnet for an organization
+        without one, the retained volumes for a Volume that adopts."""
+        if observation is None:
+            return None
+        context = observation.context
+        if context.key.kind == "Organization" and context.entry.record.subnet is None:
+            context = replace(context, subnet_offer=await self._free_subnet(context))
+        elif getattr(context.spec, "adopt", None) is not None:
+            retained: Mapping[str, Retained] = {r.uid: r for r in await self._store.retained()}
+            context = replace(context, retained=retained)
+        return replace(observation, context=context)
+
+    async def _free_subnet(self, context: Context) -> str | None:
+        taken: set[str] = set(await self._engine.host_networks())
+        taken.update((await self._store.subnets()).values())
+        for network in self._world().networks.values():
+            taken.update(network.subnets)
+        platform = context.platform
+        return choose(platform.network_pool, platform.network_prefix, taken, context.uid)

@@ -1,0 +1,111 @@
+"""Objects of ours without a row: removed as one batch, under the mass-change guard.
+
+Absence is a strong claim, so it is made from two complete readings taken now (every row of the
+store, every object of the engine), never from the mirrors, and decided before anything is
+touched. Volumes are never removed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from controller.engine.base import Engine
+from controller.metrics import METRICS
+from controller.reconcile.execute import Executor
+from controller.store.base import Deposed, Store
+from resources.guard import exceeds, fingerprint
+from resources.orphans import orphans
+from resources.plan import EngineStep, Step
+from resources.world import L_CONTROLLER, World
+
+log = structlog.get_logger("orphans")
+
+SOURCE = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_percent: float
+    minimum: int
+
+
+class Sweeper:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        executor: Executor,
+        instance: str,
+        limits: Limits,
+        epoch: Callable[[], int | None],
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._executor = executor
+        self._instance = instance
+        self._limits = limits
+        self._epoch = epoch
+        self._settled: str | None | bool = False
+
+    async def sweep(self, world: World, known: frozenset[str]) -> int:
+        """Number of objects removed. world, known: the mirrors, which only say whether it is
+        worth a real look."""
+        if not orphans(world, self._instance, known):
+            await self._settle(None)
+            return 0
+        entries = await self._store.entries()
+        known = frozenset(entry.resource.uid for entry in entries)
+        listed = await self._engine.list()
+        steps = orphans(listed, self._instance, known)
+        total = _ours(listed, self._instance)
+        if not steps or not await self._allowed(steps, total, bool(entries)):
+            return 0
+        await self._executor.remove(steps, self._removed)
+        return len(steps)
+
+    async def _allowed(self, steps: list[EngineStep], total: int, any_rows: bool) -> bool:
+        """Past the limits, or with an empty store (which proves nothing): only when approved."""
+        if any_rows and not exceeds(
+            len(steps), total, self._limits.max_percent, self._limits.minimum
+        ):
+            await self._settle(None)
+            return True
+        items = sorted(step.render() for step in steps)
+        mark = fingerprint(items)
+        held = await self._store.hold(SOURCE, items, total, mark, epoch=self._leading())
+        await self._settle(mark)
+        METRICS.guard_held.labels(SOURCE).set(0 if held.state == "approved" else len(items))
+        if held.state == "held":
+            log.warning(
+                "removal of objects without a row is held", objects=len(items), of=total,
+                decide=f"skyctl guard approve {held.id}",
+            )
+        return held.state == "approved"
+
+    async def _settle(self, keep: str | None) -> None:
+        """Batches that no longer match what is seen are moot; asked only when that changed."""
+        if self._settled == keep and self._settled is not False:
+            return
+        await self._store.drop_held(SOURCE, keep=keep, epoch=self._leading())
+        self._settled = keep
+        if keep is None:
+            METRICS.guard_held.labels(SOURCE).set(0)
+
+    def _leading(self) -> int:
+        epoch = self._epoch()
+        if epoch is None:
+            raise Deposed("not the leader")
+        return epoch
+
+    def _removed(self, step: Step) -> None:
+        log.warning(step.render())
+
+
+def _ours(world: World, instance: str) -> int:
+    """How many containers and networks carry our mark."""
+    objects = [*world.containers.values(), *world.networks.values()]
+    return sum(1 for o in objects if o.labels.get(L_CONTROLLER) == instance)

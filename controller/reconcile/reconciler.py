@@ -1,0 +1,275 @@
+"""The pass: a key comes in, the world is compared with the declaration, and moved towards it.
+
+A first look uses only the mirrors. If it finds nothing to do, the status is compared and the pass
+ends. Otherwise row and objects are read authoritatively, planned anew, executed, and observed
+again, for a few rounds, so that what needs several plans (make a network, start, prove ready)
+happens in one pass. Whatever happened, the status is written once at the end, from the last
+observation.
+
+Equal input gives equal output: a pass whose observation equals that of the last converged pass
+of this key is skipped. That is a memo of a pure function, nothing depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from controller.loop.outcome import Done, Outcome, RequeueAfter
+from controller.metrics import METRICS
+from controller.store.catalogue import Catalogue
+from controller.reconcile.execute import Executor
+from controller.reconcile.observe import Observation, Observer
+from controller.reconcile.report import Reporter, material
+from controller.store.base import Deposed, Event, Store
+from resources.errors import UserError
+from resources.meta import Key
+from resources.plan import EndRollout, EngineStep, Finalize, Plan, PullImage, Step, StoreStep
+
+log = structlog.get_logger("reconcile")
+
+ROUNDS = 12
+"""Plans per pass; a key with more to do goes to the end of the queue."""
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass gathered. events are written at its end, whatever the exit."""
+
+    observation: Observation
+    plan: Plan
+    failure: UserError | None = None
+    executed: list[Step] = field(default_factory=list)
+    gone: bool = False
+    unfinished: bool = False
+
+
+class Reconciler:
+    """wake: puts a key on the queue. ensure: makes the index know these image references.
+    observed: told each finished observation (the prober derives its targets from it)."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        observer: Observer,
+        executor: Executor,
+        store: Store,
+        epoch: Callable[[], int | None],
+        wake: Callable[[Key], None],
+        ensure: Callable[[Iterable[str]], Awaitable[None]],
+        observed: Callable[[Observation | None, Key], None] = lambda _o, _k: None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._observer = observer
+        self._executor = executor
+        self._store = store
+        self._reporter = Reporter(store)
+        self._epoch = epoch
+        self._wake = wake
+        self._ensure = ensure
+        self._observed = observed
+        self._memo: dict[Key, tuple[Any, ...]] = {}
+
+    async def __call__(self, key: Key) -> Outcome:
+        observation = await self._look(key)
+        if observation is None:
+            await self._unknown(key)
+            return Done()
+        if self._memo.get(key) == observation.identity:
+            METRICS.status_writes.labels("suppressed").inc()
+            return Done()
+        plan = self._plan(observation)
+        done = Pass(observation, plan)
+        if plan.steps:
+            await self._act(key, done)
+        return await self._finish(key, done)
+
+    async def _look(self, key: Key) -> Observation | None:
+        observation = self._observer.cached(key)
+        if observation is not None and observation.scope.images:
+            await self._ensure(observation.scope.images)
+            observation = self._observer.cached(key)
+        return observation
+
+    def _plan(self, observation: Observation) -> Plan:
+        assert observation.reading.kind is not None
+        return observation.reading.kind.plan(observation.context)
+
+    async def _act(self, key: Key, done: Pass) -> None:
+        """Rounds of authoritative reading, planning and executing."""
+        engine_touched = True
+        for _ in range(ROUNDS):
+            observation = await self._observer.authoritative(key, engine=engine_touched)
+            if observation is None:
+                done.gone = True
+                return
+            if not engine_touched:
+                observation = replace(
+                    observation, context=replace(observation.context,
+                                                 world=done.observation.context.world)
+                )
+            done.observation = observation
+            done.plan = self._plan(observation)
+            if not done.plan.steps or done.failure is not None:
+                return
+            before = len(done.executed)
+            try:
+                await self._executor.execute(observation.context, done.plan, done.executed.append)
+            except UserError as error:
+                done.failure = error
+            made = done.executed[before:]
+            for step in made:
+                self._log(key, observation, step)
+            if any(isinstance(step, Finalize) for step in made):
+                done.gone = True
+                return
+            engine_touched = done.failure is not None or any(
+                isinstance(step, EngineStep) for step in made
+            )
+        done.unfinished = True
+
+    async def _finish(self, key: Key, done: Pass) -> Outcome:
+        if done.executed or done.failure:
+            await self._emit(key, done)
+        if done.gone:
+            self._forget(key, done)
+            return Done()
+        changed = await self._report(key, done)
+        if done.executed or changed:
+            self._wake_related(key, bool(done.executed))
+        self._observed(done.observation, key)
+        if done.failure is not None:
+            raise done.failure
+        if done.unfinished:
+            return RequeueAfter(0)
+        if done.plan.problem is not None:
+            raise done.plan.problem
+        if done.plan.wait is not None:
+            seconds = done.plan.wait.seconds
+            return Done() if seconds is None else RequeueAfter(seconds)
+        self._remember(key)
+        return Done()
+
+    async def _report(self, key: Key, done: Pass) -> bool:
+        epoch = self._epoch()
+        if epoch is None:
+            raise Deposed("not the leader")
+        context = done.observation.context
+        kind = done.observation.reading.kind
+        assert kind is not None
+        status = kind.status(context, done.plan, done.failure)
+        before = context.entry.status
+        if await self._reporter.report(context.entry, status, epoch=epoch):
+            entry = replace(
+                context.entry, status=status, observed_generation=context.generation
+            )
+            self._catalogue.put(entry)
+            return material(before, status)
+        return False
+
+    def _remember(self, key: Key) -> None:
+        """Converged: until one of its inputs changes, there is nothing to think about."""
+        observation = self._observer.cached(key)
+        if observation is not None and self._plan(observation).converged:
+            self._memo[key] = observation.identity
+
+    async def _unknown(self, key: Key) -> None:
+        """No row: nothing to do here (objects of ours without a row are decided as one batch). A
+        row of a kind that this build does not know gets a status that says so."""
+        self._memo.pop(key, None)
+        self._observed(None, key)
+        reading = self._catalogue.get(key)
+        epoch = self._epoch()
+        if reading is None or epoch is None or reading.rejection is None:
+            return
+        status = refused_status(reading.rejection, reading.entry.resource.generation)
+        if reading.entry.resource.deleting:
+            await self._store.record(
+                reading.entry.resource.uid, [Finalize(cause="deletion requested")], epoch=epoch
+            )
+            return
+        if await self._reporter.report(reading.entry, status, epoch=epoch):
+            self._catalogue.put(
+                replace(
+                    reading.entry, status=status,
+                    observed_generation=reading.entry.resource.generation,
+                )
+            )
+
+    def _forget(self, key: Key, done: Pass) -> None:
+        reading = done.observation.reading
+        METRICS.forget(key, reading.entry.status)
+        self._catalogue.drop(key)
+        self._memo.pop(key, None)
+        self._observed(None, key)
+        for other in (*self._catalogue.referrers(key), *reading.refs):
+            self._wake(other)
+
+    def _wake_related(self, key: Key, acted: bool) -> None:
+        for other in self._catalogue.referrers(key):
+            self._wake(other)
+        reading = self._catalogue.get(key)
+        if acted and reading is not None:
+            for ref in reading.refs:
+                if ref.kind == "Volume":
+                    self._wake(ref)
+
+    def _log(self, key: Key, observation: Observation, step: Step) -> None:
+        log.info(
+            step.render(),
+            kind=key.kind,
+            organization=key.organization,
+            name=key.name,
+            generation=observation.context.generation,
+        )
+        if isinstance(step, EndRollout):
+            METRICS.rollouts.labels(step.outcome).inc()
+
+    async def _emit(self, key: Key, done: Pass) -> None:
+        epoch = self._epoch()
+        if epoch is None:
+            return
+        uid = done.observation.context.uid
+        events = [
+            Event(uid, key, "Warning" if step.drift else "Normal", reason(step), step.render())
+            for step in done.executed
+            if not isinstance(step, StoreStep) or isinstance(step, EndRollout | Finalize)
+        ]
+        if done.failure is not None:
+            events.append(Event(uid, key, "Warning", camel(done.failure.code), done.failure.message))
+        if events:
+            await self._store.emit(events, epoch=epoch)
+
+
+def reason(step: Step) -> str:
+    """An event's CamelCase reason: the step's verb; ``Drift`` in front when it heals one."""
+    name = "Pulled" if isinstance(step, PullImage) else type(step).__name__
+    return f"Drift{name}" if step.drift else name
+
+
+def camel(code: str) -> str:
+    """``IMAGE_PULL_FAILED`` -> ``ImagePullFailed``."""
+    return "".join(part.capitalize() for part in code.split("_"))
+
+
+def refused_status(error: UserError, generation: int) -> dict[str, Any]:
+    """Status of a row that no kind of this build plans."""
+    condition = {
+        "type": "Accepted",
+        "status": "False",
+        "reason": camel(error.code),
+        "message": error.message,
+        "observedGeneration": generation,
+    }
+    return {
+        "observedGeneration": generation,
+        "phase": "Failed",
+        "state": "error",
+        "message": error.message,
+        "conditions": [condition],
+        "error": error.to_dict(),
+    }

@@ -1,0 +1,60 @@
+"""The end of what has outlived its window: retained volumes past it, old events.
+
+A retained volume's data is removed here and nowhere else: its window (or ``skyctl purge``) is the
+explicit policy. The engine checks the volume's label once more before it removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from controller.clock import Clock
+from controller.reconcile.execute import Executor
+from controller.store.base import Deposed, Store
+from resources.errors import UserError
+from resources.plan import RemoveVolume
+
+log = structlog.get_logger("retention")
+
+HOUSEKEEPING_SECONDS = 3600.0
+
+
+class Retention:
+    def __init__(
+        self, store: Store, executor: Executor, clock: Clock, epoch: Callable[[], int | None]
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._clock = clock
+        self._epoch = epoch
+        self._cleaned = float("-inf")
+
+    async def expire(self) -> None:
+        """Each volume by itself: one that is still in use waits, the others go."""
+        now = self._clock.now()
+        for retained in await self._store.retained():
+            if retained.expires_at is None or retained.expires_at > now:
+                continue
+            step = RemoveVolume(
+                name=retained.engine_name, uid=retained.uid, cause="its retention window ended"
+            )
+            try:
+                await self._executor.remove([step], lambda s: log.warning(s.render()))
+            except UserError as error:
+                log.warning("retained volume stays", volume=step.name, reason=error.message)
+                continue
+            await self._store.release_retained(retained.uid, epoch=self._leading())
+        await self._clean()
+
+    async def _clean(self) -> None:
+        if self._clock.monotonic() - self._cleaned >= HOUSEKEEPING_SECONDS:
+            await self._store.housekeeping(epoch=self._leading())
+            self._cleaned = self._clock.monotonic()
+
+    def _leading(self) -> int:
+        epoch = self._epoch()
+        if epoch is None:
+            raise Deposed("not the leader")
+        return epoch

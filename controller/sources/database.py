@@ -1,0 +1,129 @@
+"""The database as a source: keeps the catalogue current and says which keys changed.
+
+Listen first, then read everything, then follow. Any doubt (lost connection, silent canary,
+overflow) ends the stream; the supervisor reconnects and reads everything again. A flood of
+notifications is answered by one full read instead of thousands of small ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from controller.loop.backoff import Backoff
+from controller.metrics import METRICS
+from controller.store.catalogue import Catalogue, Reading
+from controller.store.base import Change, Store, StoreUnavailable
+from resources.meta import Key
+
+log = structlog.get_logger("database")
+
+FLOOD = 64
+"""More changed keys than this at once: read everything."""
+
+
+class DatabaseSource:
+    """on_change(key, gone): the row changed; gone is what was known of it when it went."""
+
+    name = "database"
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        on_change: Callable[[Key, Reading | None], None],
+        random_: random.Random,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._on_change = on_change
+        self._backoff: Backoff[str] = Backoff(0.1, 5.0, random_)
+        self.connected = False
+        self.synced = asyncio.Event()
+        self.last_error = "not connected yet"
+
+    async def run(self) -> None:
+        """For ever."""
+        reason = "start"
+        while True:
+            try:
+                await self._follow(reason)
+                reason = "end"
+            except StoreUnavailable as error:
+                reason = "error"
+                self.last_error = str(error) or type(error).__name__
+                log.warning("store lost", reason=self.last_error)
+            self._set_connected(False)
+            await asyncio.sleep(self._backoff.next(self.name))
+
+    async def reread(self, reason: str) -> None:
+        """All rows anew; says which changed. Raises StoreUnavailable."""
+        METRICS.source_relists.labels(self.name, reason).inc()
+        changed, gone = self._catalogue.replace(await self._store.entries())
+        for key in changed:
+            self._on_change(key, None)
+        for reading in gone:
+            self._on_change(reading.entry.key, reading)
+
+    async def _follow(self, reason: str) -> None:
+        async with self._store.changes() as stream:
+            await self.reread(reason)
+            self._set_connected(True)
+            self._backoff.forget(self.name)
+            async for keys in _batches(stream):
+                if keys is None or len(keys) > FLOOD:
+                    await self.reread("flood" if keys else "missed")
+                else:
+                    await asyncio.gather(*(self._reread_key(key) for key in keys))
+
+    async def _reread_key(self, key: Key) -> None:
+        entry = await self._store.entry(key)
+        if entry is None:
+            gone = self._catalogue.drop(key)
+            self._on_change(key, gone)
+        else:
+            self._catalogue.put(entry)
+            self._on_change(key, None)
+
+    def _set_connected(self, connected: bool) -> None:
+        self.connected = connected
+        METRICS.source_connected.labels(self.name).set(connected)
+        if connected:
+            self.synced.set()
+            self.last_error = ""
+
+
+async def _batches(stream: AsyncIterator[Change]) -> AsyncIterator[set[Key] | None]:
+    """What has gathered while the last batch was being read; None: read everything."""
+    pending: dict[Key | None, None] = {}
+    wakened = asyncio.Event()
+    ended = False
+
+    async def gather() -> None:
+        nonlocal ended
+        try:
+            async for change in stream:
+                pending[change.key] = None
+                wakened.set()
+        finally:
+            ended = True
+            wakened.set()
+
+    reader = asyncio.create_task(gather(), name="database-reader")
+    try:
+        while True:
+            await wakened.wait()
+            wakened.clear()
+            batch = set(pending)
+            pending.clear()
+            if batch:
+                yield None if None in batch else {key for key in batch if key is not None}
+            elif ended:
+                await reader
+                return
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)

@@ -1,0 +1,169 @@
+"""The mirror of the store in memory: rows by key, read into models, with their relations.
+
+It is a cache and says so: a pass that finds something to do reads the row anew before it acts.
+An entry is replaced only by one that is not older, so readers may race. Relations are kept as an
+index in both directions; waking is a lookup, never a scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resources.errors import UserError
+from resources.meta import Entry, Key
+from resources.registry import Kind, kinds
+from resources.validate import validate
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An entry understood. spec is the model of ``effective_generation``: the newest generation if
+    it validates, else the last accepted one (None: there is none). rejection says why the
+    newest does not validate. kind None: of a kind that this build does not know."""
+
+    entry: Entry
+    kind: Kind | None
+    spec: Any
+    effective_generation: int
+    rejection: UserError | None
+    refs: tuple[Key, ...]
+
+
+def read(entry: Entry) -> Reading:
+    """Pure: validates what the row says."""
+    resource = entry.resource
+    kind = kinds().get(resource.key.kind)
+    spec: Any = None
+    generation = resource.generation
+    rejection: UserError | None = None
+    try:
+        spec = validate(resource.key.kind, resource.spec)
+    except UserError as error:
+        rejection = error
+        record = entry.record
+        if kind is not None and record.accepted_spec is not None:
+            generation = record.accepted_generation or generation
+            spec = _earlier(resource.key.kind, record.accepted_spec)
+    refs: tuple[Key, ...] = ()
+    if kind is not None:
+        refs = tuple(dict.fromkeys(kind.refs(resource.key, spec)))
+    return Reading(entry, kind, spec, generation, rejection, refs)
+
+
+def _earlier(kind: str, spec: Mapping[str, Any]) -> Any:
+    """A revision accepted once may have been so by an older release: then there is none."""
+    try:
+        return validate(kind, spec)
+    except UserError:
+        return None
+
+
+class Catalogue:
+    def __init__(self) -> None:
+        self._readings: dict[Key, Reading] = {}
+        self._referrers: dict[Key, dict[Key, None]] = {}
+        self._members: dict[str, dict[Key, None]] = {}
+        self._by_uid: dict[str, Key] = {}
+
+    def __len__(self) -> int:
+        return len(self._readings)
+
+    def get(self, key: Key) -> Reading | None:
+        return self._readings.get(key)
+
+    def entry(self, key: Key) -> Entry | None:
+        reading = self._readings.get(key)
+        return reading.entry if reading else None
+
+    def keys(self) -> list[Key]:
+        return list(self._readings)
+
+    def key_of(self, uid: str) -> Key | None:
+        return self._by_uid.get(uid)
+
+    def referrers(self, key: Key) -> tuple[Key, ...]:
+        """Who refers to this key (whether or not it exists)."""
+        return tuple(self._referrers.get(key, ()))
+
+    def members(self, organization: str) -> int:
+        """How many rows are in the organization."""
+        return len(self._members.get(organization, ()))
+
+    def put(self, entry: Entry) -> bool:
+        """False when it is what we had, or older."""
+        key = entry.key
+        before = self._readings.get(key)
+        if before is not None:
+            if before.entry is entry or before.entry == entry or _older(entry, before.entry):
+                return False
+            if _same_declaration(before.entry, entry):
+                self._readings[key] = Reading(
+                    entry, before.kind, before.spec, before.effective_generation,
+                    before.rejection, before.refs,
+                )
+                return True
+        reading = read(entry)
+        if before is not None:
+            self._unlink(before)
+        self._readings[key] = reading
+        self._by_uid[entry.resource.uid] = key
+        for ref in reading.refs:
+            self._referrers.setdefault(ref, {})[key] = None
+        if key.organization:
+            self._members.setdefault(key.organization, {})[key] = None
+        return True
+
+    def drop(self, key: Key) -> Reading | None:
+        """The row is gone. Returns what was known of it."""
+        reading = self._readings.pop(key, None)
+        if reading is not None:
+            self._unlink(reading)
+            members = self._members.get(key.organization)
+            if members is not None:
+                members.pop(key, None)
+                if not members:
+                    del self._members[key.organization]
+        return reading
+
+    def replace(self, entries: Iterable[Entry]) -> tuple[list[Key], list[Reading]]:
+        """Everything anew: the keys that changed, and the readings that went."""
+        seen: set[Key] = set()
+        changed: list[Key] = []
+        for entry in entries:
+            seen.add(entry.key)
+            if self.put(entry):
+                changed.append(entry.key)
+        gone = [self.drop(key) for key in self.keys() if key not in seen]
+        return changed, [reading for reading in gone if reading is not None]
+
+    def _unlink(self, reading: Reading) -> None:
+        key = reading.entry.key
+        if self._by_uid.get(reading.entry.resource.uid) == key:
+            del self._by_uid[reading.entry.resource.uid]
+        for ref in reading.refs:
+            referrers = self._referrers.get(ref)
+            if referrers is not None:
+                referrers.pop(key, None)
+                if not referrers:
+                    del self._referrers[ref]
+
+
+def _older(new: Entry, old: Entry) -> bool:
+    a, b = new.resource, old.resource
+    if a.uid != b.uid:
+        return bool(a.created_at and b.created_at and a.created_at < b.created_at)
+    if a.generation != b.generation:
+        return a.generation < b.generation
+    return bool(a.updated_at and b.updated_at and a.updated_at < b.updated_at)
+
+
+def _same_declaration(old: Entry, new: Entry) -> bool:
+    """Only status or record moved: the models stay as they are."""
+    a, b = old.resource, new.resource
+    return (
+        a.uid == b.uid
+        and a.generation == b.generation
+        and (old.record.accepted_generation == new.record.accepted_generation)
+    )
