@@ -107,13 +107,14 @@ class Controller:
             on_relist=self._relisted,
         )
         self.identity = EngineIdentity(store, engine)
-        self.leadership = Leadership(
-            store.leadership(self.process), Backoff(0.2, 5.0, self.random)
-        )
+        self.leadership = Leadership(store.leadership(self.process), Backoff(0.2, 5.0, self.random))
         self.database = DatabaseSource(store, self.catalogue, self._row_changed, self.random)
         self.manifests = [
             ManifestSource(
-                d.name, d.directory, store=store, settings=settings,
+                d.name,
+                d.directory,
+                store=store,
+                settings=settings,
                 epoch=self.leadership.current,
             )
             for d in manifests
@@ -124,11 +125,17 @@ class Controller:
     def _compose(self) -> None:
         settings, epoch = self.settings, self.leadership.current
         self.observer = Observer(
-            self.catalogue, lambda: self.index.world, self.engine, self.store,
-            self.platform, self.clock,
+            self.catalogue,
+            lambda: self.index.world,
+            self.engine,
+            self.store,
+            self.platform,
+            self.clock,
         )
         self.executor = Executor(
-            self.engine, self.store, epoch,
+            self.engine,
+            self.store,
+            epoch,
             concurrency=settings.engine_concurrency,
             pulls=settings.pull_concurrency,
             gate=self._gate,
@@ -145,22 +152,36 @@ class Controller:
             observed=self.prober.observed,
         )
         sweeper = Sweeper(
-            store=self.store, engine=self.engine, executor=self.executor,
-            instance=self.instance, epoch=epoch,
+            store=self.store,
+            engine=self.engine,
+            executor=self.executor,
+            instance=self.instance,
+            epoch=epoch,
             limits=Limits(settings.mass_change_percent, settings.mass_change_minimum),
         )
         self.resync = Resync(
-            settings=settings, random_=self.random, index=self.index, database=self.database,
-            catalogue=self.catalogue, queue=self.queue, sweeper=sweeper,
+            settings=settings,
+            random_=self.random,
+            index=self.index,
+            database=self.database,
+            catalogue=self.catalogue,
+            queue=self.queue,
+            sweeper=sweeper,
             retention=Retention(self.store, self.executor, self.clock, epoch),
         )
-        self.preview = Previewer(self.observer, self.catalogue, self.platform, self.clock)
+        self.preview = Previewer(
+            self.observer, self.catalogue, lambda: self.index.world, self.platform, self.clock
+        )
         self.health = Health(
             leading=lambda: self.leadership.epoch is not None,
-            store_reason=lambda: "" if self.database.connected
-            else f"store: {self.database.last_error}",
-            engine_reason=lambda: "" if self.index.synced
-            else f"engine: {self.index.last_error or 'first listing under way'}",
+            store_reason=lambda: (
+                "" if self.database.connected else f"store: {self.database.last_error}"
+            ),
+            engine_reason=lambda: (
+                ""
+                if self.index.synced
+                else f"engine: {self.index.last_error or 'first listing under way'}"
+            ),
             engine_refused=lambda: self.identity.refused,
         )
 

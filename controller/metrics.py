@@ -48,9 +48,7 @@ class Metrics:
         self.workqueue_wait = _histogram("workqueue_queue_seconds", "Time keys were queued")
         self.workqueue_retries = _counter("workqueue_retries_total", "Keys backed off")
         self.active_workers = _gauge("active_workers", "Passes under way")
-        self.engine_calls = _histogram(
-            "engine_call_seconds", "Engine calls", "operation", "code"
-        )
+        self.engine_calls = _histogram("engine_call_seconds", "Engine calls", "operation", "code")
         self.drift = _counter("drift_total", "Drift found, by field", "kind", "field")
         self.rollouts = _counter("rollouts_total", "Rollouts by how they ended", "result")
         self.status_writes = _counter("status_writes_total", "Status documents", "result")
@@ -61,8 +59,12 @@ class Metrics:
         self.guard_held = _gauge("guard_held", "Inferred deletions held", "source")
         self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
         self.condition = _gauge(
-            "resource_condition", "1 true, 0 false, -1 unknown",
-            "kind", "organization", "name", "condition",
+            "resource_condition",
+            "1 true, 0 false, -1 unknown",
+            "kind",
+            "organization",
+            "name",
+            "condition",
         )
         self.replicas = _gauge(
             "service_replicas", "Replicas by state", "organization", "name", "state"

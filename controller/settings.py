@@ -103,9 +103,7 @@ class Settings(BaseModel):
         return int(low), int(high or low)
 
 
-def load_settings(
-    environment: Mapping[str, str] | None = None, **flags: Any
-) -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     """Flags (None: not given) beat the environment. Raises UserError CONFIGURATION_INVALID."""
     env = os.environ if environment is None else environment
     values: dict[str, Any] = {}

@@ -81,7 +81,9 @@ class Sweeper:
         METRICS.guard_held.labels(SOURCE).set(0 if held.state == "approved" else len(items))
         if held.state == "held":
             log.warning(
-                "removal of objects without a row is held", objects=len(items), of=total,
+                "removal of objects without a row is held",
+                objects=len(items),
+                of=total,
                 decide=f"skyctl guard approve {held.id}",
             )
         return held.state == "approved"

@@ -109,8 +109,8 @@ class Reconciler:
                 return
             if not engine_touched:
                 observation = replace(
-                    observation, context=replace(observation.context,
-                                                 world=done.observation.context.world)
+                    observation,
+                    context=replace(observation.context, world=done.observation.context.world),
                 )
             done.observation = observation
             done.plan = self._plan(observation)
@@ -164,9 +164,7 @@ class Reconciler:
         status = kind.status(context, done.plan, done.failure)
         before = context.entry.status
         if await self._reporter.report(context.entry, status, epoch=epoch):
-            entry = replace(
-                context.entry, status=status, observed_generation=context.generation
-            )
+            entry = replace(context.entry, status=status, observed_generation=context.generation)
             self._catalogue.put(entry)
             return material(before, status)
         return False
@@ -195,7 +193,8 @@ class Reconciler:
         if await self._reporter.report(reading.entry, status, epoch=epoch):
             self._catalogue.put(
                 replace(
-                    reading.entry, status=status,
+                    reading.entry,
+                    status=status,
                     observed_generation=reading.entry.resource.generation,
                 )
             )
@@ -240,7 +239,9 @@ class Reconciler:
             if not isinstance(step, StoreStep) or isinstance(step, EndRollout | Finalize)
         ]
         if done.failure is not None:
-            events.append(Event(uid, key, "Warning", camel(done.failure.code), done.failure.message))
+            events.append(
+                Event(uid, key, "Warning", camel(done.failure.code), done.failure.message)
+            )
         if events:
             await self._store.emit(events, epoch=epoch)
 

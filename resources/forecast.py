@@ -1,0 +1,192 @@
+"""What the world will look like once steps have been carried out. Pure.
+
+``skyctl diff`` plans against forecasts, so that it shows everything that applying leads to and not
+only the first move; the property tests use the same to show that plans converge. It is
+optimistic: images are there, containers start and turn healthy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from resources.meta import FINALIZER, Entry, Rollout
+from resources.plan import (
+    Accept,
+    AdoptVolume,
+    BeginRollout,
+    ConnectNetwork,
+    CreateContainer,
+    CreateNetwork,
+    CreateVolume,
+    DisconnectNetwork,
+    EndRollout,
+    PullImage,
+    RecordPreDeploy,
+    RecordVolume,
+    RemoveContainer,
+    RemoveNetwork,
+    RemoveVolume,
+    ReserveSubnet,
+    StartContainer,
+    Step,
+    StopContainer,
+    UnpauseContainer,
+    UpdateContainer,
+)
+from resources.world import (
+    L_ROLE,
+    Attachment,
+    Container,
+    Image,
+    Network,
+    Probe,
+    Volume,
+    World,
+)
+
+
+def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) -> Entry:
+    """Changes the world in place; returns the entry as the store would then have it."""
+    for step in steps:
+        match step:
+            case (
+                Accept()
+                | BeginRollout()
+                | EndRollout()
+                | RecordPreDeploy()
+                | ReserveSubnet()
+                | RecordVolume()
+                | AdoptVolume()
+            ):
+                entry = _record(entry, step, now)
+            case CreateContainer():
+                world.put_container(_created(step, now))
+            case CreateNetwork():
+                world.put_network(
+                    Network(
+                        f"new:{step.name}",
+                        step.name,
+                        step.labels,
+                        (step.subnet,),
+                        step.internal,
+                        step.bridge,
+                    )
+                )
+            case RemoveNetwork():
+                world.drop_network(step.id)
+            case CreateVolume():
+                world.put_volume(Volume(step.name, step.labels))
+            case RemoveVolume():
+                world.drop_volume(step.name)
+            case PullImage():
+                world.put_image(Image(f"sha256:{step.reference}", step.reference))
+            case _:
+                _container(world, step, now)
+    return entry
+
+
+def _record(entry: Entry, step: Step, now: datetime) -> Entry:
+    record, resource = entry.record, entry.resource
+    match step:
+        case Accept():
+            resource = replace(
+                resource, finalizers=tuple(dict.fromkeys((*resource.finalizers, FINALIZER)))
+            )
+            record = replace(
+                record, accepted_generation=step.generation, accepted_spec=resource.spec
+            )
+        case BeginRollout():
+            record = replace(record, rollout=Rollout(step.generation, now, step.revision))
+        case EndRollout():
+            record = _ended(entry, step, now)
+        case RecordPreDeploy():
+            record = replace(record, predeploy={**record.predeploy, step.generation: step.result})
+        case ReserveSubnet():
+            record = replace(record, subnet=step.subnet)
+        case RecordVolume() | AdoptVolume():
+            record = replace(record, volume_created=True, volume_name=step.engine_name)
+            if isinstance(step, AdoptVolume):
+                record = replace(record, volume_label_uid=step.retained_uid)
+    return replace(entry, record=record, resource=resource)
+
+
+def _ended(entry: Entry, step: EndRollout, now: datetime) -> object:
+    record = entry.record
+    started = record.rollout
+    ready = step.outcome == "ready"
+    return replace(
+        record,
+        ready_generation=step.generation if ready else record.ready_generation,
+        rollout=Rollout(
+            step.generation,
+            started.started_at if started else now,
+            started.revision if started else "",
+            now if ready else None,
+            step.outcome,
+            step.reason,
+        ),
+    )
+
+
+def _created(step: CreateContainer, now: datetime) -> Container:
+    spec = step.spec
+    return Container(
+        id=f"new:{spec.name}",
+        name=spec.name,
+        labels=spec.labels,
+        image=spec.image,
+        image_id=f"sha256:{spec.image}",
+        state="created",
+        created_at=now,
+        networks=(Attachment(spec.network, "", spec.aliases),),
+        mounts=spec.mounts,
+        limits=spec.limits,
+        restart_policy=spec.restart,
+        health="starting" if spec.check else "",
+        inspected=True,
+    )
+
+
+def _container(world: World, step: Step, now: datetime) -> None:
+    """Steps on one existing container, by id or by name."""
+    reference = getattr(step, "container", "")
+    found = world.containers.get(reference) or world.container_named(reference)
+    if found is None:
+        return
+    match step:
+        case RemoveContainer():
+            world.drop_container(found.id)
+            return
+        case StartContainer():
+            found = _started(world, found, now)
+        case UnpauseContainer():
+            found = replace(found, state="running")
+        case StopContainer():
+            found = replace(found, state="exited", exit_code=143, finished_at=now)
+        case UpdateContainer():
+            found = replace(
+                found,
+                limits=step.limits or found.limits,
+                restart_policy=step.restart or found.restart_policy,
+            )
+        case ConnectNetwork():
+            place = Attachment(step.network, "", step.aliases)
+            found = replace(found, networks=(*found.networks, place))
+        case DisconnectNetwork():
+            found = replace(
+                found,
+                networks=tuple(a for a in found.networks if a.network_id != step.network),
+            )
+        case _:
+            return
+    world.put_container(found)
+
+
+def _started(world: World, found: Container, now: datetime) -> Container:
+    """A one-off finishes at once; a replica runs and is healthy by every check."""
+    if L_ROLE in found.labels:
+        return replace(found, state="exited", exit_code=0, started_at=now, finished_at=now)
+    world.probes[found.id] = Probe("healthy", now)
+    return replace(found, state="running", started_at=now, health="healthy" if found.health else "")
