@@ -1,7 +1,7 @@
 """What only the leader does: work the queue, resync, sweep, expire, and read manifests.
 
-Everything here is cancelled the moment the lease is in doubt. Nothing here remembers anything that a
-successor would need.
+Everything here is cancelled the moment the lease is in doubt. Nothing here remembers anything
+that a successor would need.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ class Resync:
         self.completed += 1
 
     def enqueue(self, *, urgent: bool) -> None:
-        for key in self._catalogue.keys():
+        for key in self._catalogue.all_keys():
             self._queue.add(key, urgent=urgent)
 
     async def _aside(self) -> None:
         """Objects without a row, and retained volumes whose window ended."""
         known = frozenset(
             entry.resource.uid
-            for key in self._catalogue.keys()
+            for key in self._catalogue.all_keys()
             if (entry := self._catalogue.entry(key)) is not None
         )
         try:

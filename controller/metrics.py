@@ -3,6 +3,7 @@ gauges that are removed together with it."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -107,10 +108,8 @@ _REPLICAS = (("wanted", "replicas"), ("ready", "readyReplicas"), ("updated", "up
 
 
 def _remove(metric: Gauge, *labels: str) -> None:
-    try:
+    with contextlib.suppress(KeyError):
         metric.remove(*labels)
-    except KeyError:
-        pass
 
 
 METRICS = Metrics()

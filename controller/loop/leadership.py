@@ -1,7 +1,7 @@
 """Acting only while leading: acquire, act, and on any doubt stop acting first.
 
-``act`` is cancelled as soon as the lease is in doubt, before anything else happens; only then is the
-lease released and asked for again. The epoch is None whenever we do not lead.
+``act`` is cancelled as soon as the lease is in doubt, before anything else happens; only then is
+the lease released and asked for again. The epoch is None whenever we do not lead.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The workers: key in, outcome out, mapped onto the queue. Knows no kind.
 
 A pass that raises a retryable ``UserError`` is backed off; a terminal one is left until its key is
-woken (its status says ``Stalled``). ``StoreUnavailable`` and ``Deposed`` are not the key's fault and
-are retried without counting. Anything else is a bug: logged with its key, counted, backed
+woken (its status says ``Stalled``). ``StoreUnavailable`` and ``Deposed`` are not the key's fault
+and are retried without counting. Anything else is a bug: logged with its key, counted, backed
 off, never fatal to the loop.
 """
 
@@ -93,9 +93,7 @@ class Pool:
     def _failed(self, key: Key, error: UserError) -> None:
         if error.retryable:
             seconds = self._retry(key)
-            log.warning(
-                error.message, code=error.code, retry_in=round(seconds, 1), **identity(key)
-            )
+            log.warning(error.message, code=error.code, retry_in=round(seconds, 1), **identity(key))
         else:
             self._backoff.forget(key)
             log.error(error.message, code=error.code, **identity(key))

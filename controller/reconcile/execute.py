@@ -45,8 +45,8 @@ Done = Callable[[Step], None]
 
 
 class Executor:
-    """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done to
-    the engine (not connected, or not ours)."""
+    """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done
+    to the engine (not connected, or not ours)."""
 
     def __init__(
         self,

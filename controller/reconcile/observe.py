@@ -13,8 +13,8 @@ from typing import Any
 
 from controller.clock import Clock
 from controller.engine.base import Engine
-from controller.store.catalogue import Catalogue, Reading
 from controller.store.base import Store
+from controller.store.catalogue import Catalogue, Reading
 from resources.context import Context, Platform, Retained
 from resources.meta import Entry, Key
 from resources.subnets import choose

@@ -49,7 +49,7 @@ class Sweeper:
         self._instance = instance
         self._limits = limits
         self._epoch = epoch
-        self._settled: str | None | bool = False
+        self._settled: str | bool | None = False
 
     async def sweep(self, world: World, known: frozenset[str]) -> int:
         """Number of objects removed. world, known: the mirrors, which only say whether it is

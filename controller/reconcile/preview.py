@@ -1,7 +1,7 @@
 """What would be done, without doing it: the same observe and plan, on forecasts.
 
-``plan`` shows the next plan of each key as it stands. ``diff`` puts the manifests into a copy of the
-catalogue and plays all concerned resources forward against a copy of the world, so that it shows
+``plan`` shows the next plan of each key as it stands. ``diff`` puts the manifests into a copy of
+the catalogue and plays all concerned resources forward against a copy of the world, so that it shows
 everything that applying leads to, in the order in which resources depend on each other.
 """
 
@@ -49,7 +49,7 @@ class Previewer:
         """Named keys are read authoritatively, all keys from the mirrors. Raises UserError
         RESOURCE_NOT_FOUND for a named key that does not exist."""
         found: list[tuple[Key, Plan]] = []
-        for key in self._ordered(self._catalogue.keys()) if keys is None else keys:
+        for key in self._ordered(self._catalogue.all_keys()) if keys is None else keys:
             observation = (
                 self._observer.cached(key)
                 if keys is None
@@ -105,7 +105,7 @@ class _Future:
         self._now = clock.now()
         self._platform = platform
         self._catalogue = Catalogue()
-        for key in catalogue.keys():
+        for key in catalogue.all_keys():
             if (entry := catalogue.entry(key)) is not None:
                 self._catalogue.put(entry)
         self._world = World.of(

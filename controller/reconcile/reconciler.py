@@ -20,11 +20,11 @@ import structlog
 
 from controller.loop.outcome import Done, Outcome, RequeueAfter
 from controller.metrics import METRICS
-from controller.store.catalogue import Catalogue
 from controller.reconcile.execute import Executor
 from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.report import Reporter, material
 from controller.store.base import Deposed, Event, Store
+from controller.store.catalogue import Catalogue
 from resources.errors import UserError
 from resources.meta import Key
 from resources.plan import EndRollout, EngineStep, Finalize, Plan, PullImage, Step, StoreStep

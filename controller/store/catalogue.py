@@ -77,7 +77,7 @@ class Catalogue:
         reading = self._readings.get(key)
         return reading.entry if reading else None
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         return list(self._readings)
 
     def key_of(self, uid: str) -> Key | None:
@@ -100,8 +100,12 @@ class Catalogue:
                 return False
             if _same_declaration(before.entry, entry):
                 self._readings[key] = Reading(
-                    entry, before.kind, before.spec, before.effective_generation,
-                    before.rejection, before.refs,
+                    entry,
+                    before.kind,
+                    before.spec,
+                    before.effective_generation,
+                    before.rejection,
+                    before.refs,
                 )
                 return True
         reading = read(entry)
@@ -135,7 +139,7 @@ class Catalogue:
             seen.add(entry.key)
             if self.put(entry):
                 changed.append(entry.key)
-        gone = [self.drop(key) for key in self.keys() if key not in seen]
+        gone = [self.drop(key) for key in self.all_keys() if key not in seen]
         return changed, [reading for reading in gone if reading is not None]
 
     def _unlink(self, reading: Reading) -> None:

@@ -1,0 +1,171 @@
+"""From the store's and the planner's types to the shapes of HTTP.
+
+Invariant: what is secret does not pass. ``data`` of a Secret is dropped, not masked: a masked
+value that is applied again would overwrite the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from controller.api.changes import spec_changes
+from controller.api.models import (
+    DifferenceBody,
+    ErrorBody,
+    EventBody,
+    HeldBody,
+    Metadata,
+    PlanBody,
+    ResourceBody,
+    RetainedBody,
+    RevisionBody,
+    StepBody,
+    WaitBody,
+)
+from controller.core import Difference
+from controller.store.base import Event, Held, Revision
+from resources.context import Retained
+from resources.errors import UserError
+from resources.meta import Entry, Key
+from resources.plan import Plan, Step
+
+_HIDDEN = {"Secret": frozenset({"data"})}
+
+
+def visible_spec(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = _HIDDEN.get(kind, frozenset())
+    return {name: value for name, value in spec.items() if name not in hidden}
+
+
+def resource_body(entry: Entry) -> ResourceBody:
+    row = entry.resource
+    return ResourceBody(
+        api_version=row.api_version,
+        kind=row.key.kind,
+        metadata=Metadata(
+            name=row.key.name,
+            organization=row.key.organization or None,
+            uid=row.uid,
+            generation=row.generation,
+            labels=dict(row.labels),
+            annotations=dict(row.annotations),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            deletion_requested_at=row.deletion_requested_at,
+            source=row.source,
+            owner=row.owner,
+            created_by=row.created_by,
+            finalizers=list(row.finalizers),
+        ),
+        spec=visible_spec(row.key.kind, row.spec),
+        status=None if entry.status is None else dict(entry.status),
+    )
+
+
+def error_body(error: UserError | None) -> ErrorBody | None:
+    return None if error is None else ErrorBody.model_validate(error.to_dict())
+
+
+def step_body(step: Step) -> StepBody:
+    return StepBody(
+        verb=type(step).__name__,
+        target=step.target,
+        cause=step.cause,
+        destructive=step.destructive,
+        text=step.render(),
+    )
+
+
+def _wait_body(plan: Plan) -> WaitBody | None:
+    if plan.wait is None:
+        return None
+    return WaitBody(reason=plan.wait.reason, seconds=plan.wait.seconds)
+
+
+def plan_body(key: Key, plan: Plan) -> PlanBody:
+    return PlanBody(
+        kind=key.kind,
+        organization=key.organization,
+        name=key.name,
+        steps=[step_body(step) for step in plan.steps],
+        wait=_wait_body(plan),
+        problem=error_body(plan.problem),
+        text=plan.render(),
+    )
+
+
+def difference_body(difference: Difference) -> DifferenceBody:
+    key, plan = difference.key, difference.plan
+    return DifferenceBody(
+        kind=key.kind,
+        organization=key.organization,
+        name=key.name,
+        action=difference.action,
+        changes=list(difference.changes),
+        steps=[step_body(step) for step in plan.steps],
+        wait=_wait_body(plan),
+        problem=error_body(plan.problem),
+        text=plan.render(),
+        error=error_body(difference.error),
+    )
+
+
+def event_body(event: Event) -> EventBody:
+    return EventBody(
+        at=event.at,
+        first_at=event.first_at,
+        uid=event.uid,
+        kind=event.key.kind,
+        organization=event.key.organization,
+        name=event.key.name,
+        type=event.type,
+        reason=event.reason,
+        message=event.message,
+        count=event.count,
+    )
+
+
+def revision_bodies(entry: Entry, revisions: Iterable[Revision]) -> list[RevisionBody]:
+    """Oldest first, each with what it changed."""
+    kind = entry.key.kind
+    bodies: list[RevisionBody] = []
+    before: Mapping[str, Any] | None = None
+    for revision in sorted(revisions, key=lambda r: r.generation):
+        spec = visible_spec(kind, revision.spec)
+        bodies.append(
+            RevisionBody(
+                generation=revision.generation,
+                at=revision.at,
+                by=revision.by,
+                accepted=revision.accepted,
+                current=revision.generation == entry.resource.generation,
+                changes=[] if before is None else spec_changes(before, spec),
+                spec=spec,
+            )
+        )
+        before = spec
+    return bodies
+
+
+def held_body(held: Held) -> HeldBody:
+    return HeldBody(
+        id=held.id,
+        source=held.source,
+        items=list(held.items),
+        total=held.total,
+        state=held.state,
+        at=held.at,
+    )
+
+
+def retained_bodies(retained: Sequence[Retained]) -> list[RetainedBody]:
+    return [
+        RetainedBody(
+            uid=volume.uid,
+            engine_name=volume.engine_name,
+            organization=volume.organization,
+            expires_at=volume.expires_at,
+        )
+        for volume in sorted(retained, key=lambda v: (v.organization, v.engine_name))
+    ]
