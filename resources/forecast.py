@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from resources.meta import FINALIZER, Entry, Rollout
+from resources.meta import FINALIZER, Entry, Record, Rollout
 from resources.plan import (
     Accept,
     AdoptVolume,
@@ -112,7 +112,7 @@ def _record(entry: Entry, step: Step, now: datetime) -> Entry:
     return replace(entry, record=record, resource=resource)
 
 
-def _ended(entry: Entry, step: EndRollout, now: datetime) -> object:
+def _ended(entry: Entry, step: EndRollout, now: datetime) -> Record:
     record = entry.record
     started = record.rollout
     ready = step.outcome == "ready"

@@ -49,7 +49,7 @@ class Sweeper:
         self._instance = instance
         self._limits = limits
         self._epoch = epoch
-        self._settled: str | bool | None = False
+        self._settled: str | None = ""
 
     async def sweep(self, world: World, known: frozenset[str]) -> int:
         """Number of objects removed. world, known: the mirrors, which only say whether it is
@@ -90,7 +90,7 @@ class Sweeper:
 
     async def _settle(self, keep: str | None) -> None:
         """Batches that no longer match what is seen are moot; asked only when that changed."""
-        if self._settled == keep and self._settled is not False:
+        if self._settled == keep:
             return
         await self._store.drop_held(SOURCE, keep=keep, epoch=self._leading())
         self._settled = keep
@@ -109,5 +109,6 @@ class Sweeper:
 
 def _ours(world: World, instance: str) -> int:
     """How many containers and networks carry our mark."""
-    objects = [*world.containers.values(), *world.networks.values()]
-    return sum(1 for o in objects if o.labels.get(L_CONTROLLER) == instance)
+    labels = [o.labels for o in world.containers.values()]
+    labels += [o.labels for o in world.networks.values()]
+    return sum(1 for found in labels if found.get(L_CONTROLLER) == instance)

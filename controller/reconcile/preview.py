@@ -1,8 +1,8 @@
 """What would be done, without doing it: the same observe and plan, on forecasts.
 
 ``plan`` shows the next plan of each key as it stands. ``diff`` puts the manifests into a copy of
-the catalogue and plays all concerned resources forward against a copy of the world, so that it shows
-everything that applying leads to, in the order in which resources depend on each other.
+the catalogue and plays all concerned resources forward against a copy of the world, so that it
+shows everything that applying leads to, in the order in which resources depend on each other.
 """
 
 from __future__ import annotations
