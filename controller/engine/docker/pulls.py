@@ -1,0 +1,97 @@
+"""Image pulls: a long stream of JSON lines, in which the error also arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+
+from controller.engine.base import PullProgress
+from controller.engine.docker import faults
+from controller.engine.docker.wire import Wire
+from resources.plan import PullImage
+
+REPORT_EVERY = 0.25
+"""Seconds between two reports of one pull."""
+
+OnPull = Callable[[PullProgress], None]
+
+
+class Pulls:
+    def __init__(self, wire: Wire, timeout: float, report: OnPull) -> None:
+        self._wire = wire
+        self._timeout = timeout
+        self._report = report
+
+    async def pull_image(self, step: PullImage) -> None:
+        """Done when the engine has the image. Raises UserError IMAGE_*."""
+        name, tag = split(step.reference)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._follow(step.reference, {"fromImage": name, "tag": tag})
+        except TimeoutError as error:
+            host = self._wire.endpoint.host
+            raise faults.silent(host, "pull_image", self._timeout) from error
+        except aiohttp.ClientError as error:
+            raise self._wire.translate("pull_image", error, step.reference) from error
+
+    async def _follow(self, reference: str, params: dict[str, str]) -> None:
+        layers, clock, due = Layers(), asyncio.get_running_loop().time, 0.0
+        async with self._wire.stream(
+            "pull_image", "POST", "images/create", params=params, subject=reference
+        ) as response:
+            async for line in _lines(response):
+                if "error" in line:
+                    raise faults.refused("pull_image", 200, str(line["error"]), reference)
+                layers.note(line)
+                if clock() >= due:
+                    due = clock() + REPORT_EVERY
+                    self._report(layers.progress(reference, str(line.get("status") or "")))
+        self._report(layers.progress(reference, "done"))
+
+
+def split(reference: str) -> tuple[str, str]:
+    """Name and tag or digest; without either ``latest``, since none would pull every tag."""
+    name, at, digest = reference.partition("@")
+    if at:
+        return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name, digest
+    head, colon, tag = reference.rpartition(":")
+    if colon and "/" not in tag:
+        return head, tag
+    return reference, "latest"
+
+
+@dataclass(slots=True)
+class Layers:
+    """Bytes fetched and wanted, layer by layer."""
+
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def note(self, line: dict[str, Any]) -> None:
+        layer, detail = line.get("id"), line.get("progressDetail") or {}
+        if not layer:
+            return
+        match line.get("status"):
+            case "Downloading":
+                self.sizes[layer] = (detail.get("current") or 0, detail.get("total") or 0)
+            case "Download complete" | "Pull complete" if layer in self.sizes:
+                total = self.sizes[layer][1]
+                self.sizes[layer] = (total, total)
+
+    def progress(self, reference: str, status: str) -> PullProgress:
+        return PullProgress(
+            reference,
+            status,
+            current=sum(current for current, _ in self.sizes.values()),
+            total=sum(total for _, total in self.sizes.values()),
+        )
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    async for raw in response.content:
+        if raw.strip():
+            yield orjson.loads(raw)
