@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,10 @@ class Engine:
         """The body of the answer. Raises EngineError when unreachable or refused."""
         connection = self._connection()
         try:
-            connection.request(method, path, body, {"Content-Type": content_type} if body else {})
+            with suppress(BrokenPipeError):  # it may refuse before it has read all of the body
+                connection.request(
+                    method, path, body, {"Content-Type": content_type} if body else {}
+                )
             response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
