@@ -46,8 +46,10 @@ class Context:
     """entry: the row with its record. spec: the model of the *effective* generation (the newest
     if acceptable, else the last accepted; None when there is none). rejection: why the newest
     generation was refused as invalid. refs: what the spec refers to (None: does not exist).
-    members: for an Organization, how many rows are still in it. world: only what ``scope``
-    asked for. subnet_offer: for an Organization without a reserved subnet, a free one.
+    members: for an Organization, how many rows are still in it; undeleted: how many of them nobody
+    has asked to delete (None: not known, any may be). world: only what ``scope`` asked for.
+    subnet_offer: for an Organization without a reserved subnet, or whose reserved one something
+    else took while it has no network, a free one.
     """
 
     entry: Entry
@@ -59,6 +61,7 @@ class Context:
     now: datetime
     rejection: UserError | None = None
     members: int = 0
+    undeleted: int | None = None
     subnet_offer: str | None = None
     retained: Mapping[str, Retained] = field(default_factory=dict)
 

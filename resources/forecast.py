@@ -108,7 +108,7 @@ def _record(entry: Entry, step: Step, now: datetime) -> Entry:
         case RecordVolume() | AdoptVolume():
             record = replace(record, volume_created=True, volume_name=step.engine_name)
             if isinstance(step, AdoptVolume):
-                record = replace(record, volume_label_uid=step.retained_uid)
+                record = replace(record, volume_label_uid=step.label_uid or step.retained_uid)
     return replace(entry, record=record, resource=resource)
 
 

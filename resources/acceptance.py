@@ -1,0 +1,23 @@
+"""Accepting a generation: the first thing that a plan does, before any side effect."""
+
+from __future__ import annotations
+
+from resources.context import Context
+from resources.meta import FINALIZER
+from resources.plan import Accept
+
+
+def acceptance(context: Context) -> tuple[Accept, ...]:
+    """Nothing while the newest generation is refused, or when it has been accepted already."""
+    if context.rejection is not None:
+        return ()
+    before = context.entry.record.accepted_generation
+    if before == context.generation and FINALIZER in context.entry.resource.finalizers:
+        return ()
+    if before is None:
+        cause = "new"
+    elif before == context.generation:
+        cause = "its finalizer is missing"
+    else:
+        cause = f"spec changed since generation {before}"
+    return (Accept(generation=context.generation, cause=cause),)

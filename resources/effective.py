@@ -1,0 +1,60 @@
+"""Which generation of a resource is in force: the newest if it can be read, else the last that
+was accepted. What ran from it keeps running and being healed while the newest is refused."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resources.errors import UserError
+from resources.meta import Entry
+from resources.validate import validate
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """spec: the model, or None when no generation can be read. rejection: why the newest cannot."""
+
+    spec: Any
+    generation: int
+    rejection: UserError | None = None
+
+
+def effective(entry: Entry) -> Effective:
+    """Pure; remembered by the identity of the (immutable) entry."""
+    known = _memo.get(id(entry))
+    if known is not None and known[0] is entry:
+        return known[1]
+    found = _read(entry)
+    _memo[id(entry)] = (entry, found)
+    while len(_memo) > _REMEMBERED:
+        _memo.popitem(last=False)
+    return found
+
+
+_REMEMBERED = 4096
+_memo: OrderedDict[int, tuple[Entry, Effective]] = OrderedDict()
+
+
+def _read(entry: Entry) -> Effective:
+    resource, record = entry.resource, entry.record
+    try:
+        return Effective(validate(resource.key.kind, resource.spec), resource.generation)
+    except UserError as error:
+        earlier = _earlier(resource.key.kind, record.accepted_spec)
+        generation = resource.generation
+        if earlier is not None and record.accepted_generation is not None:
+            generation = record.accepted_generation
+        return Effective(earlier, generation, error)
+
+
+def _earlier(kind: str, spec: Mapping[str, Any] | None) -> Any:
+    """What an older release accepted this one may not be able to read: then there is none."""
+    if spec is None:
+        return None
+    try:
+        return validate(kind, spec)
+    except UserError:
+        return None

@@ -1,0 +1,58 @@
+"""A Volume's status: where its data is, how much it may be, who uses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resources import verdict
+from resources.context import Context
+from resources.errors import UserError
+from resources.naming import volume_identity
+from resources.plan import Plan
+from resources.volume.plan import engine_volume
+from resources.volume.problems import NOT_FOUND
+from resources.volume.users import mounting, service_of
+from resources.world import Volume
+
+_STATES = {"Ready": "active", "Failed": "error"}
+
+
+def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
+    judged = verdict.judge(context, plan, failure, refusals=frozenset({NOT_FOUND}))
+    found = engine_volume(context) if context.entry.record.volume_created else None
+    phase = _phase(context, judged, found)
+    message = _message(plan, phase)
+    conditions = verdict.begin(context, judged)
+    verdict.finish(conditions, judged, phase == "Ready" and judged.converged, phase, message)
+    return verdict.document(
+        context,
+        judged,
+        conditions,
+        phase=phase,
+        state=_STATES.get(phase, "pending"),
+        message=message,
+        engineName=volume_identity(context.entry).engine_name if found else None,
+        usedBytes=None,
+        sizeBytes=None if context.spec is None else context.spec.size,
+        enforced=False,
+        mountedBy=_users(context),
+    )
+
+
+def _phase(context: Context, judged: verdict.Verdict, found: Volume | None) -> str:
+    if context.deleting:
+        return "Deleting"
+    if judged.stalled:
+        return "Failed"
+    return "Ready" if found is not None else "Pending"
+
+
+def _message(plan: Plan, phase: str) -> str:
+    if phase == "Deleting":
+        return f"waiting for {plan.wait.reason}" if plan.wait else "being deleted"
+    return "its data is in place" if phase == "Ready" else "being made"
+
+
+def _users(context: Context) -> list[str]:
+    name = volume_identity(context.entry).engine_name
+    return sorted({service_of(container) for container in mounting(context.world, name)})
