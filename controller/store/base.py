@@ -100,8 +100,12 @@ class Store(Protocol):
 
     async def revisions(self, uid: str) -> Sequence[Revision]: ...
     async def events(
-        self, *, uid: str | None = None, organization: str | None = None,
-        since: datetime | None = None, limit: int = 500,
+        self,
+        *,
+        uid: str | None = None,
+        organization: str | None = None,
+        since: datetime | None = None,
+        limit: int = 500,
     ) -> Sequence[Event]: ...
 
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
@@ -111,7 +115,12 @@ class Store(Protocol):
 
     # -- users' writes (CLI, HTTP, manifests)
     async def apply(
-        self, manifest: Manifest, *, source: str, actor: str | None = None, dry_run: bool = False,
+        self,
+        manifest: Manifest,
+        *,
+        source: str,
+        actor: str | None = None,
+        dry_run: bool = False,
         owner: str | None = None,
     ) -> Applied:
         """Raises UserError RESOURCE_OWNED_ELSEWHERE, RESOURCE_BEING_DELETED, ..."""
@@ -170,8 +179,14 @@ class Store(Protocol):
     async def engine_id(self) -> str | None: ...
     async def bind_engine(self, engine_id: str) -> None: ...
     async def heartbeat(
-        self, *, process: str, version: str, leader: bool, epoch: int,
-        engine_state: str, engine_version: str,
+        self,
+        *,
+        process: str,
+        version: str,
+        leader: bool,
+        epoch: int,
+        engine_state: str,
+        engine_version: str,
     ) -> None: ...
 
     async def epoch(self) -> int:

@@ -1,0 +1,151 @@
+"""Hearing changes: LISTEN on a connection of its own, proved alive by a canary.
+
+Notifications are hints. What is not read yet is a set of keys, not a list of messages, so it is
+bounded by the number of keys, and past a limit it becomes "something was missed". A connection
+that is open but deaf (a frozen server, a dropped route) shows by the canary that does not return.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from controller.store.base import Change, StoreUnavailable
+from controller.store.postgres.connection import Connection, Database
+from controller.store.postgres.errors import translated
+from resources.meta import Key
+
+RESOURCES = "skyctl_resources"
+GUARD = "skyctl_guard"
+LIMIT = 20_000  # keys that may wait unread
+
+
+class Unread:
+    """What was heard and not yet read. One reader."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._keys: dict[Key, None] = {}
+        self._missed = ""
+        self._failure: StoreUnavailable | None = None
+        self._limit = limit
+        self._stirred = asyncio.Event()
+
+    def heard(self, key: Key) -> None:
+        if self._missed:
+            return
+        self._keys[key] = None
+        if len(self._keys) > self._limit:
+            self.missed("too many changes at once")
+        self._stirred.set()
+
+    def missed(self, reason: str) -> None:
+        """Everything is to be read again, whatever the keys were."""
+        self._keys.clear()
+        self._missed = reason
+        self._stirred.set()
+
+    def fail(self, failure: StoreUnavailable) -> None:
+        self._failure = self._failure or failure
+        self._stirred.set()
+
+    async def read(self) -> AsyncIterator[Change]:
+        while True:
+            await self._stirred.wait()
+            if self._failure is not None:
+                raise self._failure
+            if self._missed:
+                reason, self._missed = self._missed, ""
+                yield Change(None, reason)
+            elif self._keys:
+                key = next(iter(self._keys))
+                del self._keys[key]
+                yield Change(key)
+            else:
+                self._stirred.clear()
+
+
+class Canary:
+    """Notifies itself and waits to hear it."""
+
+    def __init__(self, connection: Connection, interval: float, patience: float) -> None:
+        self._connection = connection
+        self._interval = interval
+        self._patience = patience
+        self.channel = f"skyctl_canary_{secrets.token_hex(6)}"
+        self._token = ""
+        self._returned = asyncio.Event()
+
+    def hear(self, payload: str) -> None:
+        if payload == self._token:
+            self._returned.set()
+
+    async def sing(self) -> None:
+        """Raises StoreUnavailable once it does not return in time."""
+        while True:
+            self._returned.clear()
+            self._token = secrets.token_hex(8)
+            with translated():
+                async with asyncio.timeout(self._patience):
+                    await self._connection.execute(
+                        "SELECT pg_catalog.pg_notify($1, $2)", self.channel, self._token
+                    )
+                    await self._returned.wait()
+            await asyncio.sleep(self._interval)
+
+
+@asynccontextmanager
+async def listening(database: Database, limit: int = LIMIT) -> AsyncIterator[AsyncIterator[Change]]:
+    """Entered: every change committed from now on will be yielded, or reported as missed."""
+    connection = await database.dedicated("listener")
+    unread = Unread(limit)
+    settings = database.settings
+    canary = Canary(
+        connection, settings.canary_interval, min(settings.canary_interval, database.timeout)
+    )
+    try:
+        connection.add_termination_listener(
+            lambda _: unread.fail(StoreUnavailable("the listening connection was lost"))
+        )
+        with translated():
+            for channel, hear in (
+                (RESOURCES, _hear_key(unread)),
+                (GUARD, lambda payload: unread.missed(f"guard: {payload}")),
+                (canary.channel, canary.hear),
+            ):
+                await connection.add_listener(channel, _callback(hear))
+        async with asyncio.TaskGroup() as tasks:
+            singing = tasks.create_task(_sing(canary, unread), name="store canary")
+            try:
+                yield unread.read()
+            finally:
+                singing.cancel()
+    finally:
+        connection.terminate()
+
+
+async def _sing(canary: Canary, unread: Unread) -> None:
+    try:
+        await canary.sing()
+    except StoreUnavailable as failure:
+        unread.fail(failure)
+
+
+def _hear_key(unread: Unread) -> Callable[[str], None]:
+    def hear(payload: str) -> None:
+        try:
+            key = Key.parse(payload)
+        except ValueError:  # anybody may notify; what is no key is no news
+            return
+        unread.heard(key)
+
+    return hear
+
+
+def _callback(hear: Callable[[str], None]) -> Callable[..., None]:
+    def callback(connection: Any, pid: int, channel: str, payload: object) -> None:
+        hear(str(payload))
+
+    return callback

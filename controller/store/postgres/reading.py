@@ -1,0 +1,102 @@
+"""Reading. All or nothing: a listing comes from one snapshot of one database, ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from controller.store.base import Event, Revision, StoreUnavailable
+from controller.store.postgres.connection import Database, Session
+from controller.store.postgres.rows import (
+    ENTRY,
+    entry_of,
+    event_of,
+    retained_of,
+    revision_of,
+)
+from resources.context import Retained
+from resources.meta import Entry, Key
+
+BATCH = 500  # rows decoded at a time: the event loop breathes in between
+
+
+class Reading:
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    async def entries(self) -> Sequence[Entry]:
+        """Raises StoreUnavailable also when the database has become another one: an empty or
+        replaced store must not look like an emptied one."""
+        found: list[Entry] = []
+        async with (
+            self._database.session() as session,
+            session.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await self._same_store(session)
+            cursor = await session.cursor(ENTRY)
+            while rows := await cursor.fetch(BATCH):
+                found.extend(entry_of(row) for row in rows)
+        return found
+
+    async def _same_store(self, session: Session) -> None:
+        instance = await session.fetchval("SELECT instance FROM skyctl.identity")
+        if instance != self._instance:
+            raise StoreUnavailable(
+                f"the database is not the one we started with: instance {instance},"
+                f" not {self._instance}"
+            )
+
+    async def entry(self, key: Key) -> Entry | None:
+        async with self._database.session() as session:
+            row = await session.fetchrow(
+                ENTRY + "WHERE r.kind = $1 AND r.organization = $2 AND r.name = $3", *key
+            )
+            if row is None:
+                await self._same_store(session)
+                return None
+            return entry_of(row)
+
+    async def retained(self) -> Sequence[Retained]:
+        async with self._database.session() as session:
+            rows = await session.fetch(
+                "SELECT * FROM skyctl.retained_volumes ORDER BY organization, engine_name"
+            )
+        return [retained_of(row) for row in rows]
+
+    async def subnets(self) -> Mapping[str, str]:
+        async with self._database.session() as session:
+            rows = await session.fetch("SELECT uid, subnet FROM skyctl.subnets ORDER BY subnet")
+        return {row["uid"]: row["subnet"] for row in rows}
+
+    async def revisions(self, uid: str) -> Sequence[Revision]:
+        """Oldest first."""
+        async with self._database.session() as session:
+            rows = await session.fetch(
+                "SELECT * FROM skyctl.revisions WHERE uid = $1 ORDER BY generation", uid
+            )
+        return [revision_of(row) for row in rows]
+
+    async def events(
+        self,
+        *,
+        uid: str | None = None,
+        organization: str | None = None,
+        since: datetime | None = None,
+        limit: int = 500,
+    ) -> Sequence[Event]:
+        """Those seen last come last; the newest ``limit`` of them. since: exclusive. An
+        Organization's own events count as in it."""
+        async with self._database.session() as session:
+            rows = await session.fetch(
+                "SELECT * FROM skyctl.events WHERE ($1::uuid IS NULL OR uid = $1)"
+                " AND ($2::text IS NULL OR organization = $2"
+                "      OR (kind = 'Organization' AND name = $2))"
+                " AND ($3::timestamptz IS NULL OR at > $3)"
+                " ORDER BY at DESC, id DESC LIMIT $4",
+                uid,
+                organization,
+                since,
+                limit,
+            )
+        return [event_of(row) for row in reversed(rows)]

@@ -1,0 +1,308 @@
+"""What the leader writes: records, status, events. Each write proves its epoch.
+
+``record`` is one transaction; its steps are a table from type to statement. The row is locked
+first, so two writers of one resource cannot interleave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from controller.store.base import Event
+from controller.store.postgres.connection import Session
+from controller.store.postgres.rows import NO_UID
+from controller.store.postgres.writing import Writing
+from resources.errors import UserError
+from resources.meta import FINALIZER
+from resources.plan import (
+    Accept,
+    AdoptVolume,
+    BeginRollout,
+    EndRollout,
+    Finalize,
+    RecordPreDeploy,
+    RecordVolume,
+    RequestDeletion,
+    ReserveSubnet,
+    RetainVolume,
+    StoreStep,
+)
+
+REVISIONS_KEPT = 20  # of each resource, beside those that are still needed
+EVENTS_KEPT = 200  # of each resource
+CONTROLLERS_KEPT = "1 day"
+
+
+def conflict(message: str) -> UserError:
+    return UserError("RESOURCE_CONFLICT", message, retryable=True)
+
+
+def gone(uid: str) -> UserError:
+    return UserError("RESOURCE_NOT_FOUND", f"the row with uid {uid} is gone", retryable=True)
+
+
+class Recording(Writing):
+    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> None:
+        """Raises UserError RESOURCE_NOT_FOUND when the row is gone (finalizing twice is fine),
+        RESOURCE_CONFLICT when the facts contradict a step; then nothing is written."""
+        async with self._database.transaction(source="*", epoch=epoch) as session:
+            row = await session.fetchrow(
+                "SELECT kind, organization, name, deletion_requested_at FROM skyctl.resource_rows"
+                " WHERE uid = $1 FOR UPDATE",
+                uid,
+            )
+            if row is None:
+                if all(isinstance(step, Finalize) for step in steps):
+                    return
+                raise gone(uid)
+            for step in steps:
+                await _STEPS[type(step)](session, uid, row, step)
+
+    async def write_status(
+        self, uid: str, observed_generation: int, status: Mapping[str, Any], *, epoch: int
+    ) -> bool:
+        async with self._database.session() as session:
+            return bool(
+                await session.fetchval(
+                    "SELECT skyctl.write_status($1, $2, $3, $4)",
+                    uid,
+                    observed_generation,
+                    dict(status),
+                    epoch,
+                )
+            )
+
+    async def emit(self, events: Sequence[Event], *, epoch: int) -> None:
+        if not events:
+            return
+        async with self._database.transaction(epoch=epoch) as session:
+            await session.execute("SELECT set_config('synchronous_commit', 'off', true)")
+            await session.execute(
+                "SELECT skyctl.record_event(uid, kind, organization, name, type, reason, message)"
+                " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],"
+                " $6::text[], $7::text[])"
+                " AS e (uid, kind, organization, name, type, reason, message)",
+                [event.uid or NO_UID for event in events],
+                [event.key.kind for event in events],
+                [event.key.organization for event in events],
+                [event.key.name for event in events],
+                [event.type for event in events],
+                [event.reason for event in events],
+                [event.message.replace("\0", "") for event in events],
+            )
+
+    async def release_retained(self, uid: str, *, epoch: int) -> None:
+        async with self._database.transaction(epoch=epoch) as session:
+            await session.execute("DELETE FROM skyctl.retained_volumes WHERE uid = $1", uid)
+
+    async def expire_retained(self, uid: str, *, actor: str | None = None) -> None:
+        """Raises UserError RESOURCE_NOT_FOUND."""
+        async with self._database.transaction(source="*", actor=actor) as session:
+            row = await session.fetchrow(
+                "UPDATE skyctl.retained_volumes SET expires_at = least(expires_at, now())"
+                " WHERE uid = $1 RETURNING organization, name",
+                uid,
+            )
+            if row is None:
+                raise UserError("RESOURCE_NOT_FOUND", f"no volume with uid {uid} is retained")
+            await session.execute(
+                "SELECT skyctl.record_event($1, 'Volume', $2, $3, 'Normal', 'PurgeRequested', $4)",
+                uid,
+                row["organization"],
+                row["name"],
+                f"purge requested by {actor or 'skyctl'}",
+            )
+            await session.execute("SELECT pg_notify('skyctl_guard', 'retained')")
+
+    async def housekeeping(self, *, epoch: int) -> None:
+        async with self._database.transaction(epoch=epoch) as session:
+            await session.execute(
+                "DELETE FROM skyctl.events WHERE at < now() - make_interval(secs => $1)",
+                self._database.settings.event_retention,
+            )
+            await session.execute(_TRIM_EVENTS, EVENTS_KEPT)
+            await session.execute(_TRIM_REVISIONS, REVISIONS_KEPT)
+            await session.execute(_TRIM_ROLLOUTS)
+            await session.execute(_TRIM_PRE_DEPLOYS)
+            await session.execute(
+                "DELETE FROM skyctl.controllers"
+                f" WHERE heartbeat_at < now() - interval '{CONTROLLERS_KEPT}'"
+            )
+
+
+# Never trimmed: the newest accepted, the newest that was Ready, any with containers.
+_TRIM_REVISIONS = """
+DELETE FROM skyctl.revisions AS v USING (
+  SELECT uid, generation,
+         row_number() OVER (PARTITION BY uid ORDER BY generation DESC) AS place,
+         max(generation) FILTER (WHERE accepted) OVER (PARTITION BY uid) AS newest_accepted
+  FROM skyctl.revisions) AS n
+WHERE v.uid = n.uid AND v.generation = n.generation AND n.place > $1
+  AND v.generation IS DISTINCT FROM n.newest_accepted
+  AND v.generation IS DISTINCT FROM
+      (SELECT max(generation) FROM skyctl.rollouts WHERE uid = v.uid AND was_ready)
+  AND NOT EXISTS (
+    SELECT FROM skyctl.resource_status AS s
+    WHERE s.uid = v.uid AND jsonb_path_exists(
+      s.status, 'lax $.containers[*].generation ? (@ == $g)',
+      jsonb_build_object('g', v.generation)))
+"""
+_TRIM_ROLLOUTS = """
+DELETE FROM skyctl.rollouts AS o WHERE NOT EXISTS (
+  SELECT FROM skyctl.revisions AS v WHERE v.uid = o.uid AND v.generation = o.generation)
+"""
+_TRIM_PRE_DEPLOYS = """
+DELETE FROM skyctl.pre_deploys AS p WHERE NOT EXISTS (
+  SELECT FROM skyctl.revisions AS v WHERE v.uid = p.uid AND v.generation = p.generation)
+"""
+_TRIM_EVENTS = """
+DELETE FROM skyctl.events AS e USING (
+  SELECT id, row_number() OVER (PARTITION BY uid ORDER BY at DESC, id DESC) AS place
+  FROM skyctl.events) AS n
+WHERE e.id = n.id AND n.place > $1
+"""
+
+
+async def _accept(session: Session, uid: str, row: Any, step: Accept) -> None:
+    answer = await session.execute(
+        "UPDATE skyctl.revisions SET accepted = true WHERE uid = $1 AND generation = $2",
+        uid,
+        step.generation,
+    )
+    if answer == "UPDATE 0":
+        raise conflict(f"generation {step.generation} is no longer kept")
+    await session.execute(
+        "UPDATE skyctl.resource_rows SET finalizers = finalizers || $2::text"
+        " WHERE uid = $1 AND NOT $2::text = ANY (finalizers)",
+        uid,
+        FINALIZER,
+    )
+
+
+async def _begin_rollout(session: Session, uid: str, row: Any, step: BeginRollout) -> None:
+    """Beginning again what is under way changes nothing: its deadline runs from the first."""
+    await session.execute(
+        "INSERT INTO skyctl.rollouts AS o (uid, generation, revision) VALUES ($1, $2, $3)"
+        " ON CONFLICT (uid, generation) DO UPDATE SET revision = EXCLUDED.revision,"
+        " started_at = now(), ready_at = NULL, outcome = '', reason = ''"
+        " WHERE o.revision <> EXCLUDED.revision OR o.outcome <> ''",
+        uid,
+        step.generation,
+        step.revision,
+    )
+
+
+async def _end_rollout(session: Session, uid: str, row: Any, step: EndRollout) -> None:
+    await session.execute(
+        "INSERT INTO skyctl.rollouts AS o (uid, generation, outcome, reason, ready_at, was_ready)"
+        " VALUES ($1, $2, $3, $4, CASE WHEN $3 = 'ready' THEN now() END, $3 = 'ready')"
+        " ON CONFLICT (uid, generation) DO UPDATE SET outcome = EXCLUDED.outcome,"
+        " reason = EXCLUDED.reason, ready_at = coalesce(EXCLUDED.ready_at, o.ready_at),"
+        " was_ready = o.was_ready OR EXCLUDED.was_ready",
+        uid,
+        step.generation,
+        step.outcome,
+        step.reason,
+    )
+
+
+async def _record_pre_deploy(session: Session, uid: str, row: Any, step: RecordPreDeploy) -> None:
+    await session.execute(
+        "INSERT INTO skyctl.pre_deploys (uid, generation, result) VALUES ($1, $2, $3)"
+        " ON CONFLICT (uid, generation) DO UPDATE SET result = EXCLUDED.result, at = now()",
+        uid,
+        step.generation,
+        step.result.replace("\0", ""),
+    )
+
+
+async def _reserve_subnet(session: Session, uid: str, row: Any, step: ReserveSubnet) -> None:
+    await session.execute(
+        "INSERT INTO skyctl.subnets (uid, subnet) VALUES ($1, $2)"
+        " ON CONFLICT (uid) DO UPDATE SET subnet = EXCLUDED.subnet, at = now()"
+        " WHERE subnets.subnet <> EXCLUDED.subnet",
+        uid,
+        step.subnet,
+    )
+
+
+async def _record_volume(session: Session, uid: str, row: Any, step: RecordVolume) -> None:
+    await session.execute(
+        "INSERT INTO skyctl.volume_records (uid, engine_name) VALUES ($1, $2)"
+        " ON CONFLICT (uid) DO UPDATE SET engine_name = EXCLUDED.engine_name",
+        uid,
+        step.engine_name,
+    )
+
+
+async def _retain_volume(session: Session, uid: str, row: Any, step: RetainVolume) -> None:
+    """Retaining again does not lengthen the window."""
+    await session.execute(
+        "INSERT INTO skyctl.retained_volumes (uid, engine_name, organization, name, expires_at)"
+        " VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5)) ON CONFLICT DO NOTHING",
+        uid,
+        step.engine_name,
+        row["organization"],
+        row["name"],
+        step.seconds,
+    )
+
+
+async def _adopt_volume(session: Session, uid: str, row: Any, step: AdoptVolume) -> None:
+    taken = await session.execute(
+        "DELETE FROM skyctl.retained_volumes"
+        " WHERE uid = $1 AND engine_name = $2 AND organization = $3",
+        step.retained_uid,
+        step.engine_name,
+        row["organization"],
+    )
+    if taken == "DELETE 0" and not await session.fetchval(
+        "SELECT true FROM skyctl.volume_records WHERE uid = $1 AND engine_name = $2",
+        uid,
+        step.engine_name,
+    ):
+        raise UserError(
+            "RESOURCE_NOT_FOUND",
+            f"no retained volume {step.retained_uid} of organization {row['organization']}",
+        )
+    await session.execute(
+        "INSERT INTO skyctl.volume_records (uid, engine_name) VALUES ($1, $2)"
+        " ON CONFLICT (uid) DO UPDATE SET engine_name = EXCLUDED.engine_name",
+        uid,
+        step.engine_name,
+    )
+
+
+async def _request_deletion(session: Session, uid: str, row: Any, step: RequestDeletion) -> None:
+    """What is protected stays until it no longer is."""
+    await session.execute(
+        "UPDATE skyctl.resource_rows SET deletion_requested_at = now()"
+        " WHERE organization = $1 AND deletion_requested_at IS NULL"
+        " AND NOT skyctl.is_protected(annotations)",
+        step.organization,
+    )
+
+
+async def _finalize(session: Session, uid: str, row: Any, step: Finalize) -> None:
+    if row["deletion_requested_at"] is None:
+        raise conflict(f"{row['kind']}/{row['name']} is not being deleted")
+    if row["kind"] == "Organization" and await session.fetchval(
+        "SELECT count(*) FROM skyctl.resource_rows WHERE organization = $1", row["name"]
+    ):
+        raise conflict(f"Organization/{row['name']} still has resources")
+    await session.execute("DELETE FROM skyctl.resource_rows WHERE uid = $1", uid)
+
+
+_STEPS: Mapping[type[StoreStep], Callable[[Session, str, Any, Any], Awaitable[None]]] = {
+    Accept: _accept,
+    BeginRollout: _begin_rollout,
+    EndRollout: _end_rollout,
+    RecordPreDeploy: _record_pre_deploy,
+    ReserveSubnet: _reserve_subnet,
+    RecordVolume: _record_volume,
+    RetainVolume: _retain_volume,
+    AdoptVolume: _adopt_volume,
+    RequestDeletion: _request_deletion,
+    Finalize: _finalize,
+}

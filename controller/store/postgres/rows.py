@@ -1,0 +1,143 @@
+"""Rows of the database as our values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.store.base import Event, Held, Revision
+from resources.context import Retained
+from resources.meta import Entry, Key, Record, Resource, Rollout
+
+NO_UID = "00000000-0000-0000-0000-000000000000"
+Row = Mapping[str, Any]
+
+# One row with everything about it; correlated lookups by primary key beat joins of whole tables
+# for one key and are as good for all.
+ENTRY = """
+SELECT r.uid, r.api_version, r.kind, r.organization, r.name, r.labels, r.annotations, r.spec,
+       r.generation, r.source, r.owner, r.created_by, r.created_at, r.updated_at,
+       r.deletion_requested_at, r.finalizers,
+       s.observed_generation, s.status,
+       a.generation AS accepted_generation,
+       CASE WHEN a.generation <> r.generation THEN a.spec END AS accepted_spec,
+       (SELECT max(generation) FROM skyctl.rollouts WHERE uid = r.uid AND was_ready)
+         AS ready_generation,
+       o.generation AS rollout_generation, o.revision, o.started_at, o.ready_at, o.outcome,
+       o.reason,
+       n.subnet, v.engine_name,
+       (SELECT jsonb_object_agg(generation, result) FROM skyctl.pre_deploys WHERE uid = r.uid)
+         AS predeploy
+FROM skyctl.resource_rows AS r
+LEFT JOIN skyctl.resource_status AS s ON s.uid = r.uid
+LEFT JOIN LATERAL (SELECT generation, spec FROM skyctl.revisions WHERE uid = r.uid AND accepted
+                   ORDER BY generation DESC LIMIT 1) AS a ON true
+LEFT JOIN LATERAL (SELECT * FROM skyctl.rollouts WHERE uid = r.uid
+                   ORDER BY generation DESC LIMIT 1) AS o ON true
+LEFT JOIN skyctl.subnets AS n ON n.uid = r.uid
+LEFT JOIN skyctl.volume_records AS v ON v.uid = r.uid
+"""
+
+
+def key_of(row: Row) -> Key:
+    return Key(row["kind"], row["organization"], row["name"])
+
+
+def entry_of(row: Row) -> Entry:
+    return Entry(
+        resource=resource_of(row),
+        record=_record_of(row),
+        status=row["status"],
+        observed_generation=row["observed_generation"],
+    )
+
+
+def resource_of(row: Row) -> Resource:
+    return Resource(
+        key=key_of(row),
+        uid=row["uid"],
+        spec=row["spec"],
+        generation=row["generation"],
+        labels=row["labels"],
+        annotations=row["annotations"],
+        source=row["source"],
+        owner=row["owner"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        deletion_requested_at=row["deletion_requested_at"],
+        finalizers=tuple(row["finalizers"]),
+        api_version=row["api_version"],
+    )
+
+
+def _record_of(row: Row) -> Record:
+    accepted = row["accepted_generation"]
+    spec = row["spec"] if accepted == row["generation"] else row["accepted_spec"]
+    return Record(
+        accepted_generation=accepted,
+        accepted_spec=None if accepted is None else spec,
+        ready_generation=row["ready_generation"],
+        rollout=_rollout_of(row),
+        subnet=row["subnet"],
+        volume_created=row["engine_name"] is not None,
+        volume_name=row["engine_name"],
+        predeploy={int(k): v for k, v in (row["predeploy"] or {}).items()},
+    )
+
+
+def _rollout_of(row: Row) -> Rollout | None:
+    if row["rollout_generation"] is None:
+        return None
+    return Rollout(
+        generation=row["rollout_generation"],
+        started_at=row["started_at"],
+        revision=row["revision"],
+        ready_at=row["ready_at"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+    )
+
+
+def retained_of(row: Row) -> Retained:
+    return Retained(
+        uid=row["uid"],
+        engine_name=row["engine_name"],
+        organization=row["organization"],
+        expires_at=row["expires_at"],
+    )
+
+
+def event_of(row: Row) -> Event:
+    return Event(
+        uid="" if row["uid"] == NO_UID else row["uid"],
+        key=key_of(row),
+        type=row["type"],
+        reason=row["reason"],
+        message=row["message"],
+        at=row["at"],
+        count=row["count"],
+        first_at=row["first_at"],
+    )
+
+
+def revision_of(row: Row) -> Revision:
+    return Revision(
+        generation=row["generation"],
+        spec=row["spec"],
+        at=row["at"],
+        by=row["by"],
+        accepted=row["accepted"],
+    )
+
+
+def held_of(row: Row) -> Held:
+    return Held(
+        id=row["id"],
+        source=row["source"],
+        items=tuple(row["items"]),
+        total=row["total"],
+        state=row["state"],
+        at=row["at"],
+        fingerprint=row["fingerprint"],
+    )
