@@ -1,9 +1,10 @@
 """What the engine says, as values of ``resources.world``. Dicts end here.
 
-Three peculiarities are levelled out. A container that was created and never started has
+Some peculiarities are levelled out. A container that was created and never started has
 attachments without a network id (its network mode, which we set to the id, is used). The engine
-adds the container's short id and host name to the aliases (cut off). Maps come in no order
-(sorted, so that equal worlds are equal values).
+adds the container's short id and host name to the aliases (cut off). It remembers the last health
+of a container that no longer runs (dropped). Maps come in no order (sorted, so that equal worlds
+are equal values).
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def container_inspected(raw: Mapping[str, Any]) -> Container:
         image=config.get("Image") or "",
         image_id=raw.get("Image") or "",
         state=state["Status"],
-        health="" if health == "none" else health,
+        health=health if state["Status"] in ("running", "paused") and health != "none" else "",
         exit_code=state.get("ExitCode") if ended else None,
         oom_killed=bool(state.get("OOMKilled")),
         error=state.get("Error") or "",

@@ -1,0 +1,347 @@
+"""The live index: a ``World`` kept current by the engine's events.
+
+Theory: subscribe, then list, then inspect. Whatever happens between subscribing and listing is
+noted by the reader, which does nothing else, and inspected afterwards; so nothing is missed.
+Events carry no truth, they only say what to look at: an object noted any number of times is
+looked at once. Every end of the stream is a gap, and after a gap everything is listed again.
+
+Invariants:
+- Own containers (those with our instance's label) are only ever held inspected. The rest is held
+  for its name, networks and mounts; its state may be old.
+- What a listing says about an object is dropped when the object was noted or looked at since the
+  listing was asked for: a newer answer is there or under way.
+- ``on_change`` is called once the index holds what it tells of, and never for what is equal.
+- When the stream is lost ``synced`` turns False at once; the old world stays readable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from controller.clock import Clock
+from controller.engine.base import Engine, EngineEvent
+from controller.engine.dirty import Dirty, Ref
+from controller.engine.images import Images
+from resources.errors import UserError
+from resources.world import L_CONTROLLER, Container, Network, Volume, World
+
+INSPECTORS = 8
+"""Objects looked at at once."""
+RETRY_BASE, RETRY_CAP = 0.2, 15.0
+"""Seconds between two attempts to connect: up to base * 2^n, never over the cap."""
+UNREACHABLE = "CONFIGURATION_ENGINE_UNREACHABLE"
+
+STATE_ACTIONS = frozenset(
+    ["create", "start", "restart", "die", "oom", "stop", "pause", "unpause"]
+    + ["update", "rename", "health_status"]
+)
+"""What can change a container's inspection. A ``kill`` alone changes nothing."""
+FOREIGN_ACTIONS = frozenset({"create", "rename"})
+GONE_ACTIONS = frozenset({"destroy", "remove"})
+
+Thing = Container | Network | Volume
+OnChange = Callable[[Mapping[str, str] | None, str, str], None]
+"""(labels before or after, name, type)"""
+
+
+def _ignore(*_: Any) -> None:
+    return None
+
+
+class EngineIndex:
+    """instance: the value of ``io.skypanel.controller`` on what is ours. on_relist: told why
+    everything was listed: start, ended, error, resync. on_event: every event, as a hint."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        instance: str,
+        clock: Clock,
+        random_: random.Random,
+        on_change: OnChange = _ignore,
+        on_relist: Callable[[str], None] = _ignore,
+        on_event: Callable[[EngineEvent], None] = _ignore,
+    ) -> None:
+        self.world = World()
+        self.state = "disconnected"
+        """connected | disconnected (will be tried again) | error (will not get better alone)"""
+        self.last_error = ""
+        self.last_event: float | None = None
+        self._engine = engine
+        self._instance = instance
+        self._clock = clock
+        self._random = random_
+        self._on_change = on_change
+        self._on_relist = on_relist
+        self._on_event = on_event
+        self._synced = asyncio.Event()
+        self._dirty = Dirty()
+        self._listings: dict[int, set[Ref]] = {}
+        self._rotation: deque[str] = deque()
+        self._images = Images(engine, self.world)
+
+    # -- for readers
+    @property
+    def synced(self) -> bool:
+        """Subscribed, listed and inspected; what is held lags no more than events do."""
+        return self._synced.is_set()
+
+    async def wait_synced(self) -> None:
+        await self._synced.wait()
+
+    async def ensure_image(self, reference: str) -> None:
+        """Makes ``world.image`` tell the truth about it. Raises UserError."""
+        await self._images.ensure(reference)
+
+    async def ensure_images(self, references: Iterable[str]) -> None:
+        for reference in references:
+            await self._images.ensure(reference)
+
+    async def relist(self, inspect_share: float) -> None:
+        """Lists everything again and looks at this share of the own containers, in turn (a list
+        shows neither limits nor aliases). Done when all of that is held. Raises UserError."""
+        self._require()
+        doubtful = await self._list()
+        self._require()
+        looked = [*doubtful, *self._next_in_turn(inspect_share)]
+        for ref in looked:
+            self._dirty.add(ref, urgent=False)
+        try:
+            await self._dirty.settled(looked)
+        except ConnectionResetError:
+            self._require()
+            raise
+        self._on_relist("resync")
+
+    def _require(self) -> None:
+        if not self.synced:
+            raise UserError(
+                UNREACHABLE,
+                self.last_error or "the engine is not connected",
+                suggestions=["see 'skyctl doctor'"],
+                retryable=True,
+            )
+
+    # -- lifetime
+    async def run(self) -> None:
+        """For ever. An engine that fails is tried again; anything unforeseen is raised."""
+        attempt, reason, stood = 0, "start", False
+        while True:
+            failure = await self._session(reason)
+            stood, attempt = stood or self.synced, 0 if self.synced else attempt + 1
+            self._lost(failure)
+            if stood:
+                reason = "error" if failure is not None else "ended"
+            longest = min(RETRY_CAP, RETRY_BASE * 2 ** min(attempt, 16))
+            await asyncio.sleep(self._random.uniform(longest / 4, longest))
+
+    def _lost(self, failure: UserError | None) -> None:
+        self._synced.clear()
+        self._dirty.abandon()
+        self._images.forget()
+        self.last_error = failure.message if failure else "the engine ended the event stream"
+        self.state = "error" if failure is not None and not failure.retryable else "disconnected"
+
+    async def _session(self, reason: str) -> UserError | None:
+        """One subscription, to its end. Why it failed, or None when the engine closed it."""
+        failed: UserError | None = None
+        try:
+            async with self._engine.events() as events, asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._inspect()) for _ in range(INSPECTORS)]
+                tasks.append(group.create_task(self._start(reason), name="first-listing"))
+                await self._follow(events)
+                for task in tasks:
+                    task.cancel()
+        except* UserError as errors:
+            failed = _first(errors)
+        return failed
+
+    async def _start(self, reason: str) -> None:
+        """The first listing of a session. What seems unchanged since before a gap is trusted for
+        now, and looked at when there is nothing more urgent."""
+        doubtful = await self._list()
+        for ref in doubtful:
+            self._dirty.add(ref)
+        await self._dirty.settled(doubtful)
+        self.state, self.last_error = "connected", ""
+        self._synced.set()
+        self._on_relist(reason)
+        fresh = set(doubtful)
+        for id_, container in self.world.containers.items():
+            ref = Ref("container", id_)
+            if self._own(container.labels) and ref not in fresh:
+                self._dirty.add(ref, urgent=False)
+
+    # -- events
+    async def _follow(self, events: AsyncIterator[EngineEvent]) -> None:
+        async for event in events:
+            self.last_event = self._clock.monotonic()
+            self._note(event)
+            self._on_event(event)
+
+    def _note(self, event: EngineEvent) -> None:
+        ref = Ref(event.type, event.name if event.type == "volume" else event.id)
+        if event.type == "image":
+            self._images.forget()
+        elif event.action in GONE_ACTIONS:
+            self._gone(ref)
+        elif event.type == "container":
+            own = self._own(event.labels)
+            if event.action in (STATE_ACTIONS if own else FOREIGN_ACTIONS):
+                self._touch(ref, urgent=own)
+        elif event.type == "network" and event.container:
+            held = self.world.containers.get(event.container)
+            own = held is not None and self._own(held.labels)
+            self._touch(Ref("container", event.container), urgent=own)
+        elif event.action == "create":
+            self._touch(ref, urgent=True)
+
+    def _touch(self, ref: Ref, *, urgent: bool) -> None:
+        for newer in self._listings.values():
+            newer.add(ref)
+        self._dirty.add(ref, urgent=urgent)
+
+    def _gone(self, ref: Ref) -> None:
+        for newer in self._listings.values():
+            newer.add(ref)
+        self._dirty.discard(ref)
+        self._hold(ref, None)
+
+    # -- looking
+    async def _inspect(self) -> None:
+        while True:
+            ref = await self._dirty.get()
+            try:
+                await self._look(ref)
+            finally:
+                self._dirty.done(ref)
+
+    async def _look(self, ref: Ref) -> None:
+        """An engine that cannot be reached ends the session; one that cannot answer about this
+        object leaves it as it was, for the next listing."""
+        for newer in self._listings.values():
+            newer.add(ref)
+        try:
+            found = await self._asked(ref)
+        except UserError as error:
+            if error.code == UNREACHABLE:
+                raise
+            self.last_error = error.message
+            return
+        self._hold(ref, found)
+
+    async def _asked(self, ref: Ref) -> Thing | None:
+        match ref.type:
+            case "container":
+                return await self._engine.inspect_container(ref.id)
+            case "network":
+                return await self._engine.inspect_network(ref.id)
+            case _:
+                return await self._engine.inspect_volume(ref.id)
+
+    def _hold(self, ref: Ref, new: Thing | None) -> None:
+        """Puts or drops, and tells when that made a difference."""
+        world, old = self.world, self._held(ref)
+        match new:
+            case None if ref.type == "container":
+                changed = world.drop_container(ref.id) is not None
+            case None if ref.type == "network":
+                changed = world.drop_network(ref.id) is not None
+            case None:
+                changed = world.drop_volume(ref.id) is not None
+            case Container():
+                changed = world.put_container(new)
+            case Network():
+                changed = world.put_network(new)
+            case Volume():
+                changed = world.put_volume(new)
+        if changed:
+            self._tell(ref.type, old, new)
+
+    def _held(self, ref: Ref) -> Thing | None:
+        match ref.type:
+            case "container":
+                return self.world.containers.get(ref.id)
+            case "network":
+                return self.world.networks.get(ref.id)
+            case _:
+                return self.world.volumes.get(ref.id)
+
+    def _tell(self, type_: str, old: Thing | None, new: Thing | None) -> None:
+        if new is not None:
+            self._on_change(new.labels, new.name, type_)
+        if old is not None and (new is None or new.labels != old.labels):
+            self._on_change(old.labels, old.name, type_)
+
+    # -- listing
+    async def _list(self) -> list[Ref]:
+        """Merges a complete listing; returns own containers that it contradicts."""
+        newer: set[Ref] = set()
+        self._listings[id(newer)] = newer
+        try:
+            listed = await self._engine.list()
+        finally:
+            del self._listings[id(newer)]
+        doubtful = []
+        for ref, thing in _things(listed):
+            if ref in newer:
+                continue
+            if not isinstance(thing, Container) or not self._own(thing.labels):
+                self._hold(ref, thing)
+            elif not agrees(self.world.containers.get(ref.id), thing):
+                doubtful.append(ref)
+        newer.update(ref for ref, _ in _things(listed))
+        for ref in [ref for ref, _ in _things(self.world) if ref not in newer]:
+            self._hold(ref, None)
+        return doubtful
+
+    def _next_in_turn(self, share: float) -> list[Ref]:
+        own = [i for i, c in self.world.containers.items() if self._own(c.labels)]
+        wanted = min(len(own), math.ceil(len(own) * share))
+        refs: dict[Ref, None] = {}
+        while len(refs) < wanted:
+            if not self._rotation:
+                self._rotation.extend(own)
+            if (id_ := self._rotation.popleft()) in self.world.containers:
+                refs[Ref("container", id_)] = None
+        return list(refs)
+
+    def _own(self, labels: Mapping[str, str]) -> bool:
+        return labels.get(L_CONTROLLER) == self._instance
+
+
+def agrees(held: Container | None, listed: Container) -> bool:
+    """Does the inspection we hold still stand, as far as a list can tell?"""
+    if held is None or not held.inspected:
+        return False
+    return _listed(held) == _listed(listed)
+
+
+def _listed(container: Container) -> tuple[object, ...]:
+    """What a list and an inspection both show. (The list hides the health of a paused one.)"""
+    places = [(a.network_id, a.address) for a in container.networks]
+    health = container.health if container.running else ""
+    return (container.name, container.state, health, container.image_id, places, container.mounts)
+
+
+def _things(world: World) -> Iterator[tuple[Ref, Thing]]:
+    for id_, container in world.containers.items():
+        yield Ref("container", id_), container
+    for id_, network in world.networks.items():
+        yield Ref("network", id_), network
+    for name, volume in world.volumes.items():
+        yield Ref("volume", name), volume
+
+
+def _first(errors: BaseExceptionGroup[UserError]) -> UserError:
+    inner: BaseException = errors
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    assert isinstance(inner, UserError)
+    return inner
