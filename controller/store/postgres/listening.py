@@ -1,8 +1,6 @@
 """Hearing changes: LISTEN on a connection of its own, proved alive by a canary.
 
-Notifications are hints. What is not read yet is a set of keys, not a list of messages, so it is
-bounded by the number of keys, and past a limit it becomes "something was missed". A connection
-that is open but deaf (a frozen server, a dropped route) shows by the canary that does not return.
+Notifications are hints, kept in ``Unread`` until somebody reads them. A connection that is open but deaf (a frozen server, a dropped route) shows by the canary that does not return.
 """
 
 from __future__ import annotations
@@ -16,55 +14,11 @@ from typing import Any
 from controller.store.base import Change, StoreUnavailable
 from controller.store.postgres.connection import Connection, Database
 from controller.store.postgres.errors import translated
+from controller.store.unread import LIMIT, Unread
 from resources.meta import Key
 
 RESOURCES = "skyctl_resources"
 GUARD = "skyctl_guard"
-LIMIT = 20_000  # keys that may wait unread
-
-
-class Unread:
-    """What was heard and not yet read. One reader."""
-
-    def __init__(self, limit: int = LIMIT) -> None:
-        self._keys: dict[Key, None] = {}
-        self._missed = ""
-        self._failure: StoreUnavailable | None = None
-        self._limit = limit
-        self._stirred = asyncio.Event()
-
-    def heard(self, key: Key) -> None:
-        if self._missed:
-            return
-        self._keys[key] = None
-        if len(self._keys) > self._limit:
-            self.missed("too many changes at once")
-        self._stirred.set()
-
-    def missed(self, reason: str) -> None:
-        """Everything is to be read again, whatever the keys were."""
-        self._keys.clear()
-        self._missed = reason
-        self._stirred.set()
-
-    def fail(self, failure: StoreUnavailable) -> None:
-        self._failure = self._failure or failure
-        self._stirred.set()
-
-    async def read(self) -> AsyncIterator[Change]:
-        while True:
-            await self._stirred.wait()
-            if self._failure is not None:
-                raise self._failure
-            if self._missed:
-                reason, self._missed = self._missed, ""
-                yield Change(None, reason)
-            elif self._keys:
-                key = next(iter(self._keys))
-                del self._keys[key]
-                yield Change(key)
-            else:
-                self._stirred.clear()
 
 
 class Canary:

@@ -44,7 +44,7 @@ def gone(uid: str) -> UserError:
 
 class Recording(Writing):
     async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> None:
-        """Raises UserError RESOURCE_NOT_FOUND when the row is gone (finalizing twice is fine),
+        """Raises UserError RESOURCE_NOT_FOUND when the row is gone (ending it twice is fine),
         RESOURCE_CONFLICT when the facts contradict a step; then nothing is written."""
         async with self._database.transaction(source="*", epoch=epoch) as session:
             row = await session.fetchrow(
@@ -53,7 +53,7 @@ class Recording(Writing):
                 uid,
             )
             if row is None:
-                if all(isinstance(step, Finalize) for step in steps):
+                if all(isinstance(step, Finalize | RetainVolume) for step in steps):
                     return
                 raise gone(uid)
             for step in steps:
@@ -237,40 +237,41 @@ async def _record_volume(session: Session, uid: str, row: Any, step: RecordVolum
 
 
 async def _retain_volume(session: Session, uid: str, row: Any, step: RetainVolume) -> None:
-    """Retaining again does not lengthen the window."""
+    """The row goes in the same moment."""
     await session.execute(
-        "INSERT INTO skyctl.retained_volumes (uid, engine_name, organization, name, expires_at)"
-        " VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5)) ON CONFLICT DO NOTHING",
+        "INSERT INTO skyctl.retained_volumes"
+        " (uid, engine_name, organization, name, label_uid, expires_at)"
+        " VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))",
         uid,
         step.engine_name,
         row["organization"],
         row["name"],
+        "" if step.label_uid == uid else step.label_uid,
         step.seconds,
     )
+    await _remove(session, uid, row)
 
 
 async def _adopt_volume(session: Session, uid: str, row: Any, step: AdoptVolume) -> None:
+    """Not past its window: its removal may be under way."""
     taken = await session.execute(
-        "DELETE FROM skyctl.retained_volumes"
-        " WHERE uid = $1 AND engine_name = $2 AND organization = $3",
+        "DELETE FROM skyctl.retained_volumes WHERE uid = $1 AND engine_name = $2"
+        " AND organization = $3 AND (expires_at IS NULL OR expires_at > now())",
         step.retained_uid,
         step.engine_name,
         row["organization"],
     )
-    if taken == "DELETE 0" and not await session.fetchval(
-        "SELECT true FROM skyctl.volume_records WHERE uid = $1 AND engine_name = $2",
-        uid,
-        step.engine_name,
-    ):
-        raise UserError(
-            "RESOURCE_NOT_FOUND",
-            f"no retained volume {step.retained_uid} of organization {row['organization']}",
+    if taken == "DELETE 0":
+        raise conflict(
+            f"organization {row['organization']} retains no volume {step.retained_uid} (any more)"
         )
     await session.execute(
-        "INSERT INTO skyctl.volume_records (uid, engine_name) VALUES ($1, $2)"
-        " ON CONFLICT (uid) DO UPDATE SET engine_name = EXCLUDED.engine_name",
+        "INSERT INTO skyctl.volume_records (uid, engine_name, label_uid) VALUES ($1, $2, $3)"
+        " ON CONFLICT (uid) DO UPDATE"
+        " SET engine_name = EXCLUDED.engine_name, label_uid = EXCLUDED.label_uid",
         uid,
         step.engine_name,
+        step.label_uid or step.retained_uid,
     )
 
 
@@ -285,6 +286,10 @@ async def _request_deletion(session: Session, uid: str, row: Any, step: RequestD
 
 
 async def _finalize(session: Session, uid: str, row: Any, step: Finalize) -> None:
+    await _remove(session, uid, row)
+
+
+async def _remove(session: Session, uid: str, row: Any) -> None:
     if row["deletion_requested_at"] is None:
         raise conflict(f"{row['kind']}/{row['name']} is not being deleted")
     if row["kind"] == "Organization" and await session.fetchval(

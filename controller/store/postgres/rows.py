@@ -25,7 +25,7 @@ SELECT r.uid, r.api_version, r.kind, r.organization, r.name, r.labels, r.annotat
          AS ready_generation,
        o.generation AS rollout_generation, o.revision, o.started_at, o.ready_at, o.outcome,
        o.reason,
-       n.subnet, v.engine_name,
+       n.subnet, v.engine_name, v.label_uid,
        (SELECT jsonb_object_agg(generation, result) FROM skyctl.pre_deploys WHERE uid = r.uid)
          AS predeploy
 FROM skyctl.resource_rows AS r
@@ -82,6 +82,7 @@ def _record_of(row: Row) -> Record:
         subnet=row["subnet"],
         volume_created=row["engine_name"] is not None,
         volume_name=row["engine_name"],
+        volume_label_uid=row["label_uid"],
         predeploy={int(k): v for k, v in (row["predeploy"] or {}).items()},
     )
 
@@ -105,6 +106,7 @@ def retained_of(row: Row) -> Retained:
         engine_name=row["engine_name"],
         organization=row["organization"],
         expires_at=row["expires_at"],
+        label_uid=row["label_uid"],
     )
 
 

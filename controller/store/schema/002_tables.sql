@@ -85,11 +85,13 @@ CREATE UNIQUE INDEX IF NOT EXISTS events_equal
 CREATE INDEX IF NOT EXISTS events_at ON skyctl.events (at);
 
 -- Volumes whose resource is gone and whose data stays. expires_at NULL: until somebody purges it.
+-- label_uid: the io.skypanel.uid on the engine, where it is another than uid (adopted data).
 CREATE TABLE IF NOT EXISTS skyctl.retained_volumes (
   uid uuid PRIMARY KEY,
   engine_name text NOT NULL UNIQUE,
   organization text NOT NULL,
   name text NOT NULL,
+  label_uid text NOT NULL DEFAULT '',
   retained_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
   expires_at timestamptz
 );
@@ -98,6 +100,7 @@ CREATE TABLE IF NOT EXISTS skyctl.retained_volumes (
 CREATE TABLE IF NOT EXISTS skyctl.volume_records (
   uid uuid PRIMARY KEY REFERENCES skyctl.resource_rows ON DELETE CASCADE,
   engine_name text NOT NULL,
+  label_uid text,
   at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 

@@ -178,8 +178,8 @@ BEGIN
   NEW.uid := gen_random_uuid();
   NEW.generation := 1;
   NEW.source := skyctl.writing_source();
-  NEW.created_at := now();
-  NEW.updated_at := now();
+  NEW.created_at := clock_timestamp();
+  NEW.updated_at := NEW.created_at;
   NEW.deletion_requested_at := NULL;
   NEW.finalizers := '{}';
   IF NOT skyctl.trusted() THEN
@@ -204,7 +204,7 @@ BEGIN
   -- Deletion is requested once and never taken back.
   NEW.deletion_requested_at := CASE
     WHEN OLD.deletion_requested_at IS NOT NULL THEN OLD.deletion_requested_at
-    WHEN NEW.deletion_requested_at IS NOT NULL THEN now() END;
+    WHEN NEW.deletion_requested_at IS NOT NULL THEN clock_timestamp() END;
   IF NOT skyctl.trusted() THEN
     NEW.api_version := OLD.api_version;
     NEW.source := OLD.source;
@@ -236,7 +236,8 @@ BEGIN
 
   IF (NEW.spec, NEW.labels, NEW.annotations, NEW.source, NEW.deletion_requested_at)
      IS DISTINCT FROM (OLD.spec, OLD.labels, OLD.annotations, OLD.source, OLD.deletion_requested_at) THEN
-    NEW.updated_at := now();
+    -- Never backwards: a transaction that began earlier may write later.
+    NEW.updated_at := greatest(clock_timestamp(), OLD.updated_at + interval '1 microsecond');
   END IF;
   RETURN NEW;
 END
