@@ -38,7 +38,8 @@ class Finding:
         text = ""
         for part in self.path:
             text += f"[{part}]" if isinstance(part, int) else f".{shown(part)}"
-        return text.lstrip(".")
+        text = text.lstrip(".")
+        return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {"pointer": self.pointer, "message": self.message}

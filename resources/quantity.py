@@ -233,6 +233,7 @@ _duration_text = PlainSerializer(format_duration, return_type=str, when_used="js
 
 _cpu_schema = WithJsonSchema(
     {
+        "title": "cpu",
         "anyOf": [
             {"type": "number", "minimum": 0, "maximum": MAX_CPU // NANO},
             {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?m?$", "maxLength": MAX_TEXT},
@@ -242,6 +243,7 @@ _cpu_schema = WithJsonSchema(
 )
 _size_schema = WithJsonSchema(
     {
+        "title": "size",
         "anyOf": [
             {
                 "type": "string",
@@ -256,6 +258,7 @@ _size_schema = WithJsonSchema(
 )
 _duration_schema = WithJsonSchema(
     {
+        "title": "duration",
         "anyOf": [
             {
                 "type": "string",

@@ -18,6 +18,9 @@ from pydantic import BaseModel, ValidationError
 from resources.finding import Finding, Path, nearest, shown
 from resources.quantity import QuantityError
 
+REQUIRED = "is required"
+UNKNOWN_FIELD = "unknown field"
+
 _SYNONYMS = {
     "env": "environment",
     "envs": "environment",
@@ -71,7 +74,13 @@ class _Complaint:
 def findings(error: ValidationError, model: type[BaseModel], document: Any) -> list[Finding]:
     """At least one. Paths begin with ``spec``; in the order of the document's model."""
     complaints = [_complaint(item, model, document) for item in error.errors(include_url=False)]
-    return _settle(complaints, model, 0)
+    return _without_typos(_settle(complaints, model, 0))
+
+
+def _without_typos(found: list[Finding]) -> list[Finding]:
+    """A required field that is only misspelt is one mistake, not two."""
+    meant = {(*f.path[:-1], f.suggestion) for f in found if f.message.startswith(UNKNOWN_FIELD)}
+    return [f for f in found if f.message != REQUIRED or f.path not in meant]
 
 
 def _complaint(error: Mapping[str, Any], model: type[BaseModel], document: Any) -> _Complaint:
@@ -159,7 +168,7 @@ def _finding(complaint: _Complaint, model: type[BaseModel]) -> Finding:
     value = error.get("input")
     match complaint.kind:
         case "missing":
-            return Finding(path, "is required")
+            return Finding(path, REQUIRED)
         case "extra_forbidden":
             return _unknown_field(complaint, model)
         case "literal_error":
@@ -170,7 +179,9 @@ def _finding(complaint: _Complaint, model: type[BaseModel]) -> Finding:
             return Finding(path, str(cause), value, suggestion)
         case kind if kind in _NOUNS:
             return _wrong_type(path, value, _NOUNS[kind])
-    return Finding(path, _bound(complaint.kind, error), value)
+    limit = _bound(complaint.kind, error)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Finding(path, f"{limit}, not {value}" if number else limit, value)
 
 
 def _bound(kind: str, error: Mapping[str, Any]) -> str:
@@ -259,7 +270,7 @@ def _unknown_field(complaint: _Complaint, model: type[BaseModel]) -> Finding:
     if not hint and holders:
         fields = sorted(_fields(holders[0]))
         hint = f"; known are {', '.join(fields)}" if len(fields) <= 8 else ""
-    return Finding(path, f"unknown field{odd}{hint}", None, meant)
+    return Finding(path, f"{UNKNOWN_FIELD}{odd}{hint}", None, meant)
 
 
 def _field_meant(name: str, holders: Sequence[type[BaseModel]]) -> str | None:
@@ -269,7 +280,7 @@ def _field_meant(name: str, holders: Sequence[type[BaseModel]]) -> str | None:
         return synonym
     for holder in holders:
         for field, info in _fields(holder).items():
-            for inner in _models_in(info.annotation):
+            for inner in models_in(info.annotation):
                 if name in _fields(inner):
                     return f"{field}.{name}"
     return nearest(name, known)
@@ -293,13 +304,17 @@ def _models_at(model: type[BaseModel], path: Path) -> Iterable[type[BaseModel]]:
                     below.append([a for a in get_args(inner) if a is not Ellipsis][-1])
         here = below
     for annotation in here:
-        yield from _models_in(annotation)
+        yield from models_in(annotation)
 
 
-def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+def models_in(annotation: Any, *, inside: bool = False) -> Iterable[type[BaseModel]]:
+    """The models that a field may hold; inside: also those in its lists and maps."""
     for inner in _alternatives(annotation):
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield inner
+        elif inside and get_origin(inner) in (tuple, list, dict):
+            for item in get_args(inner):
+                yield from models_in(item, inside=True)
 
 
 def _alternatives(annotation: Any) -> Iterable[Any]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 MAX_SPEC_BYTES = 256 * 1024
 MAX_TEXT = 4096
@@ -41,6 +42,18 @@ class Spec(BaseModel):
     def document(self) -> dict[str, Any]:
         """As people write it: camelCase, quantities as text, what is absent left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def worded(pattern: str, words: str) -> tuple[AfterValidator, FieldInfo]:
+    """Text of that form; the complaint says it in words (a predicate), the schema as pattern."""
+    form = re.compile(pattern.removeprefix("^").removesuffix("$"), re.ASCII)
+
+    def check(text: str) -> str:
+        if form.fullmatch(text) is None:
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check), FieldInfo(json_schema_extra={"pattern": pattern})
 
 
 def dns_label(text: str) -> str:
@@ -84,7 +97,11 @@ Items = Annotated[tuple[Item, ...], Strict(False)]
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 """Any text of at most 4096 characters."""
-Line = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[
+    str,
+    StringConstraints(max_length=256),
+    *worded(r"^[^\x00-\x1f\x7f]*$", "must be one line without control characters"),
+]
 """One line of at most 256 characters, no control characters."""
 DnsLabel = Annotated[
     str,
@@ -101,7 +118,9 @@ AbsolutePath = Annotated[
 """An absolute path inside a container, without '.' and '..'."""
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 """A TCP or UDP port, 1..65535."""
-SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._A-Za-z0-9]{1,253}$")]
+SecretKey = Annotated[
+    str, *worded(r"^[-._A-Za-z0-9]{1,253}$", "may have 1 to 253 letters, digits, '-', '_' and '.'")
+]
 """A key inside a Secret."""
 
 

@@ -78,17 +78,23 @@ def kind_named(word: Any) -> Kind:
     known = kinds()
     if isinstance(word, str) and word in known:
         return known[word]
-    text = shown(word) if isinstance(word, str) else repr(type(word).__name__)
+    if not isinstance(word, str):
+        raise UserError(UNKNOWN_KIND, "kind must be text", suggestions=[_one_of(known)])
+    text = shown(word)
     if word in LATER:
         raise UserError(UNKNOWN_KIND, f"kind {text} is not available in this version yet")
-    meant = nearest(word, (*known, *LATER)) if isinstance(word, str) else None
+    meant = nearest(word, (*known, *LATER))
     hint = f": did you mean {meant}?" if meant else ""
     raise UserError(
         UNKNOWN_KIND,
-        f"there is no kind {text!r}{hint}",
+        f"there is no kind '{text}'{hint}",
         details={"kind": text, "known": list(known)},
-        suggestions=[f"write kind: {meant}"] if meant else [f"one of {', '.join(known)}"],
+        suggestions=[f"write kind: {meant}"] if meant else [_one_of(known)],
     )
+
+
+def _one_of(known: Mapping[str, Kind]) -> str:
+    return f"one of {', '.join(known)}"
 
 
 class _Refused(UserError):

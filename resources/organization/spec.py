@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
-from resources.organization.security import Profile, capability
+from resources.organization.security import GRANTABLE_CAPABILITIES, Profile, capability
 from resources.quantity import Cpu, CpuLimit, Duration, MemoryLimit, Size
-from resources.spec import Items, Line, Spec
+from resources.spec import Items, Line, Spec, worded
 
 RETAIN_VOLUMES = 7 * 86400.0
 
@@ -37,9 +37,19 @@ Subnet = Annotated[
     AfterValidator(_subnet),
     Field(json_schema_extra={"pattern": r"^[0-9.]+/(1[6-9]|2[0-9])$"}),
 ]
-Capability = Annotated[str, StringConstraints(max_length=64), AfterValidator(capability)]
+Capability = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(capability),
+    Field(json_schema_extra={"enum": sorted(GRANTABLE_CAPABILITIES)}),
+]
 ImagePattern = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[-a-zA-Z0-9._/:@*?\[\]!]+$")
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    *worded(
+        r"^[-a-zA-Z0-9._/:@*?\[\]!]+$",
+        "is not a pattern of image references like 'registry.example.com/acme/*'",
+    ),
 ]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 

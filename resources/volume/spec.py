@@ -8,9 +8,15 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from resources.cron import parse_cron
 from resources.quantity import Period, StorageSize
-from resources.spec import DnsLabel, Items, Spec, Text
+from resources.spec import DnsLabel, Items, Spec, Text, worded
 
-UID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+Uid = Annotated[
+    str,
+    *worded(
+        r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        "is not a uid like 3f2a9c01-58d4-4c1b-9d1e-0a7b6c5d4e3f",
+    ),
+]
 
 
 def _schedule(text: str) -> str:
@@ -20,7 +26,11 @@ def _schedule(text: str) -> str:
 
 Schedule = Annotated[str, StringConstraints(max_length=200), AfterValidator(_schedule)]
 TimeZone = Annotated[
-    str, StringConstraints(max_length=64, pattern=r"^[A-Za-z][-+A-Za-z0-9_]*(/[-+A-Za-z0-9_]+)*$")
+    str,
+    StringConstraints(max_length=64),
+    *worded(
+        r"^[A-Za-z][-+A-Za-z0-9_]*(/[-+A-Za-z0-9_]+)*$", "is not a time zone like 'Europe/Berlin'"
+    ),
 ]
 Command = Annotated[Items[Text], Field(min_length=1, max_length=256)]
 Keep = Annotated[int, Field(ge=0, le=10_000)]
@@ -89,7 +99,7 @@ class VolumeSpec(Spec):
         description="What happens to the data when the Volume is deleted: kept until purged, "
         "kept for the organization's retainVolumes, or deleted.",
     )
-    adopt: Annotated[str, StringConstraints(pattern=UID)] | None = Field(
+    adopt: Uid | None = Field(
         None, description="uid of a retained volume whose data this one takes over."
     )
     backup: Backup = Field(Backup(), description="When and how the data is copied away.")
