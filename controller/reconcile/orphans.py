@@ -16,7 +16,7 @@ from controller.engine.base import Engine
 from controller.metrics import METRICS
 from controller.reconcile.execute import Executor
 from controller.store.base import Deposed, Store
-from resources.guard import exceeds, fingerprint
+from resources.guard import Verdict, exceeds, fingerprint, judge
 from resources.orphans import orphans
 from resources.plan import EngineStep, Step
 from resources.world import L_CONTROLLER, World
@@ -69,24 +69,28 @@ class Sweeper:
 
     async def _allowed(self, steps: list[EngineStep], total: int, any_rows: bool) -> bool:
         """Past the limits, or with an empty store (which proves nothing): only when approved."""
-        if any_rows and not exceeds(
-            len(steps), total, self._limits.max_percent, self._limits.minimum
-        ):
-            await self._settle(None)
-            return True
         items = sorted(step.render() for step in steps)
+        limits = self._limits
+        suspect = not any_rows or exceeds(len(steps), total, limits.max_percent, limits.minimum)
+        earlier = [held for held in await self._store.held() if held.source == SOURCE]
+        verdict = judge(items, earlier, suspect=suspect)
+        if verdict is Verdict.HOLD:
+            await self._hold(items, total)
+        elif verdict is Verdict.DELETE:
+            METRICS.guard_held.labels(SOURCE).set(0)
+        return verdict is Verdict.DELETE
+
+    async def _hold(self, items: list[str], total: int) -> None:
         mark = fingerprint(items)
         held = await self._store.hold(SOURCE, items, total, mark, epoch=self._leading())
         await self._settle(mark)
-        METRICS.guard_held.labels(SOURCE).set(0 if held.state == "approved" else len(items))
-        if held.state == "held":
-            log.warning(
-                "removal of objects without a row is held",
-                objects=len(items),
-                of=total,
-                decide=f"skyctl guard approve {held.id}",
-            )
-        return held.state == "approved"
+        METRICS.guard_held.labels(SOURCE).set(len(items))
+        log.warning(
+            "removal of objects without a row is held",
+            objects=len(items),
+            of=total,
+            decide=f"skyctl guard approve {held.id}",
+        )
 
     async def _settle(self, keep: str | None) -> None:
         """Batches that no longer match what is seen are moot; asked only when that changed."""

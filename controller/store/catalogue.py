@@ -7,14 +7,14 @@ index in both directions; waking is a lookup, never a scan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from resources.effective import effective
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.registry import Kind, kinds
-from resources.validate import validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +35,11 @@ def read(entry: Entry) -> Reading:
     """Pure: validates what the row says."""
     resource = entry.resource
     kind = kinds().get(resource.key.kind)
-    spec: Any = None
-    generation = resource.generation
-    rejection: UserError | None = None
-    try:
-        spec = validate(resource.key.kind, resource.spec)
-    except UserError as error:
-        rejection = error
-        record = entry.record
-        if kind is not None and record.accepted_spec is not None:
-            generation = record.accepted_generation or generation
-            spec = _earlier(resource.key.kind, record.accepted_spec)
+    found = effective(entry)
     refs: tuple[Key, ...] = ()
     if kind is not None:
-        refs = tuple(dict.fromkeys(kind.refs(resource.key, spec)))
-    return Reading(entry, kind, spec, generation, rejection, refs)
-
-
-def _earlier(kind: str, spec: Mapping[str, Any]) -> Any:
-    """A revision accepted once may have been so by an older release: then there is none."""
-    try:
-        return validate(kind, spec)
-    except UserError:
-        return None
+        refs = tuple(dict.fromkeys(kind.refs(resource.key, found.spec)))
+    return Reading(entry, kind, found.spec, found.generation, found.rejection, refs)
 
 
 class Catalogue:
