@@ -17,7 +17,7 @@ from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from resources.context import Context, Platform, Retained
 from resources.meta import Entry, Key
-from resources.subnets import choose
+from resources.subnets import choose, overlaps
 from resources.world import Probe, Scope, World
 
 
@@ -59,7 +59,7 @@ class Observer:
         refs = self._refs(reading)
         scope = reading.kind.scope(reading.entry, reading.spec, refs)
         found = self._world().slice(scope)
-        members = self._members(key)
+        members = self._members(reading)
         identity = (reading.entry, tuple(refs.values()), found, members, self._platform())
         return Observation(
             reading,
@@ -67,6 +67,10 @@ class Observer:
             scope,
             identity,
         )
+
+    async def look(self, key: Key) -> Observation | None:
+        """``cached``, with what few resources need from elsewhere before they can be planned."""
+        return await self._offered(self.cached(key))
 
     async def authoritative(self, key: Key, *, engine: bool = True) -> Observation | None:
         """The row and its objects, read now. engine False: nothing was done there since the
@@ -87,8 +91,14 @@ class Observer:
     def _refs(self, reading: Reading) -> Mapping[Key, Entry | None]:
         return {ref: self._catalogue.entry(ref) for ref in reading.refs}
 
-    def _members(self, key: Key) -> int:
-        return self._catalogue.members(key.name) if key.kind == "Organization" else 0
+    def _members(self, reading: Reading) -> tuple[int, int | None]:
+        """How many are in an organization, and how many of them nobody asked to delete (counted
+        only when it matters)."""
+        key = reading.entry.key
+        if key.kind != "Organization":
+            return 0, None
+        undeleted = self._catalogue.undeleted(key.name) if reading.entry.resource.deleting else None
+        return self._catalogue.members(key.name), undeleted
 
     def _copy_probes(self, world: World) -> None:
         live = self._world().probes
@@ -98,7 +108,11 @@ class Observer:
                 world.probes[id_] = probe
 
     def _context(
-        self, reading: Reading, refs: Mapping[Key, Entry | None], world: World, members: int
+        self,
+        reading: Reading,
+        refs: Mapping[Key, Entry | None],
+        world: World,
+        members: tuple[int, int | None],
     ) -> Context:
         return Context(
             entry=reading.entry,
@@ -109,26 +123,32 @@ class Observer:
             platform=self._platform(),
             now=self._clock.now(),
             rejection=reading.rejection,
-            members=members,
+            members=members[0],
+            undeleted=members[1],
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:
-        """What only a few passes need, and only before acting: a free subnet for an organization
-        without one, the retained volumes for a Volume that adopts."""
+        """What only a few passes need: a free subnet for an organization that has no network,
+        the retained volumes for a Volume that adopts."""
         if observation is None:
             return None
         context = observation.context
-        if context.key.kind == "Organization" and context.entry.record.subnet is None:
-            context = replace(context, subnet_offer=await self._free_subnet(context))
+        if context.key.kind == "Organization":
+            if not context.deleting and not context.world.networks_of(context.uid):
+                context = replace(context, subnet_offer=await self._free_subnet(context))
         elif getattr(context.spec, "adopt", None) is not None:
             retained: Mapping[str, Retained] = {r.uid: r for r in await self._store.retained()}
             context = replace(context, retained=retained)
         return replace(observation, context=context)
 
     async def _free_subnet(self, context: Context) -> str | None:
+        """None also when the reserved one is still free: then it is the one to take."""
+        reserved = context.entry.record.subnet
         taken: set[str] = set(await self._engine.host_networks())
-        taken.update((await self._store.subnets()).values())
         for network in self._world().networks.values():
             taken.update(network.subnets)
+        if reserved is not None and not any(overlaps(reserved, other) for other in taken):
+            return None
+        taken.update((await self._store.subnets()).values())
         platform = context.platform
         return choose(platform.network_pool, platform.network_prefix, taken, context.uid)

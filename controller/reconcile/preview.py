@@ -200,6 +200,7 @@ class _Future:
             now=self._now,
             rejection=reading.rejection,
             members=self._catalogue.members(key.name) if key.kind == "Organization" else 0,
+            undeleted=self._catalogue.undeleted(key.name) if key.kind == "Organization" else None,
             subnet_offer=offer,
         )
 

@@ -90,10 +90,10 @@ class Reconciler:
 
     async def _look(self, key: Key) -> Observation | None:
         observation = self._observer.cached(key)
-        if observation is not None and observation.scope.images:
-            await self._ensure(observation.scope.images)
-            observation = self._observer.cached(key)
-        return observation
+        if observation is None or self._memo.get(key) == observation.identity:
+            return observation
+        await self._ensure(observation.scope.images)
+        return await self._observer.look(key)
 
     def _plan(self, observation: Observation) -> Plan:
         assert observation.reading.kind is not None

@@ -38,7 +38,9 @@ class Retention:
             if retained.expires_at is None or retained.expires_at > now:
                 continue
             step = RemoveVolume(
-                name=retained.engine_name, uid=retained.label_uid or retained.uid, cause="its retention window ended"
+                name=retained.engine_name,
+                uid=retained.label_uid or retained.uid,
+                cause="its retention window ended",
             )
             try:
                 await self._executor.remove([step], lambda s: log.warning(s.render()))

@@ -73,6 +73,11 @@ class Catalogue:
         """How many rows are in the organization."""
         return len(self._members.get(organization, ()))
 
+    def undeleted(self, organization: str) -> int:
+        """How many of them nobody asked to delete."""
+        members = self._members.get(organization, ())
+        return sum(not self._readings[key].entry.resource.deleting for key in members)
+
     def put(self, entry: Entry) -> bool:
         """False when it is what we had, or older."""
         key = entry.key
