@@ -36,12 +36,11 @@ RETRY_BASE, RETRY_CAP = 0.2, 15.0
 """Seconds between two attempts to connect: up to base * 2^n, never over the cap."""
 UNREACHABLE = "CONFIGURATION_ENGINE_UNREACHABLE"
 
-STATE_ACTIONS = frozenset(
-    ["create", "start", "restart", "die", "oom", "stop", "pause", "unpause"]
-    + ["update", "rename", "health_status"]
+FOREIGN_ACTIONS = frozenset({"create", "rename"})
+STATE_ACTIONS = FOREIGN_ACTIONS | frozenset(
+    {"start", "restart", "die", "oom", "stop", "pause", "unpause", "update", "health_status"}
 )
 """What can change a container's inspection. A ``kill`` alone changes nothing."""
-FOREIGN_ACTIONS = frozenset({"create", "rename"})
 GONE_ACTIONS = frozenset({"destroy", "remove"})
 
 Thing = Container | Network | Volume
