@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.errors import UserError
+from resources.world import L_UID, Volume
 
 UNREACHABLE = "CONFIGURATION_ENGINE_UNREACHABLE"
 
@@ -252,6 +253,15 @@ def volume_lost(names: Mapping[str, str], container: str) -> UserError:
             "delete the Volume resource and make it again to start empty",
         ],
     )
+
+
+def loss(volume: Volume | None, uid: str) -> str:
+    """Why a mounted volume is not the one it should be; '' when it is."""
+    if volume is None:
+        return "it is not there"
+    if volume.labels.get(L_UID) == uid:
+        return ""
+    return "it is another's" if volume.labels.get(L_UID) else "the engine made an empty one"
 
 
 def not_ours(kind: str, name: str, labels: Mapping[str, Any]) -> UserError:

@@ -30,7 +30,7 @@ from resources.plan import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import L_UID, Volume
+from resources.world import L_UID
 
 GONE = 404
 NOT_MODIFIED = 304
@@ -103,7 +103,7 @@ class Steps:
         lost = {
             name: why
             for name, volume in zip(names, found, strict=True)
-            if (why := _loss(volume, step.volume_uids[name]))
+            if (why := faults.loss(volume, step.volume_uids[name]))
         }
         if lost:
             raise faults.volume_lost(lost, step.container_name)
@@ -178,11 +178,3 @@ class Steps:
             "update_container", "POST", f"containers/{segment(step.container)}/update",
             json=body, subject=step.container_name,
         )  # fmt: skip
-
-
-def _loss(volume: Volume | None, uid: str) -> str:
-    if volume is None:
-        return "it is not there"
-    if volume.labels.get(L_UID) != uid:
-        return "the engine made an empty one" if not volume.labels.get(L_UID) else "it is another's"
-    return ""
