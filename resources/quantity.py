@@ -89,7 +89,7 @@ def parse_size(value: object) -> int:
     else:
         amount, bare = _number(value, "size", "like '256Mi', '10Gi', '1G', or bytes"), True
     if bare and 0 < amount < MI:
-        raise QuantityError(f"{value} bytes is under 1 MiB", f"{value}Mi")
+        raise QuantityError(f"{value} bytes is under 1 MiB", _with_unit(amount, "Mi"))
     if amount > MAX_SIZE:
         raise QuantityError(f"{value} is more than the {format_size(MAX_SIZE)} allowed")
     return int(amount)
@@ -111,7 +111,7 @@ def parse_duration(value: object) -> float:
     else:
         seconds = _number(value, "duration", "like '30s', '5m', '1h30m', '7d'")
         if seconds:
-            raise QuantityError(f"{value} has no unit of time", f"{value}s")
+            raise QuantityError(f"{value} has no unit of time", _with_unit(seconds, "s"))
     if seconds > MAX_DURATION:
         raise QuantityError(f"{value} is longer than the {format_duration(MAX_DURATION)} allowed")
     return float(seconds)
@@ -179,6 +179,11 @@ def _kind(value: object) -> str:
         return "nothing (null)"
     names = {bool: "a boolean", dict: "a map", list: "a list"}
     return names.get(type(value), f"a {type(value).__name__}")
+
+
+def _with_unit(number: Decimal, unit: str) -> str | None:
+    text = f"{number:f}"
+    return f"{text}{unit}" if len(text) <= 12 else None
 
 
 def _cpu_meant(text: str) -> str | None:
