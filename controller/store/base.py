@@ -209,4 +209,9 @@ class Lease(Protocol):
         """Returns (or raises) as soon as we may no longer be the leader."""
         ...
 
+    def fresh(self) -> bool:
+        """May we act at this very moment? Needs no I/O: false as soon as the last proof is too
+        old, also in a process that just woke from being frozen, before ``hold`` has returned."""
+        ...
+
     async def release(self) -> None: ...

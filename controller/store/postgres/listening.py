@@ -1,6 +1,7 @@
 """Hearing changes: LISTEN on a connection of its own, proved alive by a canary.
 
-Notifications are hints, kept in ``Unread`` until somebody reads them. A connection that is open but deaf (a frozen server, a dropped route) shows by the canary that does not return.
+Notifications are hints, kept in ``Unread`` until somebody reads them. A connection that is open
+but deaf (a frozen server, a dropped route) shows by the canary that does not return.
 """
 
 from __future__ import annotations

@@ -1,0 +1,152 @@
+"""The rules of ``schema/003_resources.sql`` once more, for the fake. The contract tests run the
+same refusals against both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from resources.errors import UserError
+from resources.meta import ANNOTATION_PROTECT, Key
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SCOPES = {
+    "Organization": "none",
+    "Template": "none",
+    "CaasConfiguration": "none",
+    "Secret": "either",
+    **dict.fromkeys(
+        (
+            "Service",
+            "Volume",
+            "Domain",
+            "TemplateInstance",
+            "VolumeBackup",
+            "VolumeRestore",
+            "AlertPolicy",
+        ),
+        "required",
+    ),
+}
+MAX_SPEC, MAX_TEXTS, MAX_DEPTH = 262144, 65536, 64
+
+
+def invalid(message: str, hint: str) -> UserError:
+    return UserError("CONFIGURATION_INVALID_SPEC", message, suggestions=[hint])
+
+
+def check_key(key: Key) -> None:
+    kind, organization, name = key
+    rule = "use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends"
+    scope = _SCOPES.get(kind)
+    if scope is None:
+        raise invalid(
+            f"there is no kind '{kind[:80]}'",
+            "kinds are Organization, Service, Volume, Domain, Secret, Template, TemplateInstance,"
+            " VolumeBackup, VolumeRestore, AlertPolicy and CaasConfiguration",
+        )
+    if not _LABEL.fullmatch(name):
+        raise invalid(f"name '{name[:80]}' is not a DNS label", rule)
+    if scope == "none" and organization:
+        raise invalid(
+            f"a {kind} belongs to no organization, yet organization is '{organization[:80]}'",
+            "leave organization out, or write the empty string",
+        )
+    if scope == "required" and not organization:
+        raise invalid(
+            f"a {kind} needs an organization",
+            "set organization to the name of an Organization resource",
+        )
+    if organization and not _LABEL.fullmatch(organization):
+        raise invalid(f"organization '{organization[:80]}' is not a DNS label", rule)
+
+
+def check_spec(kind: str, spec: Mapping[str, Any]) -> None:
+    size = _text_size(spec)
+    if size > MAX_SPEC:
+        raise invalid(
+            f"spec has {size} bytes; at most {MAX_SPEC} (256 KiB) are allowed",
+            "put large content into a volume or an image",
+        )
+    if _deeper(spec, MAX_DEPTH):
+        raise invalid("spec is nested deeper than 64 levels", "no field of any kind needs that")
+    if kind == "Secret" and "data" in spec:
+        raise UserError(
+            "SECRET_PLAINTEXT",
+            "plaintext secrets are not accepted by SQL",
+            suggestions=["seal the values and write sealedData"],
+        )
+
+
+def check_texts(field: str, value: Mapping[str, str]) -> None:
+    hint = f'write for example \'{{"tier": "web"}}\' as {field}'
+    if not all(isinstance(text, str) for text in value.values()):
+        raise invalid(f"{field} must have strings as values", hint)
+    size = _text_size(value)
+    if size > MAX_TEXTS:
+        raise invalid(
+            f"{field} has {size} bytes; at most {MAX_TEXTS} are allowed", f"keep {field} short"
+        )
+
+
+def _text_size(value: Any) -> int:
+    """Bytes of PostgreSQL's rendering of jsonb: a space after each comma and colon."""
+    return len(orjson.dumps(value)) + _gaps(value)
+
+
+def _gaps(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return sum(1 + _gaps(v) for v in value.values()) + max(0, len(value) - 1)
+    if isinstance(value, list | tuple):
+        return sum(_gaps(v) for v in value) + max(0, len(value) - 1)
+    return 0
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Is something nested more than so many levels inside?"""
+    children = (
+        value.values()
+        if isinstance(value, Mapping)
+        else value
+        if isinstance(value, list | tuple)
+        else ()
+    )
+    return any(levels == 0 or _deeper(child, levels - 1) for child in children)
+
+
+def being_deleted(kind: str, name: str) -> UserError:
+    return UserError(
+        "RESOURCE_BEING_DELETED",
+        f"{kind}/{name} is being deleted",
+        suggestions=["wait until its row is gone, then insert it again"],
+        retryable=True,
+    )
+
+
+def owned(key: Key, owner: str, writer: str, verb: str) -> UserError:
+    return UserError(
+        "RESOURCE_OWNED_ELSEWHERE",
+        f"{key.short} belongs to {owner}; {writer} may not {verb} it",
+        suggestions=[
+            "change it where it comes from, or take it over:"
+            f" skyctl adopt {key.short} --source {writer}"
+        ],
+    )
+
+
+def protected(annotations: Mapping[str, str]) -> bool:
+    return annotations.get(ANNOTATION_PROTECT, "") not in ("", "false")
+
+
+def same_json(a: Any, b: Any) -> bool:
+    """As jsonb compares: numbers by value, but true is not 1."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same_json(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same_json, a, b))
+    return bool(a == b)
