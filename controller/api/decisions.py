@@ -67,8 +67,9 @@ async def decide(
         raise UserError(
             "RESOURCE_NOT_FOUND",
             f"no batch {held[:80]!r} is held",
-            suggestions=[f"held are: {', '.join(waiting)}"] if waiting else
-            ["skyctl guard list shows what is held: nothing is"],
+            suggestions=[f"held are: {', '.join(waiting)}"]
+            if waiting
+            else ["skyctl guard list shows what is held: nothing is"],
         )
     state = "approved" if decision == "approve" else "discarded"
     return documents.held_body(await core.store.decide(held, state, actor=actor))

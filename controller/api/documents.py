@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from controller.api.changes import spec_changes
 from controller.api.models import (
     DifferenceBody,
     ErrorBody,
@@ -24,6 +23,7 @@ from controller.api.models import (
     WaitBody,
 )
 from controller.core import Difference
+from controller.reconcile.preview import differences
 from controller.store.base import Event, Held, Revision
 from resources.context import Retained
 from resources.errors import UserError
@@ -102,13 +102,18 @@ def difference_body(difference: Difference) -> DifferenceBody:
         organization=key.organization,
         name=key.name,
         action=difference.action,
-        changes=list(difference.changes),
+        changes=_visible_changes(difference),
         steps=[step_body(step) for step in plan.steps],
         wait=_wait_body(plan),
         problem=error_body(plan.problem),
         text=plan.render(),
         error=error_body(difference.error),
     )
+
+
+def _visible_changes(difference: Difference) -> list[str]:
+    hidden = tuple(f"/spec/{name}" for name in _HIDDEN.get(difference.key.kind, ()))
+    return [line for line in difference.changes if not line.startswith(hidden)]
 
 
 def event_body(event: Event) -> EventBody:
@@ -140,7 +145,7 @@ def revision_bodies(entry: Entry, revisions: Iterable[Revision]) -> list[Revisio
                 by=revision.by,
                 accepted=revision.accepted,
                 current=revision.generation == entry.resource.generation,
-                changes=[] if before is None else spec_changes(before, spec),
+                changes=[] if before is None else differences(before, spec),
                 spec=spec,
             )
         )

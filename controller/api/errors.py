@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 _STATUS = {
     "RESOURCE_NOT_FOUND": 404,
-    "RESOURCE_KIND_UNKNOWN": 404,
+    "CONFIGURATION_UNKNOWN_KIND": 404,
     "RESOURCE_CONFLICT": 409,
     "RESOURCE_AMBIGUOUS": 409,
     "RESOURCE_OWNED_ELSEWHERE": 409,
@@ -50,8 +50,9 @@ def to_user_error(error: BaseException) -> UserError:
         case StoreUnavailable():
             return UserError(
                 "CONFIGURATION_STORE_UNAVAILABLE",
-                f"the store cannot be reached: {error}" if str(error) else
-                "the store cannot be reached",
+                f"the store cannot be reached: {error}"
+                if str(error)
+                else "the store cannot be reached",
                 suggestions=["check PostgreSQL; skyctl doctor tests the connection"],
                 retryable=True,
             )
@@ -60,9 +61,7 @@ def to_user_error(error: BaseException) -> UserError:
                 "RESOURCE_CONFLICT", "another controller has taken over", retryable=True
             )
         case TimeoutError():
-            return UserError(
-                "CONFIGURATION_TIMEOUT", "the answer took too long", retryable=True
-            )
+            return UserError("CONFIGURATION_TIMEOUT", "the answer took too long", retryable=True)
         case _:
             return UserError("INTERNAL", "an internal error; the controller's log has it")
 
@@ -121,9 +120,7 @@ _HTTP = {
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    log.error(
-        "request failed", method=request.method, path=request.url.path, exc_info=error
-    )
+    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
     return error_response(to_user_error(error))
 
 

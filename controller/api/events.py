@@ -57,7 +57,11 @@ async def follow(
 
 class _Query:
     def __init__(
-        self, core: Core, uid: str | None, organization: str | None, kind: str | None,
+        self,
+        core: Core,
+        uid: str | None,
+        organization: str | None,
+        kind: str | None,
         name: str | None,
     ) -> None:
         self._core, self._uid, self._organization = core, uid, organization

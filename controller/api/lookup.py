@@ -42,16 +42,17 @@ def kind_of(word: str) -> Kind:
     known = [n for k in kinds().values() for n in (k.name, k.plural, k.short)]
     near = get_close_matches(word.lower(), [n.lower() for n in known], n=1)
     raise UserError(
-        "RESOURCE_KIND_UNKNOWN",
+        "CONFIGURATION_UNKNOWN_KIND",
         f"there is no kind {word[:80]!r}",
         details={"kinds": [k.name for k in kinds().values()]},
-        suggestions=[f"did you mean {near[0]}?"] if near else
-        ["kinds are " + ", ".join(k.name for k in kinds().values())],
+        suggestions=[f"did you mean {near[0]}?"]
+        if near
+        else ["kinds are " + ", ".join(k.name for k in kinds().values())],
     )
 
 
 async def find(core: Core, kind_word: str, name: str, organization: str | None) -> Entry:
-    """Raises RESOURCE_NOT_FOUND, RESOURCE_AMBIGUOUS or RESOURCE_KIND_UNKNOWN."""
+    """Raises RESOURCE_NOT_FOUND, RESOURCE_AMBIGUOUS or CONFIGURATION_UNKNOWN_KIND."""
     kind = kind_of(kind_word)
     if not kind.namespaced or organization:
         key = Key(kind.name, organization or "" if kind.namespaced else "", name)
@@ -88,7 +89,8 @@ def _missing(
     ]
     suggestions += [
         f"organization {e.key.organization} has one: --org {e.key.organization}"
-        for e in siblings if where and e.key.name == name
+        for e in siblings
+        if where and e.key.name == name
     ][:3]
     suggestions = suggestions or [f"skyctl get {kind.plural} lists what there is"]
     return UserError(

@@ -141,7 +141,11 @@ async def scale(
 
 @router.post("/resources/{kind}/{name}/start")
 async def start(
-    core: CoreOf, actor: ActorOf, request: Request, kind: str, name: str,
+    core: CoreOf,
+    actor: ActorOf,
+    request: Request,
+    kind: str,
+    name: str,
     organization: Organization = None,
 ) -> Written:
     entry = await _runnable(core, kind, name, organization)
@@ -157,7 +161,11 @@ def _started(spec: dict[str, Any]) -> dict[str, Any]:
 
 @router.post("/resources/{kind}/{name}/stop")
 async def stop(
-    core: CoreOf, actor: ActorOf, request: Request, kind: str, name: str,
+    core: CoreOf,
+    actor: ActorOf,
+    request: Request,
+    kind: str,
+    name: str,
     organization: Organization = None,
 ) -> Written:
     """Its containers are stopped and kept."""

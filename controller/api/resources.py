@@ -21,8 +21,7 @@ from controller.api.models import (
 from controller.api.ownership import explained
 from controller.api.selector import parse_selector
 from controller.core import Core
-from resources.errors import UserError
-from resources.meta import ANNOTATION_PROTECT, Entry, Key
+from resources.meta import Entry, Key
 from resources.registry import kinds
 
 router = APIRouter(tags=["resources"])
@@ -55,7 +54,7 @@ def in_organization(key: Key, organization: str | None) -> bool:
     return not key.organization and (key.kind != "Organization" or key.name == organization)
 
 
-@router.get("/resources", response_model_exclude_none=False)
+@router.get("/resources")
 async def list_all(
     core: CoreOf, organization: Organization = None, selector: Selector = None
 ) -> ResourceList:
@@ -88,12 +87,6 @@ async def delete(
     """Requests deletion: the row goes when nothing of it is left on the engine."""
     entry = await find(core, kind, name, organization)
     row = entry.resource
-    if reason := row.annotations.get(ANNOTATION_PROTECT):
-        raise UserError(
-            "RESOURCE_PROTECTED",
-            f"{row.key.short} is protected: {reason}",
-            suggestions=[f"remove its annotation {ANNOTATION_PROTECT} first"],
-        )
     if not row.deleting:
         with explained(row):
             await core.store.delete(row.key, source="api", actor=actor)
@@ -111,9 +104,7 @@ async def describe(
     return Description(
         resource=documents.resource_body(entry),
         events=await of_resource(core, entry.resource.uid, limit=30),
-        revisions=documents.revision_bodies(
-            entry, await core.store.revisions(entry.resource.uid)
-        ),
+        revisions=documents.revision_bodies(entry, await core.store.revisions(entry.resource.uid)),
     )
 
 

@@ -116,9 +116,7 @@ async def _emit_changes(readings: Readings, matches: Matches, emit: Emit) -> Non
         await asyncio.sleep(readings.pause)
 
 
-async def _emit_difference(
-    known: dict[Key, Entry], now: dict[Key, Entry], emit: Emit
-) -> None:
+async def _emit_difference(known: dict[Key, Entry], now: dict[Key, Entry], emit: Emit) -> None:
     """A resource that went and came back under its name is another one: deleted, then added."""
     for key, entry in known.items():
         if key not in now or now[key].resource.uid != entry.resource.uid:
@@ -148,5 +146,3 @@ async def _emit_pulls(core: Core, emit: Emit) -> None:
 async def pulls(core: CoreOf) -> Response:
     """NDJSON of image pulls' progress from now on, in bytes."""
     return JsonLines(lambda emit: _emit_pulls(core, emit))
-
-

@@ -1,0 +1,53 @@
+"""The containers of a service as the engine has them now: for logs, exec and top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from controller.core import Core
+from resources.errors import UserError
+from resources.meta import Entry
+from resources.world import L_CONTROLLER, L_ORDINAL, L_ROLE, Container, Scope
+
+
+def ordinal_of(container: Container) -> int:
+    text = container.labels.get(L_ORDINAL, "")
+    return int(text) if text.isdigit() else -1
+
+
+def is_replica(container: Container, instance: str) -> bool:
+    return container.labels.get(L_CONTROLLER) == instance and L_ROLE not in container.labels
+
+
+async def replicas_of(core: Core, entry: Entry) -> Sequence[Container]:
+    """Ours, running or not, by ordinal and age."""
+    uid = entry.resource.uid
+    world = await core.engine.read(Scope(uids=frozenset({uid})))
+    found = [c for c in world.containers_of(uid) if is_replica(c, core.instance)]
+    return sorted(found, key=lambda c: (ordinal_of(c), c.created_at is None, c.created_at, c.id))
+
+
+async def pick_running(
+    core: Core, entry: Entry, ordinal: int | None, container: str | None
+) -> Container:
+    """The one to act in: by name or id, by ordinal, else the lowest ordinal that runs."""
+    replicas = await replicas_of(core, entry)
+    running = [c for c in replicas if c.running]
+    if container:
+        running = [c for c in running if container in (c.name, c.id)]
+    if ordinal is not None:
+        running = [c for c in running if ordinal_of(c) == ordinal]
+    if running:
+        return running[-1] if ordinal is not None else running[0]
+    states = {c.name: c.state for c in replicas}
+    raise UserError(
+        "DEPLOYMENT_NOT_RUNNING",
+        f"{entry.key.short} has no running container"
+        + (f" {container}" if container else "")
+        + (f" with ordinal {ordinal}" if ordinal is not None else ""),
+        details={"containers": states},
+        suggestions=[
+            f"skyctl describe {entry.key.kind.lower()}/{entry.key.name} says why",
+            *(f"{name} is {state}" for name, state in states.items()),
+        ],
+    )

@@ -1,0 +1,150 @@
+"""``adopt``, ``adopt-engine``, ``purge`` and ``status``: what only a person decides or asks."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.client import Client, connect
+from controller.cli.failure import FAILED, Misuse
+from controller.cli.options import Org, Output, References, named, organization, output_format
+from controller.cli.output import print_data, short_name
+from controller.cli.text import parse_time, render_table, span
+
+
+def adopt(
+    references: References,
+    source: Annotated[
+        str, typer.Option("--source", help="sql, api, or manifest:NAME.", show_default=False)
+    ],
+    org: Org = None,
+) -> None:
+    """Give a resource's declaration to another source; it alone may change it then."""
+    with connect() as client:
+        for reference in named(references):
+            path = f"/resources/{reference.kind}/{reference.name}/adopt"
+            answer = client.post(path, {"source": source}, organization=organization(org))
+            already = answer["action"] == "unchanged"
+            verb = "belongs to" if already else "now belongs to"
+            print(f"{short_name(answer['resource'])} {verb} {source}")
+
+
+def adopt_engine(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Accept the engine that answers now as the one this store belongs to."""
+    with connect() as client:
+        found = client.get("/controller")
+        engine, bound = found["engine"], found["boundEngine"]
+        if engine is not None and engine["id"] == bound:
+            print(f"the store belongs to this engine already ({bound})")
+            return
+        told = engine["id"] if engine else "(not known yet)"
+        print(f"bound to:    {bound or '(none)'}\nanswers now: {told}")
+        _confirm("everything declared is built on the engine that answers now; go on?", yes)
+        print(f"adopted {client.post('/adopt-engine')['engine']}")
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misuse("this needs a confirmation", "say --yes")
+    if not typer.confirm(question):
+        raise typer.Exit(FAILED)
+
+
+def purge(
+    volumes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[VOLUME]...", help="By engine name or former uid."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every retained volume.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    org: Org = None,
+    output: Output = None,
+) -> None:
+    """Remove the data of deleted volumes for good. Without a name: list what is retained."""
+    form, where = output_format(output), organization(org)
+    with connect() as client:
+        items: list[dict[str, Any]] = client.get("/retained-volumes")["items"]
+        items = [item for item in items if where in (None, item["organization"])]
+        if not volumes and not every:
+            _print_retained(items, form)
+            return
+        chosen = items if every else [_retained(items, name) for name in volumes or ()]
+        if not chosen:
+            print("nothing is retained", file=sys.stderr)
+            return
+        for item in chosen:
+            print(f"{item['engineName']} ({item['organization']})")
+        _confirm(f"remove the data of {len(chosen)} for good?", yes)
+        _purge(client, chosen)
+
+
+def _retained(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    for item in items:
+        if name in (item["uid"], item["engineName"]):
+            return item
+    raise Misuse(f"no retained volume {name!r}", "skyctl purge lists them")
+
+
+def _purge(client: Client, chosen: list[dict[str, Any]]) -> None:
+    for item in chosen:
+        client.post(f"/retained-volumes/{item['uid']}/purge")
+        print(f"{item['engineName']} is removed at the next pass")
+
+
+def _print_retained(items: list[dict[str, Any]], form: str) -> None:
+    if form in ("json", "yaml"):
+        print_data({"items": items}, "yaml" if form == "yaml" else "json")
+        return
+    if not items:
+        print("nothing is retained", file=sys.stderr)
+        return
+    rows = [[i["organization"], i["engineName"], _until(i["expiresAt"]), i["uid"]] for i in items]
+    print(render_table(("ORGANIZATION", "VOLUME", "EXPIRES IN", "UID"), rows))
+
+
+def _until(moment: str | None) -> str:
+    from datetime import UTC, datetime
+
+    if (at := parse_time(moment)) is None:
+        return "never"
+    return span(max(int((at - datetime.now(UTC)).total_seconds()), 0))
+
+
+def status(output: Output = None) -> None:
+    """The controller itself: its role, whether it is ready, and its engine."""
+    form = output_format(output)
+    with connect() as client:
+        found = client.get("/controller")
+    if form in ("json", "yaml"):
+        print_data(found, form)
+    else:
+        _print_status(found)
+    if not found["ready"]:
+        raise typer.Exit(FAILED)
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    engine = found["engine"]
+    lines = [
+        ("version", found["version"]),
+        ("instance", found["instance"]),
+        ("role", found["role"]),
+        ("ready", "yes" if found["ready"] else "no"),
+        *(("reason", reason) for reason in found["reasons"]),
+        (
+            "engine",
+            f"{engine['version']} (API {engine['apiVersion']}), reach {engine['reach']}"
+            if engine
+            else "not connected",
+        ),
+    ]
+    if engine and found["boundEngine"] not in (None, engine["id"]):
+        lines.append(("engine", f"is {engine['id']}, the store belongs to {found['boundEngine']}"))
+    for name, value in lines:
+        print(f"{name + ':':<10} {value}")

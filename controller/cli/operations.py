@@ -1,0 +1,133 @@
+"""``restart``, ``pause``, ``resume``, ``start``, ``stop``, ``scale``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.client import connect
+from controller.cli.failure import Misuse
+from controller.cli.options import (
+    Org,
+    Reference,
+    ServiceReference,
+    Timeout,
+    organization,
+    seconds,
+)
+from controller.cli.options import service as parse_service
+from controller.cli.output import short_name
+from controller.cli.waiting import Judgement, Target, ready, wait_for
+
+Wait = Annotated[bool, typer.Option("--wait", help="Until it is done.")]
+
+
+def _post(
+    reference: Reference, operation: str, org: str | None, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    path = f"/resources/{reference.kind}/{reference.name}/{operation}"
+    with connect() as client:
+        return client.post(path, body, organization=organization(org))
+
+
+def _told(answer: dict[str, Any], done: str, already: str) -> dict[str, Any]:
+    resource: dict[str, Any] = answer["resource"]
+    print(
+        f"{short_name(resource)} {already if answer['action'] == 'unchanged' else done}", flush=True
+    )
+    return resource
+
+
+def target_of(resource: dict[str, Any]) -> Target:
+    metadata = resource["metadata"]
+    return Target(
+        resource["kind"],
+        metadata.get("organization") or "",
+        metadata["name"],
+        metadata["uid"],
+        metadata["generation"],
+    )
+
+
+def restart(
+    service: ServiceReference, wait: Wait = False, timeout: Timeout = "5m", org: Org = None
+) -> None:
+    """Replace a service's containers, as its update order says."""
+    patience = seconds(timeout)
+    resource = _told(_post(parse_service(service), "restart", org), "restarting", "restarting")
+    if wait:
+        before = _revision(resource)
+        wait_for([target_of(resource)], _after(before), patience)
+
+
+def _revision(resource: dict[str, Any]) -> str | None:
+    rollout = (resource.get("status") or {}).get("rollout") or {}
+    revision = rollout.get("revision")
+    return str(revision) if revision else None
+
+
+def _after(revision: str | None) -> Any:
+    """Ready, with another revision than before: a restart leaves the generation as it is."""
+
+    def judge(target: Target, document: dict[str, Any] | None) -> Judgement:
+        found = ready(target, document)
+        same = document is not None and _revision(document) == revision
+        if found.state == "done" and same and revision is not None:
+            return Judgement("pending", "waiting for the new containers")
+        return found
+
+    return judge
+
+
+def pause(
+    service: ServiceReference,
+    reason: Annotated[str, typer.Option(help="Why; shown in its status.")] = "paused by skyctl",
+    org: Org = None,
+) -> None:
+    """Change and heal nothing of a service until it is resumed; its status goes on."""
+    _told(_post(parse_service(service), "pause", org, {"reason": reason}), "paused", "is paused")
+
+
+def resume(service: ServiceReference, org: Org = None) -> None:
+    """Undo a pause."""
+    _told(_post(parse_service(service), "resume", org), "resumed", "was not paused")
+
+
+def start(
+    service: ServiceReference, wait: Wait = False, timeout: Timeout = "5m", org: Org = None
+) -> None:
+    """Run a stopped service again."""
+    patience = seconds(timeout)
+    resource = _told(_post(parse_service(service), "start", org), "starting", "is not stopped")
+    if wait:
+        wait_for([target_of(resource)], ready, patience)
+
+
+def stop(
+    service: ServiceReference, wait: Wait = False, timeout: Timeout = "5m", org: Org = None
+) -> None:
+    """Stop a service; its containers and its data are kept."""
+    patience = seconds(timeout)
+    resource = _told(_post(parse_service(service), "stop", org), "stopping", "is stopped already")
+    if wait:
+        wait_for([target_of(resource)], ready, patience)
+
+
+def scale(
+    service: ServiceReference,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", min=0, max=100, help="How many shall run.")
+    ] = None,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    org: Org = None,
+) -> None:
+    """Change how many replicas of a service run: scale service/web --replicas 3."""
+    patience = seconds(timeout)
+    if replicas is None:
+        raise Misuse("how many?", "skyctl scale service/NAME --replicas 3")
+    answer = _post(parse_service(service), "scale", org, {"replicas": replicas})
+    resource = _told(answer, f"scaled to {replicas}", f"has {replicas} already")
+    if wait:
+        wait_for([target_of(resource)], ready, patience)

@@ -1,0 +1,114 @@
+"""``skyctl run``: the controller itself, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from controller.cli.failure import Misuse
+from resources.errors import UserError
+
+if TYPE_CHECKING:
+    from controller.app import ManifestDirectory
+
+
+def run(
+    manifests: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]DIR", help="A directory of manifests; may be repeated."),
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL of the store [SKYCTL_DATABASE_URL]; default: a private one."),
+    ] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="For the socket, keys and database [SKYCTL_STATE_DIR].")
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="For /metrics, /healthz, /readyz; '' for none."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Converge, then exit.")] = False,
+    log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning, error.")] = None,
+) -> None:
+    """Run the controller until it is told to stop. Containers go on running without it."""
+    from controller.api.server import serve
+    from controller.app import run as run_controller
+    from controller.logging import configure
+    from controller.settings import load_settings
+
+    directories = _directories(manifests or ())
+    settings = load_settings(
+        database_url=database_url,
+        state_dir=state_dir.absolute() if state_dir else None,
+        listen=listen,
+        log_format=log_format,
+        log_level=log_level,
+    )
+    configure(settings.log_format, settings.log_level)
+    _in_loop(run_controller(settings, manifests=directories, once=once, serve=serve))
+
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def _directories(given: Sequence[str]) -> list[ManifestDirectory]:
+    """``NAME=DIR``, or DIR, whose last part is the name. Raises Misuse."""
+    from controller.app import ManifestDirectory
+
+    found: dict[str, ManifestDirectory] = {}
+    for text in given:
+        name, equals, place = text.partition("=")
+        directory = Path(place if equals else text)
+        name = name if equals else re.sub(r"[^a-z0-9]+", "-", directory.resolve().name.lower())
+        name = name if equals else name.strip("-")
+        if not _NAME.fullmatch(name):
+            raise Misuse(
+                f"cannot name the manifest source {text!r}",
+                "write --manifests NAME=DIR, with a NAME of lower case letters, digits and -",
+            )
+        if not directory.is_dir():
+            raise Misuse(f"{directory} is not a directory", "--manifests [NAME=]DIR")
+        if name in found:
+            raise Misuse(
+                f"two manifest sources are named {name!r}",
+                "give one of them another name: --manifests NAME=DIR",
+            )
+        found[name] = ManifestDirectory(name, directory.absolute())
+    return list(found.values())
+
+
+def _in_loop(work: Coroutine[Any, Any, None]) -> None:
+    """On uvloop. What ends it is told as one error, not as a group of them."""
+    import uvloop
+
+    from controller.store.base import StoreUnavailable
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
+    except* (UserError, StoreUnavailable) as group:
+        raise _told(_leaf(group)) from group
+
+
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _told(error: BaseException) -> UserError:
+    if isinstance(error, UserError):
+        return error
+    return UserError(
+        "CONFIGURATION_STORE_UNAVAILABLE",
+        f"the store cannot be reached: {error}",
+        suggestions=["check --database-url", "skyctl doctor tests the connection"],
+        retryable=True,
+    )

@@ -1,0 +1,65 @@
+"""``skyctl wait``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from controller.cli.client import connect
+from controller.cli.failure import Misuse
+from controller.cli.options import Org, References, Timeout, named, organization, seconds
+from controller.cli.waiting import Judge, Target, condition, deleted, ready, wait_for
+from resources.errors import UserError
+
+
+def wait(
+    references: References,
+    for_: Annotated[
+        str, typer.Option("--for", help="Ready, Available, any CONDITION[=False], or deleted.")
+    ] = "Ready",
+    timeout: Timeout = "5m",
+    org: Org = None,
+) -> None:
+    """Wait until resources are as wanted."""
+    judge, patience, where = _judge(for_), seconds(timeout), organization(org)
+    targets = []
+    with connect() as client:
+        for reference in named(references):
+            path = f"/resources/{reference.kind}/{reference.name}"
+            try:
+                found = client.get(path, organization=where)
+            except UserError as error:
+                if judge is deleted and error.code == "RESOURCE_NOT_FOUND":
+                    print(f"{reference}: deleted")
+                    continue
+                raise
+            metadata = found["metadata"]
+            targets.append(
+                Target(
+                    found["kind"],
+                    metadata.get("organization") or "",
+                    metadata["name"],
+                    metadata["uid"],
+                    metadata["generation"],
+                )
+            )
+    if targets:
+        wait_for(targets, judge, patience)
+
+
+def _judge(wanted: str) -> Judge:
+    word = wanted.removeprefix("condition=")
+    if word.lower() in ("deleted", "delete"):
+        return deleted
+    if word.lower() == "ready":
+        return ready
+    type_, _, status = word.partition("=")
+    status = {"": "True", "true": "True", "false": "False", "unknown": "Unknown"}.get(
+        status.lower(), ""
+    )
+    if not type_.isalpha() or not status:
+        raise Misuse(
+            f"cannot wait for {wanted!r}", "--for Ready, Available, Drifted=False, deleted"
+        )
+    return condition(type_[0].upper() + type_[1:], status)
