@@ -43,7 +43,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {"pointer": self.pointer, "message": self.message}
-        if _presentable(self.path, self.value):
+        if presentable(self.path, self.value):
             found["value"] = self.value
         if self.suggestion is not None:
             found["suggestion"] = self.suggestion
@@ -99,7 +99,8 @@ def _token(part: str | int) -> str:
     return text.replace("\0", "\ufffd").replace("~", "~0").replace("/", "~1")
 
 
-def _presentable(path: Path, value: Any) -> bool:
+def presentable(path: Path, value: Any) -> bool:
+    """Short and printable, and at no place where secrets stand."""
     if _SECRETIVE.intersection(part for part in path if isinstance(part, str)):
         return False
     if isinstance(value, str):

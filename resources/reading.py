@@ -15,7 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from resources.finding import Finding, Path, nearest, shown
+from resources.finding import Finding, Path, nearest, presentable, shown
 from resources.quantity import QuantityError
 
 REQUIRED = "is required"
@@ -226,7 +226,7 @@ def _wrong_type(path: Path, value: Any, noun: str) -> Finding:
             meant = "false"
         if meant is not None:
             message += f": did you mean {meant} without quotes?"
-    elif noun == "text" and isinstance(value, bool | int | float):
+    elif noun == "text" and isinstance(value, bool | int | float) and presentable(path, value):
         meant = f'"{str(value).lower()}"'
         message += f": did you mean {meant}?"
     elif noun == "a list" and isinstance(value, str | int):
