@@ -77,6 +77,10 @@ class Settings(BaseModel):
     """A leader that could not for this long stops acting; the server drops its lock then."""
     drain_timeout: Seconds = 20.0
     """On SIGTERM, running passes may finish for this long."""
+    manifest_poll: Seconds = 5.0
+    """Manifest directories are looked at this often, even when nothing hints at a change."""
+    manifest_absence: Seconds = 1.0
+    """What no manifest declares any more counts as gone after this long without a change."""
     event_retention: Seconds = 7 * 86400.0
     """Events older than this are deleted."""
 

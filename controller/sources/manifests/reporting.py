@@ -1,0 +1,102 @@
+"""What a source says of itself: logs when something changes, events, metrics, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from controller.metrics import METRICS
+from controller.sources.manifests.declaration import DECLARED_TWICE, Problem
+from controller.store.base import Event, Held, Store
+from resources.meta import Entry
+
+if TYPE_CHECKING:
+    from controller.sources.manifests.source import SyncReport
+
+log = structlog.get_logger("manifests")
+
+_REASONS = {DECLARED_TWICE: "DeclaredTwice", "RESOURCE_OWNED_ELSEWHERE": "OwnedElsewhere"}
+_MAX_LOGGED = 20
+"""New problems logged one by one per pass; the rest is counted."""
+
+
+class Reporter:
+    def __init__(self, source: str, directory: Path, store: Store) -> None:
+        self._source = source
+        self._directory = str(directory)
+        self._store = store
+        self.connected = False
+        self.problems: tuple[Problem, ...] = ()
+        self.held: Held | None = None
+        METRICS.source_connected.labels(source).set(0)
+
+    def lost(self, problems: tuple[Problem, ...]) -> None:
+        """The directory cannot be listed. Nothing is known, so nothing is done."""
+        if self.connected:
+            log.warning("the directory is out of reach: nothing is deleted", source=self._source)
+        self._connected(False)
+        self._changed(problems)
+
+    async def report(self, report: SyncReport, entries: Sequence[Entry], epoch: int) -> None:
+        self._connected(True)
+        for applied in report.applied:
+            if applied.action != "unchanged":
+                log.info(
+                    f"{applied.action} from a manifest",
+                    source=self._source,
+                    **applied.key._asdict(),
+                    generation=applied.generation,
+                )
+        for key in report.deleted:
+            log.info("deletion requested: in no file", source=self._source, **key._asdict())
+        self.held = report.held
+        METRICS.guard_held.labels(self._source).set(len(report.held.items) if report.held else 0)
+        await self._emit(self._changed(report.problems), entries, epoch)
+
+    def _connected(self, connected: bool) -> None:
+        self.connected = connected
+        METRICS.source_connected.labels(self._source).set(connected)
+
+    def _changed(self, problems: tuple[Problem, ...]) -> list[Problem]:
+        """Logs what is new and what is over. Returns what is new."""
+        known, now = set(self.problems), set(problems)
+        new = [problem for problem in problems if problem not in known]
+        for problem in new[:_MAX_LOGGED]:
+            log.warning(problem.error.message, source=self._source, **_facts(problem))
+        if len(new) > _MAX_LOGGED:
+            log.warning(f"and {len(new) - _MAX_LOGGED} more problems", source=self._source)
+        if self.problems and not now:
+            log.info("all problems are solved", source=self._source)
+        self.problems = problems
+        return new
+
+    async def _emit(
+        self, problems: Sequence[Problem], entries: Sequence[Entry], epoch: int
+    ) -> None:
+        """As events of the rows that they are about."""
+        wanted = {p.key: p for p in problems if p.key is not None and p.error.code in _REASONS}
+        events = [
+            Event(
+                entry.resource.uid,
+                entry.key,
+                "Warning",
+                _REASONS[problem.error.code],
+                f"{problem.place}: {problem.error.message}",
+            )
+            for entry in entries
+            if (problem := wanted.get(entry.key)) is not None
+        ]
+        if events:
+            await self._store.emit(events, epoch=epoch)
+
+
+def _facts(problem: Problem) -> dict[str, str]:
+    facts = {"code": problem.error.code}
+    if problem.place:
+        facts["at"] = problem.place
+    if problem.error.suggestions:
+        facts["hint"] = "; ".join(problem.error.suggestions)
+    return facts | (problem.key._asdict() if problem.key is not None else {})
