@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 REQUIREMENTS := requirements-embedded.txt requirements-build.txt pyproject.toml scripts/venv
-PY_SCRIPTS := scripts/build-image scripts/contained scripts/engine scripts/quickstart-image \
+PY_SCRIPTS := scripts/contained scripts/engine scripts/quickstart-image \
 	scripts/reference scripts/run scripts/venv
 PYTEST := $(BIN)/python -m pytest
 
@@ -49,8 +49,8 @@ crds: .venv/.run ## Generate crds/, one JSON Schema per kind
 docs: .venv/.run ## Generate the reference in docs/
 	$(BIN)/python scripts/reference
 
-image: engine ## Build the controller's own image (BASE=..., IMAGE=skyctl)
-	scripts/build-image $(if $(BASE),--base $(BASE)) --tag $(or $(IMAGE),skyctl)
+image: ## Build the controller's own image (BASE=..., IMAGE=skyctl)
+	docker build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(or $(IMAGE),skyctl) .
 
 lock: ## Pin and hash the dependencies anew (ARGS=--upgrade for the newest)
 	scripts/lock $(ARGS)
