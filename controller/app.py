@@ -15,8 +15,6 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -44,7 +42,7 @@ from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
-from controller.sources.manifests import ManifestSource
+from controller.sources.manifests import Directory, ManifestSource
 from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from resources.context import Platform
@@ -64,14 +62,6 @@ ONCE_SECONDS = 600.0
 Serve = Callable[[Core], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestDirectory:
-    """One ``--manifests [NAME=]DIR``."""
-
-    name: str
-    directory: Path
-
-
 class Controller:
     """One process. Built around a store and an engine, whichever they are; the simulation builds
     it on fakes and virtual time."""
@@ -85,7 +75,7 @@ class Controller:
         *,
         clock: Clock | None = None,
         random_: random.Random | None = None,
-        manifests: Sequence[ManifestDirectory] = (),
+        manifests: Sequence[Directory] = (),
     ) -> None:
         self.settings = settings
         self.store = store
@@ -350,7 +340,7 @@ async def _awaited(awaitable: Awaitable[None]) -> None:
 async def run(
     settings: Settings,
     *,
-    manifests: Sequence[ManifestDirectory] = (),
+    manifests: Sequence[Directory] = (),
     once: bool = False,
     serve: Serve | None = None,
 ) -> None:

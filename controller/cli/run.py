@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from controller.cli.failure import Misuse
 from resources.errors import UserError
-
-if TYPE_CHECKING:
-    from controller.app import ManifestDirectory
 
 
 def run(
@@ -42,8 +37,9 @@ def run(
     from controller.app import run as run_controller
     from controller.logging import configure
     from controller.settings import load_settings
+    from controller.sources.manifests import directories as read_directories
 
-    directories = _directories(manifests or ())
+    directories = read_directories(manifests or ())
     settings = load_settings(
         database_url=database_url,
         state_dir=state_dir.absolute() if state_dir else None,
@@ -53,35 +49,6 @@ def run(
     )
     configure(settings.log_format, settings.log_level)
     _in_loop(run_controller(settings, manifests=directories, once=once, serve=serve))
-
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-def _directories(given: Sequence[str]) -> list[ManifestDirectory]:
-    """``NAME=DIR``, or DIR, whose last part is the name. Raises Misuse."""
-    from controller.app import ManifestDirectory
-
-    found: dict[str, ManifestDirectory] = {}
-    for text in given:
-        name, equals, place = text.partition("=")
-        directory = Path(place if equals else text)
-        name = name if equals else re.sub(r"[^a-z0-9]+", "-", directory.resolve().name.lower())
-        name = name if equals else name.strip("-")
-        if not _NAME.fullmatch(name):
-            raise Misuse(
-                f"cannot name the manifest source {text!r}",
-                "write --manifests NAME=DIR, with a NAME of lower case letters, digits and -",
-            )
-        if not directory.is_dir():
-            raise Misuse(f"{directory} is not a directory", "--manifests [NAME=]DIR")
-        if name in found:
-            raise Misuse(
-                f"two manifest sources are named {name!r}",
-                "give one of them another name: --manifests NAME=DIR",
-            )
-        found[name] = ManifestDirectory(name, directory.absolute())
-    return list(found.values())
 
 
 def _in_loop(work: Coroutine[Any, Any, None]) -> None:
