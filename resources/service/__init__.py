@@ -1,0 +1,28 @@
+"""Service: an image that runs in some replicas, on its organization's network.
+
+``spec`` what is declared, ``rules`` what must hold across its fields. ``wanted`` the declaration
+resolved, ``revision`` its hash, ``container`` one replica rendered. ``fleet`` sorts what there is,
+``drift`` compares it field by field. ``plan`` decides: ``heal`` what should be as it is,
+``rollout`` what goes next, ``creation`` makes it, ``one_off`` the preDeploy. ``status`` says it.
+"""
+
+from resources.registry import Kind
+from resources.service.plan import plan
+from resources.service.references import refs, scope
+from resources.service.spec import ServiceSpec
+from resources.service.status import status
+
+SERVICE = Kind(
+    name="Service",
+    plural="Services",
+    short="svc",
+    namespaced=True,
+    model=ServiceSpec,
+    refs=refs,
+    scope=scope,
+    plan=plan,
+    status=status,
+    summary="An image that runs in some replicas, and how.",
+)
+
+__all__ = ["SERVICE", "ServiceSpec"]

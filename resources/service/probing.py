@@ -1,53 +1,46 @@
-"""What to probe from outside: every running replica of a service with an http or tcp check."""
+"""Which containers are probed from outside, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from resources.context import Context
 from resources.probing import Target
-from resources.service.spec import HealthCheck, ServiceSpec
-from resources.world import L_ROLE, Container
+from resources.service.declaration import Declaration
+from resources.service.spec import HealthCheck
+from resources.service.survey import survey
+from resources.world import Container
 
 
 def targets(context: Context) -> tuple[Target, ...]:
-    """In the order of the containers' ids, so that equal worlds give equal targets."""
-    spec = context.spec
-    if not isinstance(spec, ServiceSpec) or spec.health_check is None:
+    """Running replicas of the wanted revision, when its check is made from outside. Empty for
+    any other kind of resource."""
+    if context.key.kind != "Service" or context.deleting:
         return ()
-    if not spec.health_check.from_outside or context.platform.reach != "host":
+    found = survey(context)
+    if isinstance(found, Declaration) or found.network is None:
         return ()
-    return tuple(_targets(context, spec.health_check))
+    check = found.spec.health_check
+    if check is None or not check.from_outside:
+        return ()
+    return tuple(_targets(check, found.network.id, found.fleet.current.values()))
 
 
-def _targets(context: Context, check: HealthCheck) -> Iterator[Target]:
-    organization = context.ref("Organization", context.key.organization)
-    if organization is None:
-        return
-    networks = {n.id for n in context.world.networks_of(organization.resource.uid)}
-    for container in sorted(context.world.containers_of(context.uid), key=lambda c: c.id):
-        address = _address(container, networks)
-        if container.running and address and L_ROLE not in container.labels:
-            yield _target(container, address, check)
-
-
-def _address(container: Container, networks: set[str]) -> str:
-    found = (a.address for a in container.networks if a.network_id in networks)
-    return next((address for address in found if address), "")
-
-
-def _target(container: Container, address: str, check: HealthCheck) -> Target:
-    http = check.http
-    port = http.port if http is not None else check.tcp.port if check.tcp is not None else 0
-    return Target(
-        container=container.id,
-        address=address,
-        port=port,
-        interval=check.interval,
-        timeout=check.timeout,
-        retries=check.retries,
-        start_period=check.start_period,
-        path=http.path if http is not None else None,
-        headers=http.headers if http is not None else {},
-        started_at=container.started_at,
-    )
+def _targets(check: HealthCheck, network: str, containers: Iterable[Container]) -> Iterable[Target]:
+    for container in containers:
+        address = next((p.address for p in container.networks if p.network_id == network), "")
+        if not container.running or not address:
+            continue
+        port = check.http.port if check.http is not None else check.tcp.port if check.tcp else 0
+        yield Target(
+            container=container.id,
+            address=address,
+            port=port,
+            interval=check.interval,
+            timeout=check.timeout,
+            retries=check.retries,
+            start_period=check.start_period,
+            path=check.http.path if check.http is not None else None,
+            headers=check.http.headers if check.http is not None else {},
+            started_at=container.started_at,
+        )

@@ -1,0 +1,40 @@
+"""Remembering what a pure function said for the inputs it was last given.
+
+One result per name; asked with other inputs it is computed anew. Unchanged inputs usually are
+the very same objects, so the comparison costs nothing; equal ones do as well. Bounded: past the
+limit the longest unused is forgotten. A memo never changes an answer, only its price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+LIMIT = 65536
+
+
+class Memo(Generic[T]):
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._known: dict[Hashable, tuple[tuple[Any, ...], T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, name: Hashable, inputs: tuple[Any, ...], compute: Callable[[], T]) -> T:
+        """inputs: everything that ``compute`` depends on, immutable."""
+        known = self._known.get(name)
+        if known is not None and _same(known[0], inputs):
+            return known[1]
+        value = compute()
+        self._known.pop(name, None)
+        if len(self._known) >= self._limit:
+            del self._known[next(iter(self._known))]
+        self._known[name] = (inputs, value)
+        return value
+
+
+def _same(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
+    return all(a is b or a == b for a, b in zip(old, new, strict=True))

@@ -1,0 +1,105 @@
+"""May this generation be accepted? Asked once, of a new generation.
+
+Whoever is accepted stays accepted: what changes later around a service is a problem of making
+containers (``obstacles``), and its running ones are left alone.
+"""
+
+from __future__ import annotations
+
+from resources.context import Context
+from resources.errors import UserError
+from resources.finding import Finding
+from resources.finding import refusal as invalid
+from resources.service import problems
+from resources.service.capabilities import may_be_root
+from resources.service.spec import ServiceSpec
+from resources.service.tenancy import Tenancy, tenancy
+
+
+def refusal(context: Context, spec: ServiceSpec) -> UserError | None:
+    """Why a new generation is not accepted, or None."""
+    organization = context.ref("Organization", context.key.organization)
+    if organization is None:
+        return problems.missing(
+            context, "Organization", context.key.organization, "metadata.organization"
+        )
+    if organization.resource.deleting:
+        return UserError(
+            "RESOURCE_CONFLICT",
+            f"organization {organization.key.name} is being deleted; nothing new is accepted",
+            suggestions=["wait until it is gone, then create it again"],
+        )
+    return (
+        _unresolved(context, spec)
+        or _not_allowed(spec, tenancy(organization))
+        or _unsupported(context, spec)
+    )
+
+
+def _unresolved(context: Context, spec: ServiceSpec) -> UserError | None:
+    for index, mount in enumerate(spec.volumes):
+        place = f"spec.volumes[{index}].volume"
+        entry = context.ref("Volume", mount.volume)
+        if entry is None:
+            return problems.missing(context, "Volume", mount.volume, place)
+        if entry.resource.deleting:
+            return problems.leaving(context, mount.volume, place)
+    for name in spec.secrets:
+        if context.ref("Secret", name) is None:
+            return problems.secret_missing(context, name)
+    for index, name in enumerate(spec.depends_on):
+        place = f"spec.dependsOn[{index}]"
+        if name == context.key.name:
+            path = ("spec", "dependsOn", index)
+            return invalid([Finding(path, "a service cannot depend on itself", name)])
+        if context.ref("Service", name) is None:
+            return problems.missing(context, "Service", name, place)
+    return None
+
+
+def _not_allowed(spec: ServiceSpec, tenancy: Tenancy) -> UserError | None:
+    if not tenancy.allows_image(spec.image):
+        return UserError(
+            "IMAGE_NOT_ALLOWED",
+            f"the organization does not allow the image {spec.image}",
+            details={"image": spec.image, "allowedImages": list(tenancy.images)},
+            suggestions=[f"use an image that matches {' or '.join(tenancy.images[:3])}"],
+        )
+    denied = sorted(set(spec.capabilities) - tenancy.capabilities)
+    if denied:
+        return UserError(
+            "ACCESS_CAPABILITY_DENIED",
+            f"the organization's profile {tenancy.profile} does not allow {', '.join(denied)}",
+            details={"capabilities": denied, "profile": tenancy.profile},
+            suggestions=["have them added to the organization's security.allowedCapabilities"],
+        )
+    if tenancy.profile == "restricted" and spec.user is not None and may_be_root(spec.user):
+        return problems.root(f"spec.user is {spec.user}", spec.user)
+    return None
+
+
+def _unsupported(context: Context, spec: ServiceSpec) -> UserError | None:
+    """Fields that this platform or its engine cannot honour: an error, never ignored."""
+    platform, check = context.platform, spec.health_check
+    if check is not None and check.from_outside and platform.reach == "none":
+        return UserError(
+            "CONFIGURATION_UNSUPPORTED",
+            "http and tcp health checks need an engine whose containers can be reached from here",
+            details={"pointer": "/spec/healthCheck", "reach": platform.reach},
+            suggestions=["use healthCheck.exec"],
+        )
+    if check is not None and check.exec and platform.engine and "execCheck" not in platform.engine:
+        return UserError(
+            "CONFIGURATION_UNSUPPORTED",
+            "this engine cannot run exec health checks",
+            details={"pointer": "/spec/healthCheck/exec"},
+            suggestions=["use healthCheck.http or healthCheck.tcp"],
+        )
+    for index, port in enumerate(spec.ports):
+        if port.host_port is not None and not _within(port.host_port, platform.host_ports):
+            return problems.host_port(index, port.host_port, platform.host_ports)
+    return None
+
+
+def _within(port: int, allowed: tuple[int, int] | None) -> bool:
+    return allowed is not None and allowed[0] <= port <= allowed[1]

@@ -1,0 +1,85 @@
+"""Making containers: only when everything that they need is there, and their name is free.
+
+Whether anything stands in the way is found out when the first container is needed, once per plan;
+what stands in the way is then the plan's wait or problem, and nothing is removed for the sake of
+a container that could not be made.
+"""
+
+from __future__ import annotations
+
+from resources.plan import PullImage
+from resources.service import moves, obstacles, problems
+from resources.service.draft import Draft
+from resources.service.survey import READY, Survey
+from resources.world import Container
+
+
+class Creation:
+    """lost: a volume's data is gone. removed: ids that an earlier step of this plan removes."""
+
+    def __init__(self, survey: Survey, draft: Draft, *, lost: bool) -> None:
+        self._survey = survey
+        self._draft = draft
+        self._lost = lost
+        self._removed: set[str] = set()
+        self._possible: bool | None = None
+
+    def possible(self) -> bool:
+        """Asked when a container is needed: pulls the image, if that is what is missing."""
+        if self._possible is None:
+            self._possible = not self._lost and self._unhindered() and self._image()
+        return self._possible
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """Ids of what this plan removes."""
+        return frozenset(self._removed)
+
+    def retire(self, container: Container, cause: str, drift: str = "") -> None:
+        """Stop and remove, at most once."""
+        if container.id not in self._removed:
+            self._removed.add(container.id)
+            grace = self._survey.wanted.grace
+            self._draft.add(*moves.retire(container, grace, cause, drift))
+
+    def make(
+        self, ordinal: int, cause: str, drift: str = "", victim: Container | None = None
+    ) -> None:
+        """The replica, after its victim has gone; or a problem, when its name is taken."""
+        name = self._survey.wanted.names[ordinal]
+        occupant = self._survey.context.world.container_named(name)
+        if occupant is not None and occupant.id not in self._removed and occupant is not victim:
+            if not self._survey.context.ours(occupant.labels):
+                self._draft.complain(problems.name_taken(name, occupant))
+                return
+            if occupant.state == "removing":
+                self._draft.wait(f"{name} to be removed by the engine", 1.0)
+                return
+            self.retire(occupant, f"in the way of replica {ordinal}", drift)
+        if victim is not None:
+            self.retire(victim, cause, drift)
+        self._draft.add(*moves.make(self._survey.replica(ordinal), cause, drift))
+
+    def _unhindered(self) -> bool:
+        survey = self._survey
+        hindrance = obstacles.hindrance(survey.context, survey.wanted, survey.network)
+        if hindrance is not None:
+            self._draft.hinder(hindrance)
+        return hindrance is None
+
+    def _image(self) -> bool:
+        survey = self._survey
+        reference, policy = survey.spec.image, survey.spec.image_pull_policy
+        image = survey.context.world.image(reference)
+        begins = survey.rollout != READY and not survey.fleet.current
+        if image is None and policy == "Never":
+            self._draft.complain(problems.image_missing(reference))
+            return False
+        if image is None or (policy == "Always" and begins and not survey.fleet.one_offs):
+            cause = "not on the engine" if image is None else "imagePullPolicy is Always"
+            self._draft.add(PullImage(reference=reference, cause=cause))
+        if image is None and survey.wanted.tenancy.profile == "restricted":
+            return survey.spec.user is not None
+        problem = obstacles.root_image(survey.context, survey.wanted)
+        self._draft.complain(problem)
+        return problem is None

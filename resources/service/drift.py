@@ -1,0 +1,115 @@
+"""Has the world drifted? What the engine shows of a container, compared with what we rendered.
+
+Field by field, and only fields that we set: what the engine added by itself (anonymous volumes of
+the image, its own aliases, swap limits that its kernel cannot keep) is no difference. What was
+only listed, not inspected, is not compared. Each difference knows its remedy; a difference that
+could not be remedied would be healed for ever, so it must not be found here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from resources.plan import ContainerSpec
+from resources.quantity import format_cpu, format_size
+from resources.world import L_KIND, L_NAME, L_ORGANIZATION, Container, Mount
+
+Remedy = Literal["recreate", "update", "reconnect"]
+
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+_NAMES = (L_KIND, L_ORGANIZATION, L_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """field: as ``drift_total{field}`` counts it. old, new: for people."""
+
+    field: str
+    old: str
+    new: str
+    remedy: Remedy
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.old} -> {self.new}"
+
+
+def differences(container: Container, spec: ContainerSpec) -> tuple[Difference, ...]:
+    """spec: what this very container should be (its own ordinal and network)."""
+    if not container.inspected:
+        return ()
+    return tuple(found for compare in COMPARISONS for found in compare(container, spec))
+
+
+def _labels(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    for label in _NAMES:
+        old, new = container.labels.get(label, "none"), spec.labels[label]
+        if old != new:
+            yield Difference("labels", f"{label}={old}", new, "recreate")
+
+
+def _image(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    if container.image != spec.image:
+        yield Difference("image", container.image, spec.image, "recreate")
+
+
+def _mounts(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    wanted, found = set(spec.mounts), set(container.mounts)
+    strange = {mount for mount in found - wanted if not _ANONYMOUS.fullmatch(mount.volume)}
+    if wanted <= found and not strange:
+        return
+    old = {mount for mount in found if mount in wanted or mount in strange}
+    yield Difference("mounts", _listed(old), _listed(wanted), "recreate")
+
+
+def _networks(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    """A container that does not run cannot be moved reliably between networks: the engine would
+    start it on the one it was made for. A paused one is looked at when it runs again."""
+    if not spec.network or container.state == "paused":
+        return
+    remedy: Remedy = "reconnect" if container.running else "recreate"
+    found = {place.network_id: place for place in container.networks}
+    place = found.get(spec.network)
+    if place is None or set(found) != {spec.network}:
+        old = ", ".join(sorted(i[:12] for i in found)) or "none"
+        yield Difference("networks", old, spec.network[:12], remedy)
+    elif place.aliases is not None and not set(spec.aliases) <= set(place.aliases):
+        old = ", ".join(sorted(place.aliases)) or "none"
+        yield Difference("networks", f"aliases {old}", ", ".join(spec.aliases), remedy)
+
+
+def _limits(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    old, new = container.limits, spec.limits
+    if old is None:
+        return
+    if old.nano_cpus != new.nano_cpus:
+        yield Difference("cpu", format_cpu(old.nano_cpus), format_cpu(new.nano_cpus), "update")
+    if old.memory != new.memory:
+        yield Difference("memory", format_size(old.memory), format_size(new.memory), "update")
+    elif old.memory_swap > new.memory_swap:
+        swap = format_size(old.memory_swap - old.memory)
+        yield Difference("memory", f"{swap} swap", "no swap", "update")
+    if old.pids != new.pids:
+        yield Difference("pids", str(old.pids), str(new.pids), "update")
+
+
+def _restart(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    if container.restart_policy is not None and container.restart_policy != spec.restart:
+        yield Difference("restart", container.restart_policy, spec.restart, "update")
+
+
+def _listed(mounts: set[Mount]) -> str:
+    shown = (f"{m.volume}:{m.path}{':ro' if m.read_only else ''}" for m in mounts)
+    return ", ".join(sorted(shown)) or "none"
+
+
+COMPARISONS: tuple[Callable[[Container, ContainerSpec], Iterator[Difference]], ...] = (
+    _labels,
+    _image,
+    _mounts,
+    _networks,
+    _limits,
+    _restart,
+)

@@ -1,0 +1,98 @@
+"""The containers of a service, sorted into groups by what they mean to its declaration.
+
+A *revision* of a service is a group with a wanted size. ``current`` are the members of the wanted
+group, one per ordinal; ``old`` are members of other groups, which a rollout replaces; ``surplus``
+is ours but wanted by no group (beyond the replicas, a second one of an ordinal, labels that
+nobody of ours wrote). Order and duplicates of the input make no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from resources.service.revision import well_formed
+from resources.service.wanted import PRE_DEPLOY, Wanted
+from resources.world import L_CONTROLLER, L_ORDINAL, L_REVISION, L_ROLE, Container
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """drift: set when somebody else made it so."""
+
+    container: Container
+    cause: str
+    drift: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """one_offs: preDeploy containers. leaving: the engine is removing them."""
+
+    current: dict[int, Container]
+    old: tuple[Container, ...]
+    surplus: tuple[Extra, ...]
+    one_offs: tuple[Container, ...]
+    leaving: tuple[Container, ...]
+
+    @property
+    def replicas(self) -> tuple[Container, ...]:
+        """All but the one-offs, in a stable order."""
+        return (*self.current.values(), *self.old, *(extra.container for extra in self.surplus))
+
+
+def sort(containers: Iterable[Container], wanted: Wanted, instance: str) -> Fleet:
+    """Only those that carry our instance's mark are looked at."""
+    members: dict[int, list[Container]] = {}
+    old: list[Container] = []
+    surplus: list[Extra] = []
+    one_offs: list[Container] = []
+    leaving: list[Container] = []
+    for container in sorted(containers, key=_place):
+        labels = container.labels
+        if labels.get(L_CONTROLLER) != instance:
+            continue
+        ordinal = ordinal_of(container)
+        revision = labels.get(L_REVISION, "")
+        if container.state == "removing":
+            leaving.append(container)
+        elif L_ROLE in labels:
+            if labels[L_ROLE] == PRE_DEPLOY:
+                one_offs.append(container)
+        elif ordinal is None or not well_formed(revision):
+            surplus.append(Extra(container, "carries our mark, but is no replica", "surplus"))
+        elif revision not in wanted.revision.known:
+            old.append(container)
+        elif ordinal >= wanted.spec.replicas:
+            surplus.append(Extra(container, f"scaled to {wanted.spec.replicas}"))
+        else:
+            members.setdefault(ordinal, []).append(container)
+    current: dict[int, Container] = {}
+    for ordinal in sorted(members):
+        best, *others = sorted(members[ordinal], key=_worth)
+        current[ordinal] = best
+        cause = f"second container of replica {ordinal}, {best.name} is kept"
+        surplus.extend(Extra(other, cause, "surplus") for other in others)
+    return Fleet(current, tuple(old), tuple(surplus), tuple(one_offs), tuple(leaving))
+
+
+def ordinal_of(container: Container) -> int | None:
+    text = container.labels.get(L_ORDINAL, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 4 else None
+
+
+def _place(container: Container) -> tuple[int, str, str]:
+    ordinal = ordinal_of(container)
+    return (10**6 if ordinal is None else ordinal, container.name, container.id)
+
+
+def _worth(container: Container) -> tuple[bool, bool, float, str, str]:
+    """The one to keep comes first: running, healthy, the oldest."""
+    created = container.created_at.timestamp() if container.created_at else 0.0
+    return (
+        not container.running,
+        container.health not in ("", "healthy"),
+        created,
+        container.name,
+        container.id,
+    )

@@ -1,0 +1,115 @@
+"""The preDeploy command: a one-off container with the new image, before a rollout begins.
+
+Its result is written to the record before its container goes, so a crash in between neither runs
+it twice nor forgets that it failed. It belongs to a generation: scaling a running revision needs
+none, a failed one is not tried again until the spec changes or a restart is requested.
+"""
+
+from __future__ import annotations
+
+from resources.plan import EndRollout, RecordPreDeploy, RemoveContainer
+from resources.quantity import format_duration
+from resources.service import moves, problems
+from resources.service.draft import Draft
+from resources.service.health import uptime
+from resources.service.survey import NEW, READY, Survey
+from resources.world import L_GENERATION, L_REVISION, Container
+
+SUCCEEDED = "succeeded"
+
+
+def result(survey: Survey) -> str:
+    """'' when it has not finished (for this attempt), 'succeeded', or what went wrong."""
+    found = survey.context.entry.record.predeploy.get(survey.generation, "")
+    return "" if survey.rollout == NEW and found != SUCCEEDED else found
+
+
+def due(survey: Survey) -> bool:
+    """Has a rollout to wait for it?"""
+    return (
+        survey.spec.pre_deploy is not None
+        and survey.rollout != READY
+        and not survey.fleet.current
+        and result(survey) != SUCCEEDED
+    )
+
+
+def mine(survey: Survey, container: Container) -> bool:
+    """Of this attempt."""
+    labels = container.labels
+    return labels.get(L_REVISION) in survey.wanted.revision.known and labels.get(
+        L_GENERATION
+    ) == str(survey.generation)
+
+
+def clear(survey: Survey, draft: Draft) -> None:
+    """Leftovers go; a failed one of this attempt is kept for its logs."""
+    keep = due(survey)
+    for container in survey.fleet.one_offs:
+        if not (keep and mine(survey, container)):
+            draft.add(*moves.retire(container, survey.wanted.grace, "preDeploy is over"))
+
+
+def advance(survey: Survey, draft: Draft) -> bool:
+    """One move of a due preDeploy. True: it succeeded just now, go on."""
+    if failure := result(survey):
+        draft.complain(problems.pre_deploy_failed(failure))
+        return False
+    container = next((c for c in survey.fleet.one_offs if mine(survey, c)), None)
+    if container is None:
+        draft.add(*moves.make(survey.one_off(), "preDeploy"))
+        draft.wait("preDeploy to finish", _timeout(survey))
+        return False
+    match container.state:
+        case "exited":
+            return _ended(survey, draft, container)
+        case "created":
+            draft.add(
+                *moves.launch(
+                    container.id, container.name, survey.one_off(), "made, but never started"
+                )
+            )
+        case "dead":
+            draft.add(*moves.retire(container, 0, "dead, as the engine says"))
+    left = _timeout(survey) - uptime(container, survey.context.now)
+    if left <= 0:
+        draft.add(*moves.stop(container, survey.wanted.grace, "preDeploy timed out"))
+        _fail(survey, draft, f"timed out after {format_duration(_timeout(survey))}")
+    else:
+        draft.wait("preDeploy to finish", left)
+    return False
+
+
+def _ended(survey: Survey, draft: Draft, container: Container) -> bool:
+    if container.exit_code is None:
+        draft.wait("preDeploy's exit code")
+        return False
+    if container.exit_code != 0:
+        reason = f"exit code {container.exit_code}"
+        _fail(survey, draft, f"{reason}, out of memory" if container.oom_killed else reason)
+        return False
+    draft.add(
+        RecordPreDeploy(generation=survey.generation, result=SUCCEEDED, cause="exit code 0"),
+        RemoveContainer(
+            container=container.id, container_name=container.name, cause="preDeploy succeeded"
+        ),
+    )
+    return True
+
+
+def _fail(survey: Survey, draft: Draft, reason: str) -> None:
+    draft.add(
+        RecordPreDeploy(generation=survey.generation, result=reason, cause="preDeploy failed"),
+        EndRollout(
+            generation=survey.generation,
+            outcome="failed",
+            reason=f"preDeploy: {reason}",
+            cause="preDeploy failed",
+        ),
+    )
+    draft.complain(problems.pre_deploy_failed(reason))
+
+
+def _timeout(survey: Survey) -> float:
+    assert survey.spec.pre_deploy is not None
+    return survey.spec.pre_deploy.timeout

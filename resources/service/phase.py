@@ -1,0 +1,166 @@
+"""Where a service stands, in one word and in one sentence, from what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resources.errors import UserError
+from resources.plan import Plan, PullImage
+from resources.service import problems
+from resources.service.health import UNHEALTHY, UNKNOWN, crash_looping
+from resources.service.moves import ALIVE
+from resources.service.progress import trouble
+from resources.service.survey import FAILED, READY, Survey
+from resources.world import Container
+
+STATES = {"Running": "running", "Updating": "running", "Degraded": "running", "Failed": "error"}
+"""The panel's word; every other phase is ``stopped``."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """serving: replicas of any revision that serve. ready: of the wanted revision. unknown: run,
+    but nothing is known of their health yet. ended: ended as their restart policy wants.
+    problem: what to show as the error."""
+
+    survey: Survey
+    plan: Plan
+    failure: UserError | None
+    serving: tuple[Container, ...]
+    ready: tuple[Container, ...]
+    unknown: tuple[Container, ...]
+    ended: tuple[Container, ...]
+    problem: UserError | None
+
+    @property
+    def replicas(self) -> int:
+        return self.survey.spec.replicas
+
+    @property
+    def stopped(self) -> bool:
+        return bool(self.survey.stop_reason) or self.replicas == 0
+
+    @property
+    def alive(self) -> bool:
+        return any(c.state in ALIVE for c in self.survey.fleet.replicas)
+
+    @property
+    def completed(self) -> bool:
+        """Every replica ended, and well."""
+        return self.replicas > 0 and len(self.ended) == self.replicas
+
+    @property
+    def fulfilled(self) -> bool:
+        """The wanted revision, the whole of it and nothing else."""
+        fleet = self.survey.fleet
+        done = {container.id for container in (*self.ready, *self.ended)}
+        return (
+            self.survey.rollout == READY
+            and len(done) == self.replicas
+            and not fleet.old
+            and not fleet.surplus
+        )
+
+
+def stand(survey: Survey, plan: Plan, failure: UserError | None) -> Standing:
+    fleet = survey.fleet
+    current = tuple(fleet.current.values())
+    serving = tuple(c for c in (*current, *fleet.old) if survey.serves(c))
+    return Standing(
+        survey=survey,
+        plan=plan,
+        failure=failure,
+        serving=serving,
+        ready=tuple(c for c in current if survey.serves(c)),
+        unknown=tuple(c for c in current if c.running and survey.health(c).word == UNKNOWN),
+        ended=tuple(c for c in current if survey.finished(c) and c.exit_code in (0, None)),
+        problem=failure or plan.problem or _symptom(survey),
+    )
+
+
+def _symptom(survey: Survey) -> UserError | None:
+    """What a replica suffers from although nothing is wrong with the plan."""
+    if survey.stop_reason:
+        return None
+    for container in survey.fleet.current.values():
+        if crash_looping(container, survey.context.now):
+            return problems.crash_loop(
+                container.name, container.restarts, container.exit_code, container.oom_killed
+            )
+        condition = survey.health(container)
+        if container.running and condition.word == UNHEALTHY:
+            return problems.unhealthy(container.name, condition.message)
+        if survey.finished(container) and container.exit_code not in (0, None):
+            return problems.failed_run(container.name, container.exit_code)
+    return None
+
+
+def phase(standing: Standing) -> str:
+    survey = standing.survey
+    if survey.stop_reason:
+        idle = "Suspended" if survey.wanted.tenancy.suspended else "Stopped"
+        return "Stopping" if standing.alive else idle
+    if standing.replicas == 0:
+        return "Stopping" if standing.alive else "Stopped"
+    if standing.completed:
+        return "Stopped"
+    if standing.serving:
+        return _serving(standing)
+    if _failed(standing):
+        return "Failed"
+    if any(isinstance(step, PullImage) for step in standing.plan.steps):
+        return "Pulling"
+    if survey.fleet.current or standing.plan.steps:
+        return "Starting"
+    return "Pending"
+
+
+def _serving(standing: Standing) -> str:
+    survey = standing.survey
+    if survey.fleet.old:
+        return "Degraded" if survey.rollout == FAILED else "Updating"
+    if len(standing.ready) == standing.replicas:
+        return "Running"
+    return "Degraded" if survey.rollout in (READY, FAILED) else "Starting"
+
+
+def _failed(standing: Standing) -> bool:
+    """Nothing serves, and what is wrong does not pass by itself (or keeps coming back)."""
+    problem = standing.problem
+    if problem is None:
+        return False
+    return not problem.retryable or problem.code.startswith(("IMAGE_", "DEPLOYMENT_"))
+
+
+def message(standing: Standing, word: str) -> str:
+    """One sentence for the customer."""
+    if standing.problem is not None:
+        return standing.problem.message
+    survey = standing.survey
+    ready, wanted = len(standing.ready), standing.replicas
+    if word in ("Stopped", "Suspended", "Stopping"):
+        return _stopped(standing, word)
+    wait = f"; waiting for {standing.plan.wait.reason}" if standing.plan.wait else ""
+    match word:
+        case "Running":
+            return f"{ready} of {wanted} replicas are ready" if wanted > 1 else "it is running"
+        case "Updating":
+            return f"{ready} of {wanted} replicas run the new revision{wait}"
+        case "Degraded" | "Starting":
+            who = next((c for c in survey.fleet.current.values() if not survey.serves(c)), None)
+            doing = f"; {who.name} {trouble(survey, who)}" if who else wait
+            return f"{ready} of {wanted} replicas are ready{doing}"
+        case "Pulling":
+            return f"the image {survey.spec.image} is being pulled"
+    return f"waiting for {standing.plan.wait.reason}" if standing.plan.wait else "about to start"
+
+
+def _stopped(standing: Standing, word: str) -> str:
+    reason = standing.survey.stop_reason
+    if word == "Stopping":
+        return f"its containers are being stopped: {reason or 'it has no replicas'}"
+    if word == "Suspended":
+        return "stopped, because the organization is suspended"
+    if reason:
+        return "stopped, as declared"
+    return "it ran to completion" if standing.completed else "it has no replicas"

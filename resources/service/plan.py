@@ -1,0 +1,270 @@
+"""Planning a Service: accept, heal what is there, roll out what changed, and say what is awaited.
+
+One plan does as much as can be done safely without looking in between; the next one continues
+from what is then observed. The order within a plan: what the store must know first, then what is
+too much, then healing, then the rollout. Nothing is stopped or removed for a container that could
+not be made afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from resources.acceptance import acceptance
+from resources.context import Context
+from resources.plan import BeginRollout, EndRollout, Finalize, Plan, RecordPreDeploy
+from resources.service import moves, obstacles, one_off, problems
+from resources.service.accepted import accepted_spec
+from resources.service.causes import replacement
+from resources.service.creation import Creation
+from resources.service.declaration import Declaration
+from resources.service.draft import Draft
+from resources.service.heal import Recreation, heal, revive
+from resources.service.progress import overdue, trouble
+from resources.service.rollout import Groups, Moves, start_first, stop_first
+from resources.service.spec import GRACE
+from resources.service.survey import FAILED, NEW, OPEN, READY, Survey, paused, survey
+from resources.service.wanted import wanted
+from resources.world import L_CONTROLLER, L_REVISION, Container
+
+
+def plan(context: Context) -> Plan:
+    if paused(context) is not None:
+        return Plan(problem=context.rejection)
+    if context.deleting:
+        return _teardown(context)
+    found = survey(context)
+    if isinstance(found, Declaration):
+        return Plan(problem=found.problem)
+    draft = Draft(report=found.spec.drift_policy == "report")
+    draft.complain(found.declaration.problem)
+    if found.declaration.problem is None:
+        draft.add(*acceptance(context))
+    if found.stop_reason:
+        _stop(found, draft)
+    else:
+        _run(found, draft)
+    return draft.finish()
+
+
+def _teardown(context: Context) -> Plan:
+    """The row goes only in a plan that saw nothing left."""
+    cause = "deletion requested"
+    mine = sorted(
+        (
+            container
+            for container in context.world.containers_of(context.uid)
+            if container.labels.get(L_CONTROLLER) == context.platform.instance
+        ),
+        key=lambda container: (container.name, container.id),
+    )
+    if not mine:
+        return Plan((Finalize(cause=cause),))
+    draft = Draft()
+    for container in mine:
+        if container.state != "removing":
+            draft.add(*moves.retire(container, _grace(context), cause))
+    draft.wait(f"{len(mine)} container{'s' if len(mine) > 1 else ''} to be gone", 5.0)
+    return draft.finish()
+
+
+def _grace(context: Context) -> int:
+    return math.ceil(GRACE["app"] if context.spec is None else context.spec.grace)
+
+
+def _stop(found: Survey, draft: Draft) -> None:
+    """Everything is kept, nothing runs. A rollout ends here and begins anew afterwards."""
+    rollout = found.context.entry.record.rollout
+    reason = found.stop_reason
+    if rollout is not None and _ends(found, rollout.outcome):
+        draft.add(
+            EndRollout(
+                generation=rollout.generation, outcome="superseded", reason=reason, cause=reason
+            )
+        )
+    status = found.context.entry.status or {}
+    was_stopped = status.get("phase") in ("Stopped", "Suspended") and (
+        found.context.entry.observed_generation == found.context.generation
+    )
+    cause, drift = (f"started by hand, but {reason}", "state") if was_stopped else (reason, "")
+    for container in (*found.fleet.replicas, *found.fleet.one_offs):
+        draft.add(
+            *moves.stop(container, found.wanted.grace, cause, drift),
+            enforce=found.wanted.tenancy.suspended,
+        )
+
+
+def _ends(found: Survey, outcome: str) -> bool:
+    return outcome == "" or (outcome == "ready" and found.rollout == READY)
+
+
+def _run(found: Survey, draft: Draft) -> None:
+    _begin(found, draft)
+    lost = obstacles.lost_volume(found.context, found.wanted)
+    draft.complain(lost)
+    creation = Creation(found, draft, lost=lost is not None)
+    for extra in found.fleet.surplus:
+        if not draft.reports(extra.drift, extra.cause):
+            creation.retire(extra.container, extra.cause, extra.drift)
+    one_off.clear(found, draft)
+    recreations = heal(found, draft, may_start=lost is None)
+    _recreate(found, draft, creation, recreations)
+    _roll(found, draft, creation, {each.ordinal for each in recreations})
+    _finish(found, draft, bool(recreations))
+
+
+def _begin(found: Survey, draft: Draft) -> None:
+    """The store hears of a rollout before anything is done for it."""
+    if found.rollout != NEW:
+        return
+    record, generation = found.context.entry.record, found.generation
+    before = record.rollout
+    if before is not None and before.outcome == "" and before.generation != generation:
+        cause = f"generation {generation} follows"
+        draft.add(
+            EndRollout(
+                generation=before.generation, outcome="superseded", reason=cause, cause=cause
+            )
+        )
+    cause = "new" if before is None else _rollout_cause(found, before.generation)
+    draft.add(
+        BeginRollout(generation=generation, revision=found.wanted.revision.label, cause=cause)
+    )
+    if record.predeploy.get(generation, one_off.SUCCEEDED) != one_off.SUCCEEDED:
+        draft.add(RecordPreDeploy(generation=generation, result="", cause="tried again"))
+
+
+def _rollout_cause(found: Survey, before: int) -> str:
+    if before != found.generation:
+        return f"generation {before} -> {found.generation}"
+    return "restart requested" if found.wanted.restarted_at else "what it refers to has changed"
+
+
+def _recreate(
+    found: Survey, draft: Draft, creation: Creation, recreations: list[Recreation]
+) -> None:
+    """What serves is replaced ``parallelism`` at a time, what does not at once."""
+    unproven = sum(1 for c in found.fleet.current.values() if not found.proven(c))
+    budget = found.spec.update.parallelism - unproven
+    for each in recreations:
+        if draft.reports(each.drift, each.cause):
+            continue
+        if found.serves(each.container):
+            if budget <= 0:
+                draft.wait(f"another replica before replica {each.ordinal} is made anew")
+                continue
+            budget -= 1
+        if creation.possible():
+            creation.make(each.ordinal, each.cause, each.drift, victim=each.container)
+
+
+# ---------------------------------------------------------------- the rollout
+
+
+def _roll(found: Survey, draft: Draft, creation: Creation, recreating: Collection[int]) -> None:
+    fleet = found.fleet
+    held = found.rollout == FAILED and bool(fleet.old)
+    moves_ = Moves() if held else _moves(found, recreating)
+    for container in moves_.drop:
+        creation.retire(container, _why(found, container))
+    if moves_.make and not _reported(found, draft):
+        _make(found, draft, creation, moves_)
+    removed = creation.removed
+    for container in fleet.old:
+        if container.id not in removed:
+            draft.add(*revive(found, container))
+
+
+def _moves(found: Survey, recreating: Collection[int]) -> Moves:
+    fleet, update = found.fleet, found.spec.update
+    groups = Groups(
+        replicas=found.spec.replicas,
+        parallelism=update.parallelism,
+        current=fleet.current.keys(),
+        proven=[o for o, c in fleet.current.items() if o not in recreating and found.proven(c)],
+        old=fleet.old,
+        serves=found.serves,
+    )
+    return start_first(groups) if found.spec.start_first else stop_first(groups)
+
+
+def _reported(found: Survey, draft: Draft) -> bool:
+    """Missing although it was all there once: somebody removed it."""
+    cause = f"{len(found.fleet.current)} of {found.spec.replicas} containers are there"
+    return draft.reports(_missing_drift(found), cause)
+
+
+def _missing_drift(found: Survey) -> str:
+    return "missing" if found.rollout == READY else ""
+
+
+def _make(found: Survey, draft: Draft, creation: Creation, moves_: Moves) -> None:
+    if one_off.due(found) and one_off.result(found):
+        one_off.advance(found, draft)
+        return
+    if not creation.possible():
+        return
+    if one_off.due(found) and not one_off.advance(found, draft):
+        return
+    olds = {replica.ordinal: replica.victim for replica in moves_.make}
+    drift = _missing_drift(found)
+    for ordinal, victim in olds.items():
+        cause = _new_cause(found, ordinal, victim)
+        creation.make(ordinal, cause, drift, victim)
+
+
+def _new_cause(found: Survey, ordinal: int, victim: Container | None) -> str:
+    replaced = victim or next(iter(found.fleet.old), None)
+    if replaced is not None:
+        return _why(found, replaced)
+    if found.rollout == READY:
+        return f"replica {ordinal} is missing"
+    return f"new replica {ordinal}"
+
+
+def _why(found: Survey, container: Container) -> str:
+    """Until the new generation is accepted the record has the spec that made the old ones."""
+    context = found.context
+    before = None
+    if context.entry.record.accepted_generation not in (None, found.generation):
+        before = accepted_spec(context.entry)
+    if before is not None:
+        earlier = wanted(context.entry.resource, before, context.refs, earlier=True)
+        if container.labels.get(L_REVISION) not in earlier.revision.known:
+            before = None
+    return replacement(container, found.wanted, found.generation, before)
+
+
+def _finish(found: Survey, draft: Draft, recreating: bool) -> None:
+    """Is the rollout over, or what is it waiting for?"""
+    fleet, generation = found.fleet, found.generation
+    pending = {o: c for o, c in fleet.current.items() if not found.proven(c)}
+    complete = (
+        len(fleet.current) == found.spec.replicas
+        and not pending
+        and not fleet.old
+        and not recreating
+    )
+    if complete:
+        if found.rollout != READY:
+            cause = f"{len(fleet.current)} of {found.spec.replicas} ready"
+            draft.add(EndRollout(generation=generation, outcome="ready", cause=cause))
+        return
+    if found.rollout == FAILED:
+        rollout = found.context.entry.record.rollout
+        draft.complain(problems.deadline(rollout.reason if rollout else ""))
+    late = overdue(found, pending) if found.rollout == OPEN else None
+    if late is not None and late.passed:
+        draft.add(
+            EndRollout(
+                generation=generation, outcome="failed", reason=late.reason, cause=late.reason
+            )
+        )
+        draft.complain(problems.deadline(late.reason))
+        return
+    for ordinal, container in pending.items() if not draft.reported else ():
+        left = found.unproven(container)
+        draft.wait(f"replica {ordinal}, which {trouble(found, container)}", left)
+    if late is not None:
+        draft.wait("the rollout's deadline", late.seconds)

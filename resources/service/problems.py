@@ -1,0 +1,159 @@
+"""What can be wrong with a service, each with what to do about it."""
+
+from __future__ import annotations
+
+from resources.context import Context
+from resources.errors import UserError
+from resources.world import L_CONTROLLER, Container
+
+UNRESOLVED = frozenset({"RESOURCE_NOT_FOUND", "SECRET_NOT_FOUND"})
+"""Codes that mean: a reference does not resolve."""
+
+
+def missing(context: Context, kind: str, name: str, place: str) -> UserError:
+    where = "" if kind == "Organization" else f" in organization {context.key.organization}"
+    return UserError(
+        "RESOURCE_NOT_FOUND",
+        f"{place}: there is no {kind} {name}{where}",
+        details={"kind": kind, "name": name, "pointer": _pointer(place)},
+        suggestions=[f"create the {kind} {name}", f"correct {place}", f"skyctl get {kind}"],
+    )
+
+
+def secret_missing(context: Context, name: str) -> UserError:
+    return UserError(
+        "SECRET_NOT_FOUND",
+        f"there is no Secret {name} in organization {context.key.organization}",
+        details={"kind": "Secret", "name": name},
+        suggestions=[f"create the Secret {name}", "write the value itself, if it is no secret"],
+    )
+
+
+def leaving(context: Context, name: str, place: str) -> UserError:
+    return UserError(
+        "RESOURCE_CONFLICT",
+        f"{place}: Volume {name} is being deleted",
+        details={"kind": "Volume", "name": name, "pointer": _pointer(place)},
+        suggestions=["use another Volume", "wait until it is gone, then create it again"],
+    )
+
+
+def root(subject: str, user: str) -> UserError:
+    return UserError(
+        "ACCESS_ROOT_DENIED",
+        f"{subject}, and the organization's profile is restricted: "
+        "only a numeric user other than 0 is allowed",
+        details={"pointer": "/spec/user", "user": user},
+        suggestions=["set spec.user to a number, like '1000'"],
+    )
+
+
+def host_port(index: int, port: int, allowed: tuple[int, int] | None) -> UserError:
+    within = "none are allowed here" if allowed is None else f"{allowed[0]} to {allowed[1]} are"
+    return UserError(
+        "ACCESS_HOST_PORT_DENIED",
+        f"spec.ports[{index}].hostPort: host port {port} is not allowed; {within}",
+        details={"pointer": f"/spec/ports/{index}/hostPort", "hostPort": port},
+        suggestions=["leave hostPort out and use a Domain", "ask the platform for a host port"],
+    )
+
+
+def volume_lost(name: str, engine_name: str, *, gone: bool) -> UserError:
+    found = "is gone from the engine" if gone else "was replaced by another on the engine"
+    return UserError(
+        "STORAGE_VOLUME_LOST",
+        f"volume {name} ({engine_name}) {found}; nothing is started on an empty one",
+        details={"volume": name, "engineName": engine_name},
+        suggestions=[
+            f"bring the volume {engine_name} back",
+            f"skyctl describe volume/{name}",
+            "delete the Volume and create it again, if its data may be empty",
+        ],
+    )
+
+
+def _pointer(place: str) -> str:
+    return "/" + place.replace("[", "/").replace("]", "").replace(".", "/")
+
+
+def name_taken(name: str, other: Container) -> UserError:
+    """A container with the name that we want, which is not ours: it stays untouched."""
+    whose = other.labels.get(L_CONTROLLER)
+    owner = f"it belongs to controller {whose}" if whose else "it is not ours"
+    return UserError(
+        "RESOURCE_CONFLICT",
+        f"container {name} is in the way: {owner}",
+        details={"container": name, "id": other.id, "image": other.image},
+        suggestions=[f"docker rm -f {name}", f"docker rename {name} SOMETHING-ELSE"],
+    )
+
+
+def image_missing(reference: str) -> UserError:
+    return UserError(
+        "IMAGE_NOT_FOUND",
+        f"image {reference} is not on the engine, and imagePullPolicy is Never",
+        details={"image": reference},
+        suggestions=["bring the image onto the engine", "set imagePullPolicy: IfNotPresent"],
+    )
+
+
+def pre_deploy_failed(result: str) -> UserError:
+    return UserError(
+        "DEPLOYMENT_PREDEPLOY_FAILED",
+        f"the preDeploy command failed: {result}; nothing was rolled out",
+        details={"result": result},
+        suggestions=["skyctl logs service/NAME --previous", "correct it and apply again"],
+    )
+
+
+def deadline(reason: str) -> UserError:
+    return UserError(
+        "DEPLOYMENT_DEADLINE",
+        f"the rollout was stopped: {reason}",
+        details={"reason": reason},
+        suggestions=[
+            "skyctl logs service/NAME",
+            "correct the spec and apply again",
+            "raise update.progressDeadline, if it needs longer to start",
+        ],
+    )
+
+
+def crash_loop(name: str, restarts: int, exit_code: int | None, oom_killed: bool) -> UserError:
+    ended = "ran out of memory" if oom_killed else f"exits with code {exit_code}"
+    if exit_code is None and not oom_killed:
+        ended = "keeps ending"
+    suggestions = ["skyctl logs service/NAME --previous"]
+    if oom_killed:
+        suggestions.insert(0, "raise resources.memory")
+    return UserError(
+        "DEPLOYMENT_CRASH_LOOP",
+        f"container {name} {ended}; it was restarted {restarts} times",
+        details={
+            "container": name,
+            "restarts": restarts,
+            "exitCode": exit_code,
+            "oomKilled": oom_killed,
+        },
+        suggestions=suggestions,
+        retryable=True,
+    )
+
+
+def failed_run(name: str, exit_code: int | None) -> UserError:
+    return UserError(
+        "DEPLOYMENT_FAILED",
+        f"container {name} ended with exit code {exit_code} and is not restarted",
+        details={"container": name, "exitCode": exit_code},
+        suggestions=["skyctl logs service/NAME", "skyctl restart service/NAME"],
+    )
+
+
+def unhealthy(name: str, message: str) -> UserError:
+    return UserError(
+        "DEPLOYMENT_UNHEALTHY",
+        f"container {name} fails its health check" + (f": {message}" if message else ""),
+        details={"container": name},
+        suggestions=["skyctl logs service/NAME", "check healthCheck in the spec"],
+        retryable=True,
+    )

@@ -1,0 +1,71 @@
+"""What a service refers to: which resources and which objects of the engine concern it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from resources.context import Context
+from resources.meta import Entry, Key
+from resources.organization.network import organization_network
+from resources.service.accepted import accepted_spec
+from resources.service.spec import ServiceSpec
+from resources.service.wanted import Wanted, wanted
+from resources.world import Network, Scope
+
+
+def refs(key: Key, spec: ServiceSpec | None) -> tuple[Key, ...]:
+    organization = Key("Organization", "", key.organization)
+    if spec is None:
+        return (organization,)
+    volumes = dict.fromkeys(mount.volume for mount in spec.volumes)
+    return (
+        organization,
+        *(Key("Volume", key.organization, name) for name in volumes),
+        *(Key("Secret", key.organization, name) for name in spec.secrets),
+        *(Key("Service", key.organization, n) for n in spec.depends_on if n != key.name),
+    )
+
+
+def scope(entry: Entry, spec: Any, references: Mapping[Key, Entry | None]) -> Scope:
+    """Everything that carries our uid or the organization's, and what our names may meet."""
+    uid, key = entry.resource.uid, entry.key
+    uids = {uid}
+    organization = references.get(Key("Organization", "", key.organization))
+    if organization is not None:
+        uids.add(organization.resource.uid)
+    volumes: set[str] = set()
+    images: set[str] = set()
+    names: set[str] = set()
+    for want in _wanted(entry, spec, references):
+        volumes.update(want.volume_uids)
+        images.add(want.spec.image)
+        names.update(want.names)
+        names.add(want.one_off_name)
+    return Scope(
+        uids=frozenset(uids),
+        containers=frozenset(names),
+        volumes=frozenset(volumes),
+        images=frozenset(images),
+    )
+
+
+def _wanted(
+    entry: Entry, spec: ServiceSpec | None, references: Mapping[Key, Entry | None]
+) -> Iterable[Wanted]:
+    """Of the declarations that may be in force: the newest, and the last accepted one."""
+    if spec is None:
+        return
+    yield wanted(entry.resource, spec, references)
+    if entry.record.accepted_generation not in (None, entry.resource.generation):
+        earlier = accepted_spec(entry)
+        if earlier is not None and earlier != spec:
+            yield wanted(entry.resource, earlier, references, earlier=True)
+
+
+def network_of(context: Context) -> Network | None:
+    """The organization's network, once it is there as wanted."""
+    organization = context.ref("Organization", context.key.organization)
+    if organization is None:
+        return None
+    return organization_network(organization, context.world, context.platform.instance)

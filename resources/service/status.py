@@ -1,0 +1,189 @@
+"""A Service's status: what was observed, said truthfully, and nothing that changes by itself.
+
+Times are those that the engine, a probe or an earlier status gave; an unchanged world yields an
+equal document and so no write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from resources.conditions import timestamp
+from resources.context import Context
+from resources.errors import UserError
+from resources.plan import Plan
+from resources.service import in_force, phase
+from resources.service.declaration import Declaration
+from resources.service.drift import differences
+from resources.service.fleet import ordinal_of
+from resources.service.heal import unhealthy_since
+from resources.service.health import UNHEALTHY
+from resources.service.phase import STATES, Standing, stand
+from resources.service.survey import FAILED, READY, Survey, survey
+from resources.service.verdicts import bare_conditions, conditions
+from resources.world import L_GENERATION, L_REVISION, Container
+
+RESTARTS_SHOWN = 5
+
+
+def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
+    found = survey(context)
+    if isinstance(found, Declaration):
+        return _bare(context, found, plan, failure)
+    standing = stand(found, plan, failure)
+    word = "Deleting" if context.deleting else phase.phase(standing)
+    message = _deleting(plan) if context.deleting else phase.message(standing, word)
+    return {
+        "observedGeneration": context.generation,
+        "phase": word,
+        "state": STATES.get(word, "stopped"),
+        "message": message,
+        "conditions": conditions(standing, word, message),
+        "error": _error(standing, word),
+        "replicas": found.spec.replicas,
+        "readyReplicas": len(standing.serving),
+        "updatedReplicas": len(found.fleet.current),
+        "image": _image(found),
+        "containers": [_container(found, c) for c in found.fleet.replicas],
+        "restarts": _restarts(found),
+        "rollout": _rollout(standing),
+        "inForce": _in_force(found),
+        "domains": [],
+        "endpoints": _endpoints(found),
+    }
+
+
+def _bare(
+    context: Context, found: Declaration, plan: Plan, failure: UserError | None
+) -> dict[str, Any]:
+    """Nothing was ever accepted, so nothing runs."""
+    problem = failure or plan.problem or found.problem
+    word = "Deleting" if context.deleting else "Failed" if problem else "Pending"
+    message = problem.message if problem else "waiting to be accepted"
+    return {
+        "observedGeneration": context.generation,
+        "phase": word,
+        "state": STATES.get(word, "stopped"),
+        "message": _deleting(plan) if context.deleting else message,
+        "conditions": bare_conditions(context, problem, word),
+        "error": problem.to_dict() if problem else None,
+        "replicas": 0,
+        "readyReplicas": 0,
+        "updatedReplicas": 0,
+        "image": None,
+        "containers": [],
+        "restarts": [],
+        "rollout": None,
+        "inForce": None,
+        "domains": [],
+        "endpoints": [],
+    }
+
+
+def _deleting(plan: Plan) -> str:
+    return f"being deleted; waiting for {plan.wait.reason}" if plan.wait else "being deleted"
+
+
+def _error(standing: Standing, word: str) -> dict[str, Any] | None:
+    if word == "Deleting":
+        return standing.failure.to_dict() if standing.failure else None
+    return standing.problem.to_dict() if standing.problem else None
+
+
+def _image(found: Survey) -> dict[str, Any]:
+    """id: of what runs, else of what the reference means on the engine."""
+    reference = found.spec.image
+    known = found.context.world.image(reference)
+    running = next((c.image_id for c in found.fleet.current.values() if c.image_id), "")
+    id_ = running or (known.id if known else "")
+    digest = known.digests[0] if known and known.digests and known.id == id_ else ""
+    return {"reference": reference, "id": id_ or None, "digest": digest or None}
+
+
+def _container(found: Survey, container: Container) -> dict[str, Any]:
+    labels, condition = container.labels, found.health(container)
+    generation = labels.get(L_GENERATION, "")
+    shown: dict[str, Any] = {
+        "id": container.id,
+        "name": container.name,
+        "ordinal": ordinal_of(container),
+        "revision": labels.get(L_REVISION, ""),
+        "generation": int(generation) if generation.isdecimal() else None,
+        "state": container.state,
+        "health": condition.word or None,
+        "restarts": container.restarts,
+        "startedAt": timestamp(container.started_at) if container.started_at else None,
+        "exitCode": container.exit_code,
+        "oomKilled": container.oom_killed,
+    }
+    if container.running and condition.word == UNHEALTHY:
+        since = unhealthy_since(found, container) or found.context.now
+        shown["unhealthySince"] = timestamp(since)
+    return shown
+
+
+def _restarts(found: Survey) -> list[dict[str, Any]]:
+    """The last few ends of processes that the engine restarted. When one runs again, the engine
+    no longer tells how the last one ended: then what was noted before is kept."""
+    before = (found.context.entry.status or {}).get("restarts") or []
+    known: dict[tuple[Any, Any], dict[str, Any]] = {(e["at"], e["container"]): e for e in before}
+    for container in found.fleet.replicas:
+        if not container.restarts or container.finished_at is None:
+            continue
+        at = timestamp(container.finished_at)
+        entry = {
+            "at": at,
+            "container": container.name,
+            "exitCode": container.exit_code,
+            "oomKilled": container.oom_killed,
+            "logTail": "",
+        }
+        earlier = known.get((at, container.name))
+        if earlier is None or (earlier["exitCode"] is None and container.exit_code is not None):
+            known[at, container.name] = entry
+    return sorted(known.values(), key=lambda e: (e["at"], e["container"]))[-RESTARTS_SHOWN:]
+
+
+def _rollout(standing: Standing) -> dict[str, Any]:
+    found = standing.survey
+    record = found.context.entry.record.rollout
+    state = {READY: "complete", FAILED: "paused"}.get(found.rollout, "progressing")
+    message = f"{len(standing.ready)} of {standing.replicas} replicas are ready"
+    if state == "complete":
+        message = ""
+    elif state == "paused" and record is not None:
+        message = record.reason
+    elif found.stop_reason:
+        message = found.stop_reason
+    return {"state": state, "revision": found.wanted.revision.label, "message": message}
+
+
+def _in_force(found: Survey) -> Mapping[str, Any] | None:
+    """Of all replicas together; while they differ, what was so before."""
+    before: Mapping[str, Any] | None = (found.context.entry.status or {}).get("inForce")
+    current = found.fleet.current
+    if found.network is None or len(current) < found.spec.replicas or not current:
+        return before
+    for ordinal, container in current.items():
+        if not container.inspected or differences(container, found.replica(ordinal)):
+            return before
+    return in_force.describe(found.replica(0))
+
+
+def _endpoints(found: Survey) -> list[dict[str, Any]]:
+    """Where others of the organization find it, and where the host publishes it."""
+    shown = []
+    for port in found.spec.ports:
+        endpoint: dict[str, Any] = {
+            "port": port.container_port,
+            "protocol": port.protocol,
+            "address": f"{found.wanted.key.name}:{port.container_port}",
+        }
+        if port.name is not None:
+            endpoint["name"] = port.name
+        if port.host_port is not None:
+            endpoint["hostPort"] = port.host_port
+            endpoint["hostAddress"] = port.host_address or "0.0.0.0"
+        shown.append(endpoint)
+    return shown

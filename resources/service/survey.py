@@ -1,0 +1,121 @@
+"""Everything that plan and status both look at, gathered once from the context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resources.context import Context
+from resources.meta import ANNOTATION_PAUSED
+from resources.plan import ContainerSpec
+from resources.service import container
+from resources.service.declaration import Declaration, declaration
+from resources.service.fleet import Fleet, sort
+from resources.service.health import Health, finished, health, missing_proof, serves
+from resources.service.references import network_of
+from resources.service.spec import ServiceSpec
+from resources.service.wanted import Wanted, wanted
+from resources.world import L_REVISION, Container, Network
+
+NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A service whose declaration can run: what it wants, and what there is.
+
+    rollout: NEW (none recorded for this generation and revision yet), OPEN, READY or FAILED.
+    """
+
+    context: Context
+    declaration: Declaration
+    spec: ServiceSpec
+    wanted: Wanted
+    fleet: Fleet
+    network: Network | None
+    rollout: str
+
+    @property
+    def generation(self) -> int:
+        return self.declaration.generation
+
+    @property
+    def paused(self) -> str | None:
+        return paused(self.context)
+
+    @property
+    def stop_reason(self) -> str:
+        """Why nothing runs, '' when it should."""
+        if self.wanted.tenancy.suspended:
+            return "the organization is suspended"
+        return "state is stopped" if self.spec.state == "stopped" else ""
+
+    def replica(self, ordinal: int) -> ContainerSpec:
+        """What the replica of that ordinal should be."""
+        return container.replica(self.wanted, ordinal, self._site())
+
+    def one_off(self) -> ContainerSpec:
+        return container.one_off(self.wanted, self._site())
+
+    def health(self, found: Container) -> Health:
+        return health(found, self.spec, self.context.world, current=self.is_current(found))
+
+    def is_current(self, found: Container) -> bool:
+        return found.labels.get(L_REVISION) in self.wanted.revision.known
+
+    def serves(self, found: Container) -> bool:
+        return serves(found, self.health(found))
+
+    def unproven(self, found: Container) -> float | None:
+        """Seconds until it counts as proven: 0 proven, None: only an event can tell."""
+        return missing_proof(
+            found,
+            self.health(found),
+            self.spec,
+            self.context.now,
+            replacing=bool(self.fleet.old) and self.spec.start_first,
+        )
+
+    def proven(self, found: Container) -> bool:
+        return self.unproven(found) == 0
+
+    def finished(self, found: Container) -> bool:
+        return finished(found, self.spec)
+
+    def _site(self) -> container.Site:
+        network = self.network.id if self.network is not None else ""
+        return container.Site(network, self.context.platform.instance, self.generation)
+
+
+def survey(context: Context) -> Survey | Declaration:
+    """The declaration alone when none can run."""
+    found = declaration(context)
+    if found.spec is None:
+        return found
+    want = wanted(context.entry.resource, found.spec, context.refs, earlier=found.earlier)
+    return Survey(
+        context=context,
+        declaration=found,
+        spec=found.spec,
+        wanted=want,
+        fleet=sort(context.world.containers_of(context.uid), want, context.platform.instance),
+        network=network_of(context),
+        rollout=rollout_state(context, want, found.generation),
+    )
+
+
+def rollout_state(context: Context, want: Wanted, generation: int) -> str:
+    """A rollout belongs to a generation and a revision: a restart is one of its own, and one that
+    was superseded (by stopping) begins anew."""
+    rollout = context.entry.record.rollout
+    if (
+        rollout is None
+        or rollout.generation != generation
+        or rollout.revision not in want.revision.known
+    ):
+        return NEW
+    return {"": OPEN, "ready": READY, "failed": FAILED}.get(rollout.outcome, NEW)
+
+
+def paused(context: Context) -> str | None:
+    """The reason given, None when it is not paused."""
+    return context.entry.resource.annotations.get(ANNOTATION_PAUSED)

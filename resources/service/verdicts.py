@@ -1,0 +1,133 @@
+"""The conditions of a Service, from where it stands.
+
+At most one of Reconciling and Stalled is True. A stopped service is neither Ready nor Reconciling:
+it is as declared, and serves nobody. What a problem means for the newest generation does not hide
+that an earlier one still serves (``Available``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resources.conditions import (
+    ACCEPTED,
+    AVAILABLE,
+    DRIFTED,
+    READY,
+    RECONCILING,
+    STALLED,
+    Conditions,
+)
+from resources.context import Context
+from resources.errors import UserError
+from resources.service.phase import Standing
+from resources.service.problems import UNRESOLVED
+from resources.service.survey import OPEN, paused
+from resources.verdict import reason
+
+
+def conditions(standing: Standing, word: str, message: str) -> list[dict[str, Any]]:
+    context = standing.survey.context
+    found = _begin(context)
+    _accepted(found, standing)
+    _available(found, standing)
+    _ready(found, standing, word, message)
+    _progress(found, standing)
+    if standing.survey.spec.drift_policy == "report":
+        _drifted(found, standing)
+    return found.to_list()
+
+
+def bare_conditions(context: Context, problem: UserError | None, word: str) -> list[dict[str, Any]]:
+    """Of a service of which nothing was ever accepted."""
+    found = _begin(context)
+    why, text = (reason(problem), problem.message) if problem else (word, "")
+    found.set(ACCEPTED, False if problem else None, why, text)
+    found.set(AVAILABLE, False, why)
+    found.set(READY, False, why, text)
+    stalled = problem is not None and not problem.retryable
+    found.set(RECONCILING, not stalled, why)
+    found.set(STALLED, stalled, why if stalled else "NotStalled", text if stalled else "")
+    return found.to_list()
+
+
+def _begin(context: Context) -> Conditions:
+    before = (context.entry.status or {}).get("conditions", ())
+    return Conditions(before, context.generation, context.now)
+
+
+def _accepted(found: Conditions, standing: Standing) -> None:
+    """Of the newest generation."""
+    problem = standing.survey.declaration.problem
+    if problem is None and standing.plan.problem and standing.plan.problem.code in UNRESOLVED:
+        problem = standing.plan.problem
+    if problem is not None:
+        found.set(ACCEPTED, False, reason(problem), problem.message)
+    elif _recorded(standing):
+        found.set(ACCEPTED, True, "Accepted")
+    else:
+        found.set(ACCEPTED, None, "Pending", "not recorded yet")
+
+
+def _recorded(standing: Standing) -> bool:
+    context = standing.survey.context
+    return context.entry.record.accepted_generation == context.generation
+
+
+def _available(found: Conditions, standing: Standing) -> None:
+    if standing.serving:
+        old = len(standing.serving) - len(standing.ready)
+        text = f"{old} of an earlier revision" if old else ""
+        found.set(AVAILABLE, True, "Serving", text)
+    elif standing.unknown:
+        found.set(AVAILABLE, None, "HealthUnknown", "no health check has been made yet")
+    else:
+        found.set(AVAILABLE, False, "NothingServes")
+
+
+def _ready(found: Conditions, standing: Standing, word: str, message: str) -> None:
+    problem = standing.problem
+    if problem is not None:
+        found.set(READY, False, reason(problem), problem.message)
+    elif word == "Deleting" or (standing.stopped and not standing.completed):
+        found.set(READY, False, word, message)
+    elif not _recorded(standing):
+        found.set(READY, False, "Pending", message)
+    elif standing.fulfilled:
+        found.set(READY, True, "Completed" if standing.completed else "Ready")
+    elif standing.unknown:
+        found.set(READY, None, "HealthUnknown", message)
+    else:
+        found.set(READY, False, word, message)
+
+
+def _progress(found: Conditions, standing: Standing) -> None:
+    """Stalled by what needs somebody; Reconciling while anything is still to happen."""
+    survey, plan = standing.survey, standing.plan
+    if (why := paused(survey.context)) is not None:
+        found.set(RECONCILING, False, "Paused", why)
+        found.set(STALLED, False, "Paused", why)
+        return
+    problem = standing.failure or plan.problem
+    stalled = problem is not None and not problem.retryable
+    doing = ""
+    if plan.steps:
+        doing = plan.steps[0].render()
+    elif plan.wait is not None:
+        doing = f"waiting for {plan.wait.reason}"
+    elif problem is not None:
+        doing = problem.message
+    elif survey.rollout == OPEN and not survey.stop_reason:
+        doing = "the rollout is under way"
+    busy = bool(doing) and not stalled
+    found.set(RECONCILING, busy, "Progressing" if busy else "Idle", doing if busy else "")
+    if problem is not None and stalled:
+        found.set(STALLED, True, reason(problem), problem.message)
+    else:
+        found.set(STALLED, False, "NotStalled")
+
+
+def _drifted(found: Conditions, standing: Standing) -> None:
+    drift = standing.plan.notes.get("drift", ())
+    text = "; ".join(f"{each['field']}: {each['cause']}" for each in drift)
+    found.set(DRIFTED, bool(drift), "Drifted" if drift else "InSync", text)

@@ -1,0 +1,115 @@
+"""What a declaration of a service wants, with everything it refers to resolved.
+
+Computed once per declaration and then remembered: a pass over an unchanged service compares
+identities and renders nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from resources.memo import Memo
+from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key, Resource
+from resources.naming import VolumeIdentity, container_name, volume_identity
+from resources.service.capabilities import requested
+from resources.service.revision import Resolved, Revision, revision
+from resources.service.spec import ServiceSpec
+from resources.service.tenancy import Tenancy, tenancy
+from resources.world import Limits, Mount
+
+PRE_DEPLOY = "preDeploy"
+"""The role label of one-off containers."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """grace: whole seconds. volumes: by the Volume's name, only those that exist. mounts name
+    engine volumes. names: of the replicas' containers, by ordinal."""
+
+    key: Key
+    uid: str
+    spec: ServiceSpec
+    tenancy: Tenancy
+    restarted_at: str
+    revision: Revision
+    limits: Limits
+    grace: int
+    volumes: Mapping[str, VolumeIdentity]
+    mounts: tuple[Mount, ...]
+    volume_uids: Mapping[str, str]
+    names: tuple[str, ...]
+    one_off_name: str
+
+    @property
+    def stopped(self) -> bool:
+        return self.tenancy.suspended or self.spec.state == "stopped"
+
+
+def wanted(
+    resource: Resource,
+    spec: ServiceSpec,
+    refs: Mapping[Key, Entry | None],
+    *,
+    earlier: bool = False,
+) -> Wanted:
+    """An organization that does not exist counts as one that decides nothing. earlier: the spec
+    is not the newest one (remembered apart, both are looked at in one pass)."""
+    organization = refs.get(Key("Organization", "", resource.key.organization))
+    inputs = (
+        resource.key,
+        spec,
+        tenancy(organization) if organization is not None else Tenancy(),
+        _volumes(resource.key, spec, refs),
+        resource.annotations.get(ANNOTATION_RESTARTED_AT, ""),
+    )
+    return _MEMO.get((resource.uid, earlier), inputs, lambda: _resolve(resource.uid, *inputs))
+
+
+def _volumes(
+    key: Key, spec: ServiceSpec, refs: Mapping[Key, Entry | None]
+) -> tuple[tuple[str, VolumeIdentity], ...]:
+    if not spec.volumes:
+        return ()
+    names = sorted({mount.volume for mount in spec.volumes})
+    entries = ((name, refs.get(Key("Volume", key.organization, name))) for name in names)
+    return tuple((name, volume_identity(entry)) for name, entry in entries if entry is not None)
+
+
+def _resolve(
+    uid: str,
+    key: Key,
+    spec: ServiceSpec,
+    tenancy: Tenancy,
+    volumes: tuple[tuple[str, VolumeIdentity], ...],
+    restarted_at: str,
+) -> Wanted:
+    identities = dict(volumes)
+    resolved = Resolved(volumes, restarted_at, tenancy.profile, requested(spec, tenancy))
+    label = (its := revision(spec, resolved)).label
+    return Wanted(
+        key=key,
+        uid=uid,
+        spec=spec,
+        tenancy=tenancy,
+        restarted_at=restarted_at,
+        revision=its,
+        limits=tenancy.limits(spec.resources),
+        grace=math.ceil(spec.grace),
+        volumes=identities,
+        mounts=tuple(
+            Mount(identities[m.volume].engine_name, m.mount_path, m.read_only)
+            for m in spec.volumes
+            if m.volume in identities
+        ),
+        volume_uids={identity.engine_name: identity.uid for identity in identities.values()},
+        names=tuple(
+            container_name(key.organization, key.name, ordinal, label)
+            for ordinal in range(spec.replicas)
+        ),
+        one_off_name=container_name(key.organization, key.name, "predeploy", label),
+    )
+
+
+_MEMO: Memo[Wanted] = Memo()
