@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -64,7 +65,7 @@ class DockerEngine(Steps):
         networks = await self._reading.networks()
         reach = host.reach(networks, loopback=self._wire.endpoint.loopback)
         return EngineInfo(
-            id=raw["ID"],
+            id=identity(raw["ID"], raw.get("DockerRootDir") or ""),
             version=raw.get("ServerVersion") or "",
             api_version=self._wire.api_version,
             reach=reach,
@@ -127,3 +128,9 @@ class DockerEngine(Steps):
 
     async def close(self) -> None:
         await self._wire.close()
+
+
+def identity(engine: str, root: str) -> str:
+    """The engine's own ID lives in /etc and is shared by every engine on a host (and by cloned
+    machines); what makes it the same engine to us is where its containers are kept."""
+    return f"{engine}@{hashlib.sha256(root.encode()).hexdigest()[:8]}"
