@@ -99,7 +99,7 @@ class Machine(Objects):
         self._join(container)
         if life.behaviour.start_error:
             self._leave(container)
-            self._fail(container, 400, life.behaviour.start_error, 127)
+            self._fail(container, 500, life.behaviour.start_error, 128)
         places = in_order(
             replace(a, address=self.address(a.network_id, True)) for a in container.networks
         )

@@ -145,6 +145,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "", (404,), "", "RESOURCE_NOT_FOUND", True, "{subject} is not there: {reason}",
     ),
+    Rule("", (409,), "", "RESOURCE_BUSY", True, "the engine cannot do that now: {reason}"),
     # -- by operation
     Rule(
         "create_container", (400,), "", "DEPLOYMENT_CREATE_FAILED", False,
@@ -184,7 +185,6 @@ RULES: tuple[Rule, ...] = (
         "update_container", (), "", "DEPLOYMENT_UPDATE_FAILED", True,
         "{subject} could not be updated: {reason}",
     ),
-    Rule("", (409,), "", "RESOURCE_BUSY", True, "the engine cannot do that now: {reason}"),
     Rule(
         "", (400, 405, 501), "", "CONFIGURATION_ENGINE_REFUSED", False,
         "the engine refuses a request about {subject}: {reason}",
