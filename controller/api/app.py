@@ -20,6 +20,7 @@ from controller.api import (
     top,
     watch,
 )
+from controller.api.limits import BodyLimit
 from controller.api.models import ErrorBody
 from controller.core import Core
 
@@ -51,12 +52,12 @@ def create_app(core: Core) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=_ERRORS,
-        max_body_size=MAX_BODY,
     )
     app.state.core = core
     app.state.readings = watch.Readings(core)
     app.state.spec_lock = asyncio.Lock()
     errors.install(app)
+    app.add_middleware(BodyLimit, limit=MAX_BODY)
     app.include_router(health.router)
     for router in _ROUTERS:
         app.include_router(router, prefix="/v1")
@@ -71,9 +72,9 @@ def create_public_app(core: Core) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        max_body_size=0,
     )
     app.state.core = core
     errors.install(app)
+    app.add_middleware(BodyLimit, limit=0)
     app.include_router(health.router)
     return app

@@ -107,8 +107,14 @@ async def _http(request: Request, error: Exception) -> Response:
     text = message.format(
         method=request.method, path=request.url.path[:200], detail=str(error.detail)
     )
-    suggestions = ["GET /openapi.json lists what there is"] if error.status_code == 404 else []
+    suggestions = [_elsewhere(request)] if error.status_code == 404 else []
     return error_response(UserError(code, text, suggestions=suggestions), error.status_code)
+
+
+def _elsewhere(request: Request) -> str:
+    if request.app.openapi_url:
+        return f"GET {request.app.openapi_url} lists what there is"
+    return "here are /metrics, /healthz and /readyz; everything else is on the socket"
 
 
 _HTTP = {

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from controller.api.documents import event_body
 from controller.api.lookup import CoreOf, find, kind_of
 from controller.api.models import EventBody, EventList
-from controller.api.stream import Emit, JsonLines, error_line, plain
+from controller.api.stream import NDJSON, Emit, JsonLines, error_line, plain
 from controller.core import Core
 from controller.store.base import Event, StoreUnavailable
 from resources.errors import UserError
@@ -42,7 +42,7 @@ async def events(
     return EventList(items=[event_body(e) for e in await matching.read(since, limit)])
 
 
-@router.get("/events/follow", response_class=JsonLines)
+@router.get("/events/follow", **NDJSON)
 async def follow(
     core: CoreOf,
     organization: str | None = None,

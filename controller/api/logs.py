@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from controller.api.containers import ordinal_of, replicas_of
 from controller.api.lookup import CoreOf, find
-from controller.api.stream import Emit, JsonLines
+from controller.api.stream import NDJSON, Emit, JsonLines
 from controller.core import Core
 from controller.engine.base import LogLine
 from controller.store.base import StoreUnavailable
@@ -41,7 +41,7 @@ class _Request:
     since: float | None
 
 
-@router.get("/resources/{kind}/{name}/logs", response_class=JsonLines)
+@router.get("/resources/{kind}/{name}/logs", **NDJSON)
 async def logs(
     core: CoreOf,
     kind: str,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
 
@@ -46,6 +46,11 @@ class Metadata(Shape):
     owner: str | None = None
     created_by: str | None = None
     finalizers: list[str] = []
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What a resource does not have is not shown, as in a manifest."""
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class ResourceBody(Shape):

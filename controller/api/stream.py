@@ -28,6 +28,17 @@ HEARTBEAT = 5.0
 WRITE_TIMEOUT = 60.0
 """Seconds that a client may take to read what it asked for."""
 
+NDJSON: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "Newline-delimited JSON, until the client leaves",
+            "content": {"application/x-ndjson": {}},
+        }
+    },
+}
+"""What a route that streams says of itself."""
+
 Emit = Callable[[dict[str, Any]], Awaitable[None]]
 
 

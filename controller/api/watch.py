@@ -21,7 +21,7 @@ from controller.api.errors import to_user_error
 from controller.api.lookup import CoreOf, kind_of
 from controller.api.resources import in_organization
 from controller.api.selector import parse_selector
-from controller.api.stream import Emit, JsonLines, error_line, plain
+from controller.api.stream import NDJSON, Emit, JsonLines, error_line, plain
 from controller.core import Core
 from controller.store.base import StoreUnavailable
 from resources.meta import Entry, Key
@@ -60,7 +60,7 @@ def readings_of(request: Request) -> Readings:
     return readings
 
 
-@router.get("/watch", response_class=JsonLines)
+@router.get("/watch", **NDJSON)
 async def watch(
     core: CoreOf,
     request: Request,
@@ -142,7 +142,7 @@ async def _emit_pulls(core: Core, emit: Emit) -> None:
         )
 
 
-@router.get("/pulls", response_class=JsonLines)
+@router.get("/pulls", **NDJSON)
 async def pulls(core: CoreOf) -> Response:
     """NDJSON of image pulls' progress from now on, in bytes."""
     return JsonLines(lambda emit: _emit_pulls(core, emit))

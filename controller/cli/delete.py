@@ -69,7 +69,9 @@ def _named(
                 f"/resources/{r.kind}", organization=where, labelSelector=selector
             )["items"]
         ]
-        return [(d["kind"], d["metadata"]["organization"], d["metadata"]["name"]) for d in found]
+        return [
+            (d["kind"], d["metadata"].get("organization"), d["metadata"]["name"]) for d in found
+        ]
     if not words:
         raise Misuse("nothing is named", "skyctl delete service/NAME", "skyctl delete -f FILE")
     return [(r.kind, where, str(r.name)) for r in named(words)]

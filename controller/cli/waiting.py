@@ -19,9 +19,12 @@ from controller.cli.stream import Stream
 from controller.cli.text import span
 from resources.conditions import READY, STALLED, find, is_true
 from resources.errors import UserError
+from resources.meta import ANNOTATION_PAUSED
 
 Document = dict[str, Any]
 TICK = 0.2
+NAMED = 100
+"""More names than this are not put into a URL: all of the kinds are watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +107,22 @@ def deleted(target: Target, document: Document | None) -> Judgement:
         return Judgement("pending", _sentence(document))
     error = columns.status(document).get("error")
     text = error["message"] if error else columns.message(document)
-    return Judgement("pending", f"Deleting: {text}" if text else "Deleting")
+    return Judgement("pending", f"Deleting: {text or 'under way'}{_pause(document)}")
 
 
 def _sentence(document: Document) -> str:
     phase, text = columns.phase(document), columns.message(document)
-    return f"{phase}: {text}" if text else phase
+    return (f"{phase}: {text}" if text else phase) + _pause(document)
+
+
+def _pause(document: Document) -> str:
+    """While it is paused nothing is going to happen: that must not look like slowness."""
+    reason = document["metadata"]["annotations"].get(ANNOTATION_PAUSED)
+    if reason is None:
+        return ""
+    return f" (paused: {reason}; skyctl resume {document['kind'].lower()}/" + (
+        f"{document['metadata']['name']})"
+    )
 
 
 def _status_error(target: Target, document: Document) -> UserError:
@@ -188,7 +201,7 @@ def wait_for(
         "/watch",
         resume=True,
         kind=sorted({t.kind for t in targets}),
-        name=sorted({t.name for t in targets}),
+        name=sorted(names) if len(names := {t.name for t in targets}) <= NAMED else None,
         pulls=True,
     )
     with Progress(sys.stderr if quiet else sys.stdout) as progress:

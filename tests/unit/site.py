@@ -1,0 +1,107 @@
+"""A whole controller on fakes, served for real on a socket of its own, in a thread.
+
+What the command line and HTTP clients see is everything that a real installation shows but for
+PostgreSQL and Docker. ``call`` runs a coroutine in the controller's loop, so that a test may
+look at the store and disturb the engine by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from controller.api.server import serve
+from controller.app import Controller
+from controller.clock import SystemClock
+from controller.settings import Settings
+from tests.fakes.engine import FakeEngine
+from tests.fakes.objects import Behaviour
+from tests.fakes.store import FakeDatabase, FakeStore
+
+T = TypeVar("T")
+DEADLINE = 20.0
+
+
+class Site:
+    def __init__(self, state_dir: Path, listen: str = "") -> None:
+        self.settings = Settings(state_dir=state_dir, listen=listen, host_ports="18000-18099")
+        self.database = FakeDatabase()
+        self.store = FakeStore(self.database)
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        self.engine: FakeEngine
+        self.controller: Controller
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._main, daemon=True)
+        self.failure: BaseException | None = None
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self._run())
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self._up.set()
+
+    async def _run(self) -> None:
+        clock = SystemClock()
+        self.engine = FakeEngine(clock, images={"nginx:1": Behaviour(), "nginx:2": Behaviour()})
+        self.controller = Controller(
+            self.settings,
+            self.store,
+            self.engine,
+            await self.store.instance(),
+            clock=clock,
+            random_=random.Random(1),
+        )
+        self.engine.on_pull_progress = self.controller.pulls.publish
+        self._up.set()
+        await self.controller.run(serve)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._up.wait(DEADLINE)
+        self.until(lambda: self.settings.socket.exists(), "the socket is there")
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self.controller.stop.set)
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive(), "the controller does not stop"
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(DEADLINE)
+
+    def do(self, act: Callable[[], T]) -> T:
+        """In the controller's thread, where the fakes live."""
+
+        async def acted() -> T:
+            return act()
+
+        return self.call(acted())
+
+    def until(self, holds: Callable[[], Any], what: str = "it holds") -> None:
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            if self.failure is not None:
+                raise self.failure
+            if holds():
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"not within {DEADLINE:.0f} s: {what}")
+
+
+@contextmanager
+def running_site(state_dir: Path, listen: str = "") -> Iterator[Site]:
+    site = Site(state_dir, listen)
+    site.start()
+    try:
+        yield site
+    finally:
+        site.stop()
