@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.meta import Key
@@ -145,7 +145,6 @@ def foreign(world: World) -> set[object]:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 25))
-@settings(deadline=None)
 def test_it_ends_and_then_nothing_is_left_to_do(seed: int, length: int) -> None:
     stage = history(seed, length)
     others, data = foreign(stage.world), dict(stage.world.volumes)
@@ -162,7 +161,6 @@ def test_it_ends_and_then_nothing_is_left_to_do(seed: int, length: int) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 25))
-@settings(deadline=None)
 def test_equal_input_gives_an_equal_plan_whatever_the_order(seed: int, length: int) -> None:
     stage = history(seed, length)
     again = history(seed, length)
@@ -182,7 +180,6 @@ def test_equal_input_gives_an_equal_plan_whatever_the_order(seed: int, length: i
 
 
 @given(st.integers(0, 2**32), st.integers(1, 15))
-@settings(deadline=None, max_examples=50)
 def test_killed_after_any_step_it_ends_in_the_same_state(seed: int, length: int) -> None:
     for key in history(seed, length).rows:
         outcomes = list(killed_anywhere(lambda: history(seed, length), key, lasting))
