@@ -36,8 +36,7 @@ def ensure_image(reference: str, changes: Sequence[str], docker_host: str | None
         name, _, tag = reference.rpartition(":")
         answer = client.post(
             f"{API}/images/create",
-            params=[("fromSrc", "-"), ("repo", name), ("tag", tag)]
-            + [("changes", change) for change in changes],
+            params={"fromSrc": "-", "repo": name, "tag": tag, "changes": list(changes)},
             content=_root(),
             headers={"Content-Type": "application/x-tar"},
         )

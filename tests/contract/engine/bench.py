@@ -39,7 +39,7 @@ from tests.images import ensure_busybox_image
 MEGABYTE = 1024 * 1024
 LIMITS = Limits(500_000_000, 64 * MEGABYTE, 64)
 
-WHY = {"cause": "test"}
+WHY: dict[str, Any] = {"cause": "test"}
 CHECK = ExecCheck(("true",), interval=0.2, timeout=1, retries=2, start_period=0)
 
 
@@ -241,7 +241,7 @@ class Heard:
         return self.of(id_)
 
 
-def step(container: Container) -> dict[str, str]:
+def step(container: Container) -> dict[str, Any]:
     return {**WHY, "container": container.id, "container_name": container.name}
 
 
