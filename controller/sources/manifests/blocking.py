@@ -15,19 +15,25 @@ T = TypeVar("T")
 
 
 class Blocking(Generic[T]):
+    """One call at a time."""
+
     def __init__(self, name: str) -> None:
         self._name = name
-        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def call(self, work: Callable[[], T], seconds: float) -> T:
-        """Raises TimeoutError, also while an earlier call still hangs; else what ``work`` does."""
-        if self._busy:
-            raise TimeoutError("the filesystem does not answer")
+        """Raises TimeoutError, also when an earlier call hangs so long; else what ``work`` does."""
+        async with asyncio.timeout(seconds):
+            await self._idle.wait()
+            return await self._start(work)
+
+    def _start(self, work: Callable[[], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
         def deliver(result: Any, error: BaseException | None) -> None:
-            self._busy = False
+            self._idle.set()
             if future.done():
                 return
             if error is not None:
@@ -44,7 +50,6 @@ class Blocking(Generic[T]):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(deliver, result, failure)
 
-        self._busy = True
+        self._idle.clear()
         threading.Thread(target=run, name=self._name, daemon=True).start()
-        async with asyncio.timeout(seconds):
-            return await future
+        return future

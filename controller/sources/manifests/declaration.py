@@ -10,6 +10,7 @@ is, keeps from being deleted,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -70,15 +71,15 @@ class Declared:
 @dataclass(frozen=True, slots=True)
 class FileReading:
     """One file, understood. doubts: specs that do not validate; they are applied all the same,
-    so that the row's status says so too. text: of a file whose names cannot all be told;
-    None there means that even its bytes are unknown."""
+    so that the row's status says so too. words: of a file whose names cannot all be told; None
+    there means that even its bytes are unknown."""
 
     declared: tuple[Declared, ...] = ()
     problems: tuple[UserError, ...] = ()
     doubts: tuple[Problem, ...] = ()
     faulty: frozenset[str] = frozenset()
     opaque: bool = False
-    text: bytes | None = None
+    words: frozenset[bytes] | None = None
 
     @property
     def sound(self) -> bool:
@@ -96,7 +97,7 @@ class FileReading:
             return True
         if not self.opaque:
             return False
-        return before is None or self.text is None or key.name.encode() in self.text
+        return before is None or self.words is None or key.name.encode() in self.words
 
     @classmethod
     def of(cls, parsed: Parsed, content: bytes) -> FileReading:
@@ -106,12 +107,17 @@ class FileReading:
             tuple(_doubts(parsed.documents)),
             parsed.faulty,
             parsed.opaque,
-            content if parsed.opaque else None,
+            _words(content) if parsed.opaque else None,
         )
 
     @classmethod
     def unreadable(cls, error: UserError) -> FileReading:
         return cls(problems=(error,), opaque=True)
+
+
+def _words(content: bytes) -> frozenset[bytes]:
+    """Everything in it that could be a name."""
+    return frozenset(word.strip(b"-") for word in re.findall(rb"[-a-z0-9]+", content))
 
 
 def _doubts(documents: Iterable[Document]) -> Iterable[Problem]:
