@@ -214,8 +214,8 @@ def test_a_spec_that_cannot_be_read_keeps_the_data() -> None:
 @pytest.mark.parametrize("policy", ["Retain", "Expire", "Delete"])
 def test_deletion_waits_for_those_who_mount_it(policy: str) -> None:
     stage = made(deletionPolicy=policy)
-    mount(stage, "acme_web_0_aaaaaa", "web")
     mount(stage, "stranger", None)
+    mount(stage, "acme_web_0_aaaaaa", "web")
     stage.delete(DATA)
     assert stage.plan(DATA).render() == (
         "wait: acme_web_0_aaaaaa, stranger (Service/web, container/stranger) to be removed, "
