@@ -251,13 +251,15 @@ class FakeStore(FakeClient):
             return
         async with self.operation("emit", events) as database:
             self.lead(epoch)
+            now = database.now()
             for event in events:
                 database.event(
                     replace(
                         event,
                         reason=event.reason[:128],
                         message=event.message.replace("\0", "")[:2048],
-                    )
+                    ),
+                    now,
                 )
 
     async def release_retained(self, uid: str, *, epoch: int) -> None:

@@ -173,10 +173,11 @@ class FakeDatabase:
 
     # -- events
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event, now: datetime | None = None) -> None:
+        """now: of the transaction; None: it is its only write."""
         mark = (event.uid, event.key, event.type, event.reason, event.message)
         before = self.events.pop(mark, None)  # seen last comes last
-        now = self.now()
+        now = now or self.now()
         self.events[mark] = replace(
             event,
             at=now,

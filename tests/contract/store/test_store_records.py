@@ -1,0 +1,388 @@
+"""What the controller writes: records, status, events, retention, the guard, identity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.store.base import Deposed, Event, Store
+from resources.errors import UserError
+from resources.meta import FINALIZER, Key
+from resources.plan import (
+    Accept,
+    AdoptVolume,
+    BeginRollout,
+    EndRollout,
+    Finalize,
+    RecordPreDeploy,
+    RecordVolume,
+    RequestDeletion,
+    ReserveSubnet,
+    RetainVolume,
+)
+from tests.contract.store.making import (
+    ACME,
+    CAUSE,
+    DATA,
+    WEB,
+    accept,
+    get,
+    manifest,
+    put,
+    reasons,
+    record,
+    remove,
+)
+
+
+async def test_acceptance_is_of_a_generation(store: Store, epoch: int) -> None:
+    entry = await put(store)
+    assert entry.record.accepted_generation is None
+    entry = await accept(store, entry, epoch)
+    assert entry.record.accepted_generation == 1
+    assert entry.record.accepted_spec == {"image": "nginx:1.27"}
+    assert entry.resource.finalizers == (FINALIZER,)
+    assert (await accept(store, entry, epoch)).resource.finalizers == (FINALIZER,)
+    entry = await put(store, WEB, {"image": 7})
+    assert (entry.record.accepted_generation, entry.resource.generation) == (1, 2)
+    assert entry.record.accepted_spec == {"image": "nginx:1.27"}
+    assert [r.accepted for r in await store.revisions(entry.resource.uid)] == [True, False]
+    with pytest.raises(UserError, match="no longer kept"):
+        await record(store, entry, epoch, Accept(cause=CAUSE, generation=9))
+
+
+async def test_steps_are_written_all_or_none(store: Store, epoch: int) -> None:
+    entry = await put(store)
+    with pytest.raises(UserError) as caught:
+        await record(
+            store,
+            entry,
+            epoch,
+            Accept(cause=CAUSE, generation=1),
+            BeginRollout(cause=CAUSE, generation=1, revision="v1:a"),
+            RecordVolume(cause=CAUSE, engine_name="x"),
+            Finalize(cause=CAUSE),
+        )
+    assert (caught.value.code, caught.value.retryable) == ("RESOURCE_CONFLICT", True)
+    assert await get(store) == entry
+    assert [r.accepted for r in await store.revisions(entry.resource.uid)] == [False]
+
+
+async def test_a_rollouts_clock_runs_from_its_first_beginning(store: Store, epoch: int) -> None:
+    entry = await put(store)
+    begin = BeginRollout(cause=CAUSE, generation=1, revision="v1:a")
+    one = await record(store, entry, epoch, begin)
+    two = await record(store, entry, epoch, begin)
+    assert one
+    assert two
+    assert one.record.rollout == two.record.rollout
+    assert one.record.rollout is not None
+    assert (one.record.rollout.outcome, one.record.ready_generation) == ("", None)
+    failed = await record(
+        store, entry, epoch, EndRollout(cause=CAUSE, generation=1, outcome="failed", reason="x")
+    )
+    assert failed
+    assert failed.record.rollout
+    assert (failed.record.rollout.outcome, failed.record.rollout.reason) == ("failed", "x")
+    assert failed.record.rollout.started_at == one.record.rollout.started_at
+    again = await record(store, entry, epoch, begin)
+    assert again
+    assert again.record.rollout
+    assert (again.record.rollout.outcome, again.record.rollout.reason) == ("", "")
+    assert again.record.rollout.started_at >= one.record.rollout.started_at
+
+
+async def test_ready_once_stays_on_record(store: Store, epoch: int) -> None:
+    entry = await put(store)
+    ready = EndRollout(cause=CAUSE, generation=1, outcome="ready")
+    found = await record(
+        store, entry, epoch, BeginRollout(cause=CAUSE, generation=1, revision="v1:a"), ready
+    )
+    assert found
+    assert found.record.rollout
+    assert found.record.ready_generation == 1
+    assert found.record.rollout.ready_at is not None
+    again = BeginRollout(cause=CAUSE, generation=1, revision="v1:b")
+    found = await record(store, entry, epoch, again)
+    assert found
+    assert found.record.rollout
+    assert (found.record.ready_generation, found.record.rollout.ready_at) == (1, None)
+    await put(store, WEB, {"image": "b"})
+    second = BeginRollout(cause=CAUSE, generation=2, revision="v1:c")
+    found = await record(store, entry, epoch, second)
+    assert found
+    assert found.record.rollout
+    assert (found.record.ready_generation, found.record.rollout.generation) == (1, 2)
+    failed = EndRollout(cause=CAUSE, generation=2, outcome="failed", reason="r")
+    found = await record(store, entry, epoch, failed)
+    assert found
+    assert found.record.rollout
+    assert (found.record.ready_generation, found.record.rollout.outcome) == (1, "failed")
+
+
+async def test_pre_deploy_results_are_kept_by_generation(store: Store, epoch: int) -> None:
+    entry = await put(store)
+    found = await record(
+        store,
+        entry,
+        epoch,
+        RecordPreDeploy(cause=CAUSE, generation=1, result="exit \0 1"),
+        RecordPreDeploy(cause=CAUSE, generation=2, result="succeeded"),
+    )
+    assert found
+    assert found.record.predeploy == {1: "exit  1", 2: "succeeded"}
+
+
+async def test_subnets_never_overlap(store: Store, epoch: int) -> None:
+    one = await put(store, ACME, {})
+    two = await put(store, Key("Organization", "", "other"), {})
+    reserve = ReserveSubnet(cause=CAUSE, subnet="10.128.4.0/24")
+    found = await record(store, one, epoch, reserve)
+    assert found
+    assert found.record.subnet == "10.128.4.0/24"
+    await record(store, one, epoch, reserve)
+    for taken in ("10.128.4.0/24", "10.128.0.0/16", "10.128.4.128/25"):
+        with pytest.raises(UserError) as caught:
+            await record(store, two, epoch, ReserveSubnet(cause=CAUSE, subnet=taken))
+        assert (caught.value.code, caught.value.retryable) == ("RESOURCE_CONFLICT", True)
+    await record(store, two, epoch, ReserveSubnet(cause=CAUSE, subnet="10.128.5.0/24"))
+    assert dict(await store.subnets()) == {
+        one.resource.uid: "10.128.4.0/24",
+        two.resource.uid: "10.128.5.0/24",
+    }
+    await record(store, one, epoch, ReserveSubnet(cause=CAUSE, subnet="10.128.6.0/24"))
+    await remove(store, two.key, epoch)
+    assert dict(await store.subnets()) == {one.resource.uid: "10.128.6.0/24"}
+
+
+async def test_a_volume_is_retained_and_adopted(store: Store, epoch: int) -> None:
+    entry = await put(store, DATA, {})
+    uid = entry.resource.uid
+    found = await record(store, entry, epoch, RecordVolume(cause=CAUSE, engine_name="v1"))
+    assert found
+    assert (found.record.volume_created, found.record.volume_name) == (True, "v1")
+    assert found.record.volume_label_uid is None
+    retain = RetainVolume(cause=CAUSE, engine_name="v1", seconds=3600.0, label_uid=uid)
+    with pytest.raises(UserError, match="not being deleted"):
+        await record(store, entry, epoch, retain)
+    assert await store.retained() == []
+    await store.delete(DATA, source=None)
+    assert await record(store, entry, epoch, retain) is None
+    await store.record(uid, [retain, Finalize(cause=CAUSE)], epoch=epoch)  # a repeated pass
+    (kept,) = await store.retained()
+    assert (kept.uid, kept.engine_name, kept.organization) == (uid, "v1", "acme")
+    assert kept.label_uid == ""
+    assert kept.expires_at is not None
+
+    other = await put(store, Key("Volume", "other", "data"), {"adopt": uid})
+    adopt = AdoptVolume(cause=CAUSE, engine_name="v1", retained_uid=uid)
+    with pytest.raises(UserError) as caught:
+        await record(store, other, epoch, adopt)
+    assert caught.value.code == "RESOURCE_CONFLICT"
+    new = await put(store, DATA, {"adopt": uid})
+    found = await record(store, new, epoch, adopt)
+    assert found
+    assert (found.record.volume_name, found.record.volume_label_uid) == ("v1", uid)
+    assert await store.retained() == []
+    with pytest.raises(UserError):
+        await record(store, new, epoch, adopt)
+
+    await store.delete(DATA, source=None)
+    again = RetainVolume(cause=CAUSE, engine_name="v1", seconds=None, label_uid=uid)
+    await record(store, new, epoch, again)
+    (kept,) = await store.retained()
+    assert (kept.uid, kept.label_uid, kept.expires_at) == (new.resource.uid, uid, None)
+
+
+async def test_purging_ends_the_window(store: Store, epoch: int) -> None:
+    entry = await put(store, DATA, {})
+    uid = entry.resource.uid
+    await store.delete(DATA, source=None)
+    await record(store, entry, epoch, RetainVolume(cause=CAUSE, engine_name="v1", seconds=None))
+    async with store.changes() as changes:
+        await store.expire_retained(uid, actor="user:1")
+        assert (await anext(changes)).key is None
+    (kept,) = await store.retained()
+    assert kept.expires_at is not None
+    assert kept.expires_at <= datetime.now(UTC) + timedelta(seconds=1)
+    new = await put(store, DATA, {})
+    adopt = AdoptVolume(cause=CAUSE, engine_name="v1", retained_uid=uid)
+    with pytest.raises(UserError):  # its removal may be under way
+        await record(store, new, epoch, adopt)
+    await store.release_retained(uid, epoch=epoch)
+    assert await store.retained() == []
+    with pytest.raises(UserError) as caught:
+        await store.expire_retained(uid)
+    assert caught.value.code == "RESOURCE_NOT_FOUND"
+    assert "PurgeRequested" in reasons(await store.events(uid=uid))
+
+
+async def test_an_organization_takes_its_members_along(store: Store, epoch: int) -> None:
+    await put(store, ACME, {})
+    await put(store)
+    await put(store, DATA, {})
+    await put(store, Key("Service", "other", "web"))
+    await store.delete(ACME, source=None)
+    acme = await get(store, ACME)
+    await store.annotate(DATA, {"skypanel.io/protect": "yes"})
+    with pytest.raises(UserError, match="still has resources"):
+        await record(store, acme, epoch, Finalize(cause=CAUSE))
+    request = RequestDeletion(cause=CAUSE, organization="acme")
+    await record(store, acme, epoch, request)
+    deleting = {e.key for e in await store.entries() if e.resource.deleting}
+    assert deleting == {ACME, WEB}
+    await store.annotate(DATA, {"skypanel.io/protect": None})
+    await record(store, acme, epoch, request)
+    for key in (WEB, DATA, ACME):
+        await remove(store, key, epoch)
+    assert [e.key for e in await store.entries()] == [Key("Service", "other", "web")]
+
+
+async def test_a_row_that_is_gone(store: Store, epoch: int) -> None:
+    entry = await accept(store, await put(store), epoch)
+    uid = entry.resource.uid
+    await remove(store, WEB, epoch)
+    await store.record(uid, [Finalize(cause=CAUSE)], epoch=epoch)
+    with pytest.raises(UserError) as caught:
+        await store.record(uid, [Accept(cause=CAUSE, generation=1)], epoch=epoch)
+    assert (caught.value.code, caught.value.retryable) == ("RESOURCE_NOT_FOUND", True)
+    assert not await store.write_status(uid, 1, {"phase": "Running"}, epoch=epoch)
+    assert await store.revisions(uid) == []
+    assert reasons(await store.events(uid=uid)) == ["DeletionRequested"]
+
+
+async def test_status_is_written_when_it_differs(store: Store, epoch: int) -> None:
+    entry = await put(store)
+    uid = entry.resource.uid
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "n": 1}
+    assert await store.write_status(uid, 1, status, epoch=epoch)
+    assert not await store.write_status(uid, 1, {**status, "n": 1.0}, epoch=epoch)
+    found = await get(store)
+    assert (found.status, found.observed_generation) == (status, 1)
+    assert found.resource == entry.resource
+    assert await store.write_status(uid, 2, status, epoch=epoch)
+    assert await store.write_status(uid, 2, {**status, "n": True}, epoch=epoch)
+    assert (await get(store)).observed_generation == 2
+
+
+async def test_an_older_epoch_writes_nothing(store: Store, epoch: int) -> None:
+    entry = await put(store)
+    uid, old = entry.resource.uid, epoch - 1
+    event = Event(uid, WEB, "Normal", "Tested", "x")
+    for attempt in (
+        lambda: store.record(uid, [Accept(cause=CAUSE, generation=1)], epoch=old),
+        lambda: store.write_status(uid, 1, {}, epoch=old),
+        lambda: store.emit([event], epoch=old),
+        lambda: store.hold("engine", ["a"], 1, "f", epoch=old),
+        lambda: store.drop_held("engine", keep=None, epoch=old),
+        lambda: store.release_retained(uid, epoch=old),
+        lambda: store.housekeeping(epoch=old),
+        lambda: store.record(uid, [Accept(cause=CAUSE, generation=1)], epoch=epoch + 1),
+    ):
+        with pytest.raises(Deposed):
+            await attempt()
+    assert await get(store) == entry
+    assert list(await store.events()) == []
+
+
+async def test_equal_events_are_counted(store: Store, epoch: int) -> None:
+    uid = (await put(store)).resource.uid
+    pulled = Event(uid, WEB, "Normal", "Pulled", "nginx")
+    failed = replace(pulled, type="Warning", reason="Failed")
+    await store.emit([pulled, failed, pulled], epoch=epoch)
+    await store.emit([pulled, Event("", ACME, "Normal", "Seen", "m\0n")], epoch=epoch)
+    events = await store.events()
+    assert {(e.reason, e.count, e.message) for e in events} == {
+        ("Failed", 1, "nginx"),
+        ("Pulled", 3, "nginx"),
+        ("Seen", 1, "mn"),
+    }
+    (again,) = [e for e in events if e.reason == "Pulled"]
+    assert again.first_at
+    assert again.at
+    assert again.first_at < again.at
+    assert {e.reason for e in await store.events(organization="acme")} == {
+        "Failed",
+        "Pulled",
+        "Seen",
+    }
+    assert {e.reason for e in await store.events(uid=uid)} == {"Failed", "Pulled"}
+    assert {e.reason for e in await store.events(since=again.first_at)} == {"Pulled", "Seen"}
+    assert len(await store.events(limit=1)) == 1
+
+
+async def test_housekeeping_keeps_what_is_needed(store: Store, epoch: int) -> None:
+    entry = await put(store, WEB, {"n": 1})
+    await record(store, entry, epoch, EndRollout(cause=CAUSE, generation=1, outcome="ready"))
+    entry = await put(store, WEB, {"n": 2})
+    await accept(store, entry, epoch)
+    for number in range(3, 31):
+        entry = await put(store, WEB, {"n": number})
+    uid = entry.resource.uid
+    status = {"containers": [{"generation": 5}, {"generation": 6}]}
+    await store.write_status(uid, 30, status, epoch=epoch)
+    many = [Event(uid, WEB, "Normal", "Tested", str(i)) for i in range(205)]
+    await store.emit(many, epoch=epoch)
+    await store.housekeeping(epoch=epoch)
+    kept = [r.generation for r in await store.revisions(uid)]
+    assert kept == [1, 2, 5, 6, *range(11, 31)]
+    found = await get(store)
+    assert (found.record.accepted_generation, found.record.ready_generation) == (2, 1)
+    assert len(await store.events(uid=uid)) == 200
+
+
+async def test_the_guard_remembers(store: Store, epoch: int) -> None:
+    held = await store.hold("manifest:a", ["Service/acme/web"], 9, "f1", epoch=epoch)
+    assert (held.state, held.items, held.total) == ("held", ("Service/acme/web",), 9)
+    same = await store.hold("manifest:a", ["other"], 1, "f1", epoch=epoch)
+    assert same == held
+    async with store.changes() as changes:
+        decided = await store.decide(held.id, "approved", actor="user:1")
+        assert (await anext(changes)).key is None
+    assert decided == replace(held, state="approved")
+    assert (await store.decide(held.id, "approved")).state == "approved"
+    with pytest.raises(UserError) as caught:
+        await store.decide(held.id, "discarded")
+    assert caught.value.code == "RESOURCE_CONFLICT"
+    with pytest.raises(UserError) as caught:
+        await store.decide("no", "approved")
+    assert caught.value.code == "RESOURCE_NOT_FOUND"
+    assert (await store.hold("manifest:a", [], 0, "f1", epoch=epoch)).state == "approved"
+    await store.hold("manifest:a", ["x"], 9, "f2", epoch=epoch)
+    await store.hold("engine", ["y"], 9, "f1", epoch=epoch)
+    await store.drop_held("manifest:a", keep="f2", epoch=epoch)
+    assert [(h.source, h.fingerprint) for h in await store.held()] == [
+        ("manifest:a", "f2"),
+        ("engine", "f1"),
+    ]
+    await store.drop_held("manifest:a", keep=None, epoch=epoch)
+    assert [h.source for h in await store.held()] == ["engine"]
+
+
+async def test_identity(store: Store) -> None:
+    assert await store.instance() == await store.instance()
+    assert await store.engine_id() is None
+    await store.bind_engine("ABCD:1")
+    assert await store.engine_id() == "ABCD:1"
+
+
+async def test_signs_of_life(store: Store, epoch: int) -> None:
+    for process, leader in (("a", True), ("b", False), ("a", True)):
+        await store.heartbeat(
+            process=process,
+            version="1",
+            leader=leader,
+            epoch=epoch,
+            engine_state="connected",
+            engine_version="20.10",
+        )
+    assert await store.epoch() == epoch
+
+
+async def test_ten_thousand_rows_in_one_reading(store: Store) -> None:
+    """The smaller share of it here; the number is what the benchmark measures."""
+    for number in range(1200):
+        await store.apply(manifest(Key("Service", "acme", f"s{number}")), source="sql")
+    assert len({e.key for e in await store.entries()}) == 1200
