@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 
 def choose(pool: str, prefix: int, taken: Iterable[str], seed: str) -> str | None:
@@ -46,8 +47,9 @@ def _busy(taken: Iterable[str], base: int, size: int, count: int) -> list[tuple[
         network = _network(text)
         if network is None or network.prefixlen <= 1:
             continue
-        first = (int(network.network_address) - base) // size
-        last = (int(network.broadcast_address) - base) // size
+        address = int(network.network_address)
+        first = (address - base) // size
+        last = (address - base + (1 << (32 - network.prefixlen)) - 1) // size
         if last >= 0 and first < count:
             ranges.append((max(first, 0), min(last, count - 1)))
     ranges.sort()
@@ -64,6 +66,7 @@ def _free(busy: list[tuple[int, int]], start: int, end: int) -> int | None:
     return candidate if candidate < end else None
 
 
+@lru_cache(maxsize=65536)
 def _network(text: str) -> ipaddress.IPv4Network | None:
     try:
         return ipaddress.IPv4Network(text, strict=False)
