@@ -37,7 +37,7 @@ from controller.reconcile.execute import Executor
 from controller.reconcile.observe import Observer
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
-from controller.reconcile.probes import Prober
+from controller.reconcile.probes import Knock, Prober
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.settings import Settings
@@ -75,6 +75,7 @@ class Controller:
         *,
         clock: Clock | None = None,
         random_: random.Random | None = None,
+        knock: Knock | None = None,
         manifests: Sequence[Directory] = (),
     ) -> None:
         self.settings = settings
@@ -110,9 +111,9 @@ class Controller:
             for d in manifests
         ]
         self._platform = Platform(instance=instance)
-        self._compose()
+        self._compose(knock)
 
-    def _compose(self) -> None:
+    def _compose(self, knock: Knock | None) -> None:
         settings, epoch = self.settings, self.leadership.current
         self.observer = Observer(
             self.catalogue,
@@ -130,7 +131,9 @@ class Controller:
             pulls=settings.pull_concurrency,
             gate=self._gate,
         )
-        self.prober = Prober(lambda: self.index.world, self.queue.add, self.clock, self.random)
+        self.prober = Prober(
+            lambda: self.index.world, self.queue.add, self.clock, self.random, knock
+        )
         self.reconciler = Reconciler(
             catalogue=self.catalogue,
             observer=self.observer,
