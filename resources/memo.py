@@ -8,6 +8,7 @@ limit the longest unused is forgotten. A memo never changes an answer, only its 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from operator import is_
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -26,15 +27,16 @@ class Memo(Generic[T]):
     def get(self, name: Hashable, inputs: tuple[Any, ...], compute: Callable[[], T]) -> T:
         """inputs: everything that ``compute`` depends on, immutable."""
         known = self._known.get(name)
-        if known is not None and _same(known[0], inputs):
-            return known[1]
+        if known is not None:
+            before, value = known
+            if all(map(is_, before, inputs)):
+                return value
+            if before == inputs:
+                self._known[name] = (inputs, value)
+                return value
         value = compute()
         self._known.pop(name, None)
         if len(self._known) >= self._limit:
             del self._known[next(iter(self._known))]
         self._known[name] = (inputs, value)
         return value
-
-
-def _same(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
-    return all(a is b or a == b for a, b in zip(old, new, strict=True))

@@ -41,6 +41,15 @@ class Site:
     generation: int
 
 
+def remembered(wanted: Wanted, ordinal: int, site: Site) -> ContainerSpec:
+    """``replica``, rendered once."""
+    known = wanted.rendered.get(ordinal)
+    if known is None or known[0] != site:
+        known = wanted.rendered[ordinal] = (site, replica(wanted, ordinal, site))
+    spec: ContainerSpec = known[1]
+    return spec
+
+
 def replica(wanted: Wanted, ordinal: int, site: Site) -> ContainerSpec:
     spec, key = wanted.spec, wanted.key
     return ContainerSpec(

@@ -56,6 +56,8 @@ def _image(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
 
 
 def _mounts(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    if spec.mounts == container.mounts:
+        return
     wanted, found = set(spec.mounts), set(container.mounts)
     strange = {mount for mount in found - wanted if not _ANONYMOUS.fullmatch(mount.volume)}
     if wanted <= found and not strange:

@@ -21,7 +21,7 @@ from resources.plan import (
 from resources.quantity import format_duration
 from resources.service import in_force, moves
 from resources.service.draft import Draft, joined
-from resources.service.drift import Difference, differences
+from resources.service.drift import Difference
 from resources.service.health import UNHEALTHY
 from resources.service.survey import READY, Survey
 from resources.world import Container
@@ -53,8 +53,7 @@ def _replica(
         return Recreation(ordinal, container, "dead, as the engine says", "state")
     if survey.finished(container):
         return None
-    spec = survey.replica(ordinal)
-    found = differences(container, spec)
+    found = survey.differences(ordinal)
     hard = [difference for difference in found if difference.remedy == "recreate"]
     if hard:
         causes = joined(f"{d.field} is {d.old}, not {d.new}" for d in hard)

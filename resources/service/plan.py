@@ -13,6 +13,7 @@ from collections.abc import Collection
 
 from resources.acceptance import acceptance
 from resources.context import Context
+from resources.errors import UserError
 from resources.plan import BeginRollout, EndRollout, Finalize, Plan, RecordPreDeploy
 from resources.service import moves, obstacles, one_off, problems
 from resources.service.accepted import accepted_spec
@@ -178,6 +179,8 @@ def _roll(found: Survey, draft: Draft, creation: Creation, recreating: Collectio
 
 def _moves(found: Survey, recreating: Collection[int]) -> Moves:
     fleet, update = found.fleet, found.spec.update
+    if not fleet.old and len(fleet.current) == found.spec.replicas:
+        return Moves()
     groups = Groups(
         replicas=found.spec.replicas,
         parallelism=update.parallelism,
@@ -236,6 +239,13 @@ def _why(found: Survey, container: Container) -> str:
     return replacement(container, found.wanted, found.generation, before)
 
 
+def _failure(found: Survey) -> UserError:
+    if one_off.due(found) and (result := one_off.result(found)):
+        return problems.pre_deploy_failed(result)
+    rollout = found.context.entry.record.rollout
+    return problems.deadline(rollout.reason if rollout else "")
+
+
 def _finish(found: Survey, draft: Draft, recreating: bool) -> None:
     """Is the rollout over, or what is it waiting for?"""
     fleet, generation = found.fleet, found.generation
@@ -252,8 +262,7 @@ def _finish(found: Survey, draft: Draft, recreating: bool) -> None:
             draft.add(EndRollout(generation=generation, outcome="ready", cause=cause))
         return
     if found.rollout == FAILED:
-        rollout = found.context.entry.record.rollout
-        draft.complain(problems.deadline(rollout.reason if rollout else ""))
+        draft.complain(_failure(found))
     late = overdue(found, pending) if found.rollout == OPEN else None
     if late is not None and late.passed:
         draft.add(

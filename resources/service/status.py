@@ -15,7 +15,6 @@ from resources.errors import UserError
 from resources.plan import Plan
 from resources.service import in_force, phase
 from resources.service.declaration import Declaration
-from resources.service.drift import differences
 from resources.service.fleet import ordinal_of
 from resources.service.heal import unhealthy_since
 from resources.service.health import UNHEALTHY
@@ -166,7 +165,7 @@ def _in_force(found: Survey) -> Mapping[str, Any] | None:
     if found.network is None or len(current) < found.spec.replicas or not current:
         return before
     for ordinal, container in current.items():
-        if not container.inspected or differences(container, found.replica(ordinal)):
+        if not container.inspected or found.differences(ordinal):
             return before
     return in_force.describe(found.replica(0))
 

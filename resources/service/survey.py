@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from resources.context import Context
 from resources.meta import ANNOTATION_PAUSED
 from resources.plan import ContainerSpec
 from resources.service import container
 from resources.service.declaration import Declaration, declaration
+from resources.service.drift import Difference, differences
 from resources.service.fleet import Fleet, sort
 from resources.service.health import Health, finished, health, missing_proof, serves
 from resources.service.references import network_of
@@ -42,7 +44,7 @@ class Survey:
     def paused(self) -> str | None:
         return paused(self.context)
 
-    @property
+    @cached_property
     def stop_reason(self) -> str:
         """Why nothing runs, '' when it should."""
         if self.wanted.tenancy.suspended:
@@ -51,13 +53,34 @@ class Survey:
 
     def replica(self, ordinal: int) -> ContainerSpec:
         """What the replica of that ordinal should be."""
-        return container.replica(self.wanted, ordinal, self._site())
+        return container.remembered(self.wanted, ordinal, self.site)
+
+    def differences(self, ordinal: int) -> tuple[Difference, ...]:
+        """Between the replica that there is and what it should be."""
+        known = self._differences.get(ordinal)
+        if known is None:
+            known = differences(self.fleet.current[ordinal], self.replica(ordinal))
+            self._differences[ordinal] = known
+        return known
+
+    @cached_property
+    def _differences(self) -> dict[int, tuple[Difference, ...]]:
+        return {}
 
     def one_off(self) -> ContainerSpec:
-        return container.one_off(self.wanted, self._site())
+        return container.one_off(self.wanted, self.site)
 
     def health(self, found: Container) -> Health:
-        return health(found, self.spec, self.context.world, current=self.is_current(found))
+        known = self._health.get(found.id)
+        if known is None:
+            current = self.is_current(found)
+            known = health(found, self.spec, self.context.world, current=current)
+            self._health[found.id] = known
+        return known
+
+    @cached_property
+    def _health(self) -> dict[str, Health]:
+        return {}
 
     def is_current(self, found: Container) -> bool:
         return found.labels.get(L_REVISION) in self.wanted.revision.known
@@ -81,13 +104,25 @@ class Survey:
     def finished(self, found: Container) -> bool:
         return finished(found, self.spec)
 
-    def _site(self) -> container.Site:
+    @cached_property
+    def site(self) -> container.Site:
         network = self.network.id if self.network is not None else ""
         return container.Site(network, self.context.platform.instance, self.generation)
 
 
 def survey(context: Context) -> Survey | Declaration:
-    """The declaration alone when none can run."""
+    """The declaration alone when none can run. Plan and status of one pass ask about the very
+    same context one after the other: the last answer is remembered."""
+    known = _last[0]
+    if known is None or known[0] is not context:
+        known = _last[0] = (context, _survey(context))
+    return known[1]
+
+
+_last: list[tuple[Context, Survey | Declaration] | None] = [None]
+
+
+def _survey(context: Context) -> Survey | Declaration:
     found = declaration(context)
     if found.spec is None:
         return found

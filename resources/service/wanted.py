@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from resources.memo import Memo
 from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key, Resource
@@ -41,6 +42,8 @@ class Wanted:
     volume_uids: Mapping[str, str]
     names: tuple[str, ...]
     one_off_name: str
+    rendered: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Replicas rendered so far, by ordinal (see ``container.remembered``)."""
 
     @property
     def stopped(self) -> bool:
