@@ -33,17 +33,13 @@ _MAX_STRANGERS = 10
 """Unknown fields named per mapping; the rest would tell nobody more."""
 
 
-def problem(
-    mark: Mark, file: str, message: str, suggestion: str = "", pointer: str = ""
-) -> UserError:
+def problem(mark: Mark, file: str, message: str, suggestion: str = "") -> UserError:
     """One thing that is wrong with a file. A place of line 0 is none."""
     details: dict[str, Any] = {}
     if file:
         details["file"] = file
     if mark.line:
         details |= {"line": mark.line, "column": mark.column}
-    if pointer:
-        details["pointer"] = pointer
     return UserError(
         INVALID, message, details=details, suggestions=[suggestion] if suggestion else []
     )
@@ -54,7 +50,7 @@ def located(finding: Finding, root: Node, file: str) -> UserError:
     place = finding.place
     message = f"{place}: {finding.message}" if place else finding.message
     suggestion = f"write {finding.suggestion}" if finding.suggestion is not None else ""
-    return problem(root.find(finding.pointer), file, message, suggestion, finding.pointer)
+    return problem(root.find(finding.pointer), file, message, suggestion)
 
 
 class Envelope:

@@ -48,7 +48,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Parsed:
-    """problems: UserErrors with ``details {file, line, column, pointer?}``.
+    """problems: UserErrors with ``details {file, line, column}``.
 
     faulty: names of resources in documents that have problems. opaque: not even the names can
     all be told, so what is missing here may be declared here all the same.

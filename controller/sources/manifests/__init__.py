@@ -2,7 +2,6 @@
 
 from controller.sources.manifests.argument import Directory, directories
 from controller.sources.manifests.declaration import Problem
-from controller.sources.manifests.loading import load
 from controller.sources.manifests.reader import Timing
 from controller.sources.manifests.source import ManifestSource, SyncReport
 
@@ -13,5 +12,4 @@ __all__ = [
     "SyncReport",
     "Timing",
     "directories",
-    "load",
 ]

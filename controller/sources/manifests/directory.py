@@ -71,7 +71,7 @@ def read_tree(directory: Path) -> Tree:
     files: dict[str, bytes | UserError] = {}
     size = 0
     for path, place in walk.files():
-        content = read_file(place, walk.shown(path))
+        content = _content(place, walk.shown(path))
         files[path] = content
         size += len(content) if isinstance(content, bytes) else 0
         if len(files) > MAX_FILES or size > MAX_BYTES:
@@ -165,9 +165,8 @@ class _Walk:
             return False
 
 
-def read_file(place: str, shown: str = "") -> bytes | UserError:
+def _content(place: str, shown: str) -> bytes | UserError:
     """Opens without waiting, so that a named pipe blocks nobody. shown: its path for people."""
-    shown = shown or place
     try:
         handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

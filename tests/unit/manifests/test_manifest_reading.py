@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.sources.manifests import directories, load
+from controller.sources.manifests import directories
 from controller.sources.manifests import directory as tree
 from controller.sources.manifests.blocking import Blocking
 from controller.sources.manifests.comparison import compare
@@ -19,7 +19,7 @@ from controller.sources.manifests.reader import Reader
 from resources.document import parse
 from resources.errors import UserError
 from resources.meta import Key, Resource
-from tests.unit.manifests.directory import FAST, key, organization, service, services, until
+from tests.unit.manifests.directory import FAST, key, service, services, until
 
 # ---------------------------------------------------------------- walking
 
@@ -219,7 +219,7 @@ def test_annotations_of_others(annotations: dict[str, str], applied: int) -> Non
     assert len(comparison.apply) == applied
 
 
-# ---------------------------------------------------------------- the flag, and the command line
+# ---------------------------------------------------------------- the flag
 
 
 def test_names_of_directories() -> None:
@@ -248,15 +248,3 @@ def test_flags_that_are_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError) as caught:
         directories(arguments)
     assert message in caught.value.message
-
-
-def test_load_a_directory_or_a_file(tmp_path: Path) -> None:
-    (tmp_path / "org.yaml").write_text(organization())
-    (tmp_path / "web.txt").write_text(service("web"))
-    (tmp_path / "bad.yaml").write_text("kind: [")
-    everything = load(tmp_path)
-    assert [d.key.kind for d in everything.documents] == ["Organization"]
-    assert [p.details["file"] for p in everything.problems] == [f"{tmp_path}/bad.yaml"]
-    assert everything.opaque
-    assert load(tmp_path / "web.txt").documents[0].key == key("web")
-    assert load(tmp_path / "none").problems[0].message == f"{tmp_path}/none does not exist"

@@ -59,7 +59,7 @@ async def test_a_half_written_file_keeps_what_it_declared(desk: Desk) -> None:
         assert [p.place for p in source.problems] == [f"{desk.directory}/web.yaml:6"]
         desk.write("web.yaml", service("web", "nginx:2"))
         await until(lambda: desk.image("web") == "nginx:2" and "db" in desk.leaving)
-        assert source.problems == ()
+        await until(lambda: source.problems == ())
 
 
 async def test_after_a_restart_an_unparsable_file_keeps_everything(desk: Desk) -> None:
@@ -192,8 +192,7 @@ async def test_a_directory_that_vanishes_deletes_nothing_and_comes_back(desk: De
         assert (desk.rows, desk.operations["hold"]) == (set(NAMES), 0)
         (away / "s0.yaml").write_text(service("s0", "nginx:2"))
         away.rename(desk.directory)
-        await until(lambda: desk.image("s0") == "nginx:2")
-        assert source.connected
+        await until(lambda: desk.image("s0") == "nginx:2" and source.connected)
         assert source.problems == ()
 
 
