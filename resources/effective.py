@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.errors import UserError
-from resources.meta import Entry
+from resources.meta import Entry, Key
+from resources.registry import Kind
 from resources.validate import validate
 
 
@@ -32,6 +33,18 @@ def effective(entry: Entry) -> Effective:
     while len(_memo) > _REMEMBERED:
         _memo.popitem(last=False)
     return found
+
+
+def references(kind: Kind, entry: Entry, found: Effective) -> tuple[Key, ...]:
+    """The keys that concern a row: those of its spec in force, and of the one accepted last, which
+    takes its place while what the newest refers to is not there."""
+    key, record = entry.key, entry.record
+    refs = kind.refs(key, found.spec)
+    if record.accepted_generation not in (None, found.generation):
+        earlier = _earlier(key.kind, record.accepted_spec)
+        if earlier is not None:
+            refs = (*refs, *kind.refs(key, earlier))
+    return tuple(dict.fromkeys(refs))
 
 
 _REMEMBERED = 4096

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from resources.effective import effective
+from resources.effective import effective, references
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.registry import Kind, kinds
@@ -38,7 +38,7 @@ def read(entry: Entry) -> Reading:
     found = effective(entry)
     refs: tuple[Key, ...] = ()
     if kind is not None:
-        refs = tuple(dict.fromkeys(kind.refs(resource.key, found.spec)))
+        refs = references(kind, entry, found)
     return Reading(entry, kind, found.spec, found.generation, found.rejection, refs)
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from resources.context import Context, Platform, Retained
-from resources.effective import effective
+from resources.effective import effective, references
 from resources.errors import UserError
 from resources.forecast import advance
 from resources.meta import FINALIZER, Entry, Key, Resource
@@ -86,7 +86,7 @@ class Stage:
     def context(self, key: Key) -> Context:
         entry, kind = self.rows[key], kinds()[key.kind]
         found = effective(entry)
-        refs = {ref: self.rows.get(ref) for ref in kind.refs(key, found.spec)}
+        refs = {ref: self.rows.get(ref) for ref in references(kind, entry, found)}
         scope = kind.scope(entry, found.spec, refs)
         members = [e.resource for k, e in self.rows.items() if k.organization == key.name]
         return Context(
