@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +51,26 @@ def quick(**changes: Any) -> Settings:
     return Settings(**values | changes)
 
 
+_EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid();
+SET session_replication_role = replica;
+DO $$
+DECLARE
+  kept text;
+BEGIN
+  FOR kept IN SELECT relname FROM pg_class
+    WHERE relnamespace = 'skyctl'::regnamespace AND relkind = 'r'
+      AND relname NOT IN ('schema_versions', 'identity')
+  LOOP
+    EXECUTE format('DELETE FROM skyctl.%I', kept);
+  END LOOP;
+END
+$$;
+UPDATE skyctl.identity SET engine_id = NULL, epoch = 0;
+"""
+
+
 class TestServer:
     """A server of a session. ``database()`` gives the URL of a new database with the schema."""
 
@@ -58,6 +80,7 @@ class TestServer:
         self.cluster = cluster
         self.server = server
         self._numbers = itertools.count(1)
+        self._shared: str | None = None
 
     def url(self, database: str, user: str | None = None, password: str = "") -> str:
         url = self.cluster.url(database)
@@ -67,8 +90,6 @@ class TestServer:
 
     async def prepare(self) -> None:
         admin = await asyncpg.connect(self.url("postgres"))
-        await admin.execute("ALTER SYSTEM SET fsync = off")
-        await admin.execute("SELECT pg_reload_conf()")
         await admin.execute(f"CREATE DATABASE {TEMPLATE}")
         store = await open_store(quick(), self.url(TEMPLATE))
         await store.close()
@@ -86,6 +107,17 @@ class TestServer:
             await admin.close()
         return name
 
+    async def emptied(self) -> str:
+        """The name of one database, empty as new but for its instance id: much quicker."""
+        if self._shared is None:
+            self._shared = await self.database()
+        admin = await asyncpg.connect(self.url(self._shared))
+        try:
+            await admin.execute(_EMPTY)
+        finally:
+            await admin.close()
+        return self._shared
+
     async def drop(self, name: str) -> None:
         admin = await asyncpg.connect(self.url("postgres"))
         try:
@@ -102,7 +134,9 @@ def postgres_server(programs: Programs | None = None) -> Iterator[TestServer]:
     account = server_account(home / "data")
     cluster = Cluster(home, account, bundled_version())
     cluster.__dict__["programs"] = programs or bundled(home, cluster.version)
-    cluster.initialize(cluster.data)
+    cluster.initialize(cluster.data, "--no-sync")
+    with open(cluster.data / "postgresql.conf", "a") as opened:
+        opened.write("fsync = off\n")
     server = Server(cluster)
     _run(server.start())
     try:
@@ -110,6 +144,8 @@ def postgres_server(programs: Programs | None = None) -> Iterator[TestServer]:
         _run(tested.prepare())
         yield tested
     finally:
+        if server.pid is not None:
+            os.kill(server.pid, signal.SIGQUIT)
         _run(server.stop())
         cluster.forget_run()
         shutil.rmtree(home, ignore_errors=True)

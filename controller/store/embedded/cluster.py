@@ -125,8 +125,8 @@ class Cluster:
             raise failed(program.name, done.stderr.strip()[-800:])
         return str(done.stdout)
 
-    def initialize(self, into: Path) -> None:
-        """A new, empty cluster in that directory, which is emptied first."""
+    def initialize(self, into: Path, *options: str) -> None:
+        """A new, empty cluster in that directory, which is emptied first. options: initdb's."""
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(mode=0o700)
         self.own(into)
@@ -142,6 +142,7 @@ class Cluster:
                 f"--pwfile={passing.name}",
                 "--encoding=UTF8",
                 "--no-locale",
+                *options,
             )
 
 

@@ -163,6 +163,11 @@ class Server:
             return "it ended at once"
         return " / ".join(lines[-3:])[-800:]
 
+    @property
+    def pid(self) -> int | None:
+        """Of the server that was started or taken over."""
+        return self._pid
+
     def alive(self) -> bool:
         if self._child is not None:
             return self._child.poll() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
@@ -43,23 +44,26 @@ def servers() -> Iterator[Servers]:
         yield Servers(stack)
 
 
-def _parameters() -> list[object]:
-    return [
-        pytest.param("fake", id="fake"),
-        *(pytest.param(v, id=f"postgres-{v}", marks=pytest.mark.postgres) for v in versions()),
-    ]
+SAMPLE = "test_store_writes"  # what also runs on the system's PostgreSQL in the short form
 
 
-@pytest.fixture(params=_parameters())
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "shared" not in metafunc.fixturenames:
+        return
+    full = bool(os.environ.get("SKYCTL_TORTURE")) or metafunc.module.__name__.endswith(SAMPLE)
+    chosen = [v for v in versions() if v == "embedded" or full]
+    marked = [pytest.param(v, id=f"postgres-{v}", marks=pytest.mark.postgres) for v in chosen]
+    metafunc.parametrize("shared", [pytest.param("fake", id="fake"), *marked], indirect=True)
+
+
+@pytest.fixture
 async def shared(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Shared]:
     async with AsyncExitStack() as stack:
         if request.param == "fake":
             yield _fake()
             return
         server = servers.get(request.param)
-        name = await server.database()
-        stack.push_async_callback(server.drop, name)
-        url = server.url(name)
+        url = server.url(await server.emptied())
 
         async def another() -> Store:
             store = await open_store(quick(), url)
