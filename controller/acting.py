@@ -7,6 +7,7 @@ that a successor would need.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
@@ -51,6 +52,11 @@ class Resync:
         self._sweeper = sweeper
         self._retention = retention
         self.completed = 0
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Resync now."""
+        self._woken.set()
 
     async def run(self) -> None:
         """For ever; the first resync is at once."""
@@ -59,7 +65,9 @@ class Resync:
         self.enqueue(urgent=True)
         while True:
             await self._aside()
-            await asyncio.sleep(self._interval())
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._interval())
             await self.once()
 
     async def once(self) -> None:

@@ -42,7 +42,7 @@ from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
-from controller.sources.manifests import Directory, ManifestSource
+from controller.sources.manifests import Directory, ManifestSource, SyncReport
 from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from resources.context import Platform
@@ -86,6 +86,7 @@ class Controller:
         self.random = random_ or random.Random()
         self.process = f"{socket.gethostname()}:{os.getpid()}:{self.random.getrandbits(32):08x}"
         self.stop = asyncio.Event()
+        self.once_failed: list[str] = []
         self.queue: Queue[Key] = Queue(METRICS)
         self.catalogue = Catalogue()
         self.pulls = Pulls()
@@ -191,6 +192,10 @@ class Controller:
             self.resync.enqueue(urgent=False)
 
     def _row_changed(self, key: Key, gone: Reading | None) -> None:
+        if gone is not None:
+            for source in self.manifests:
+                if source.declares(key):
+                    source.wake()
         self.queue.add(key)
         for other in self.catalogue.referrers(key):
             self.queue.add(other)
@@ -236,6 +241,7 @@ class Controller:
             adopt_engine=self.identity.adopt,
             instance=self.instance,
             version=__version__,
+            decided=self.decided,
         )
 
     # -- lifetimes
@@ -291,8 +297,7 @@ class Controller:
     async def _act_once(self, epoch: int) -> None:
         """Converges and ends: manifests read, every key worked until none is waiting."""
         await self.identity.confirmed()
-        for source in self.manifests:
-            await source.sync_once()
+        reports = [await source.sync_once() for source in self.manifests]
         await self.index.wait_synced()
         await self.database.reread("once")
         self.resync.enqueue(urgent=True)
@@ -302,6 +307,22 @@ class Controller:
             group.create_task(self._settled(done), name="settled")
             await drained(self._pool(), self.queue, done, self.settings.drain_timeout)
             probing.cancel()
+        self.once_failed = self._unfinished(reports)
+
+    def _unfinished(self, reports: Sequence[SyncReport]) -> list[str]:
+        """What ``--once`` could not do, in words."""
+        told = [str(problem) for report in reports for problem in report.problems]
+        for key in self.catalogue.all_keys():
+            entry = self.catalogue.entry(key)
+            if entry is not None and (entry.status or {}).get("error"):
+                told.append(f"{key}: {(entry.status or {}).get('message')}")
+        return told
+
+    def decided(self) -> None:
+        """A person decided something: the sources and the sweep look again now."""
+        for source in self.manifests:
+            source.wake()
+        self.resync.wake()
 
     async def _settled(self, done: asyncio.Event) -> None:
         deadline = self.clock.monotonic() + ONCE_SECONDS
@@ -370,4 +391,11 @@ async def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, controller.stop.set)
         await controller.run(serve, once=once)
+        if controller.once_failed:
+            raise UserError(
+                "DEPLOYMENT_NOT_CONVERGED",
+                f"not everything converged: {controller.once_failed[0]}",
+                details={"problems": controller.once_failed},
+                suggestions=["skyctl get all -A shows the status of each resource"],
+            )
     log.info("stopped")

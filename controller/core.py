@@ -62,3 +62,6 @@ class Core:
     """Awaitable: binds the store to the engine that answers now and resumes acting."""
     instance: str
     version: str
+    decided: Callable[[], None] = lambda: None
+    """A person decided something (guard, adoption, purge): look again now, not at the next
+    resync."""

@@ -72,18 +72,21 @@ class Observer:
         """``cached``, with what few resources need from elsewhere before they can be planned."""
         return await self._offered(self.cached(key))
 
-    async def authoritative(self, key: Key, *, engine: bool = True) -> Observation | None:
-        """The row and its objects, read now. engine False: nothing was done there since the
-        last reading, the index will do."""
+    async def authoritative(self, key: Key, known: Observation | None = None) -> Observation | None:
+        """The row and its objects, read now. known: read a moment ago, and nothing was done to
+        the engine since: its world will do, if the same is looked at."""
         entry = await self._store.entry(key)
         if entry is None:
             self._catalogue.drop(key)
             return None
         self._catalogue.put(entry)
         observation = self.cached(key)
-        if observation is None or not engine:
-            return await self._offered(observation)
-        world = await self._engine.read(observation.scope)
+        if observation is None:
+            return None
+        if known is not None and known.scope == observation.scope:
+            world = known.context.world
+        else:
+            world = await self._engine.read(observation.scope)
         self._copy_probes(world)
         context = replace(observation.context, world=world)
         return await self._offered(replace(observation, context=context))

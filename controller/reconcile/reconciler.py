@@ -101,17 +101,12 @@ class Reconciler:
 
     async def _act(self, key: Key, done: Pass) -> None:
         """Rounds of authoritative reading, planning and executing."""
-        engine_touched = True
+        known: Observation | None = None
         for _ in range(ROUNDS):
-            observation = await self._observer.authoritative(key, engine=engine_touched)
+            observation = await self._observer.authoritative(key, known)
             if observation is None:
                 done.gone = True
                 return
-            if not engine_touched:
-                observation = replace(
-                    observation,
-                    context=replace(observation.context, world=done.observation.context.world),
-                )
             done.observation = observation
             done.plan = self._plan(observation)
             if not done.plan.steps or done.failure is not None:
@@ -127,9 +122,8 @@ class Reconciler:
             if any(isinstance(step, Finalize) for step in made):
                 done.gone = True
                 return
-            engine_touched = done.failure is not None or any(
-                isinstance(step, EngineStep) for step in made
-            )
+            touched = done.failure is not None or any(isinstance(s, EngineStep) for s in made)
+            known = None if touched else observation
         done.unfinished = True
 
     async def _finish(self, key: Key, done: Pass) -> Outcome:

@@ -1,11 +1,13 @@
 """The real program as a process, and the few hands a test needs: start, stop, kill, freeze, ask.
 
-Everything a ``Program`` makes is marked with its store's instance id, so a test removes exactly its own
-objects when it ends. Waiting is always for a condition, with a deadline.
+Everything a ``Program`` makes is marked with its store's instance id, so a test removes exactly its
+own objects when it ends. Waiting is always for a condition, with a deadline.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 import httpx
 
 T = TypeVar("T")
@@ -90,8 +93,10 @@ class Docker:
         for network in self.networks(label):
             for attached in self.get(f"/networks/{network['Id']}").get("Containers") or {}:
                 self.call(
-                    "POST", f"/networks/{network['Id']}/disconnect",
-                    json={"Container": attached, "Force": True}, ok=(404, 500),
+                    "POST",
+                    f"/networks/{network['Id']}/disconnect",
+                    json={"Container": attached, "Force": True},
+                    ok=(404, 500),
                 )
             self.call("DELETE", f"/networks/{network['Id']}", ok=(403, 404))
         for volume in self.volumes(label):
@@ -107,6 +112,7 @@ class Program:
     env: dict[str, str] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    _instance: str | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -126,16 +132,58 @@ class Program:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    @property
+    def dsn(self) -> str:
+        """Of the embedded database, as its owner."""
+        home = (self.state_dir / "postgres").resolve()
+        password = (home / "password").read_text().strip()
+        return f"postgresql://skyctl:{password}@/skyctl?host={home / 'run'}"
+
+    def sql(self, *statements: str, dsn: str | None = None) -> list[Any]:
+        """Rows of the last statement; all in one transaction, as any client would."""
+        return asyncio.run(_sql(dsn or self.dsn, statements))
+
+    def instance_known(self) -> str:
+        """The instance id, as the log tells or the store; '' when it never got that far."""
+        if self._instance is None and self.process is not None:
+            try:
+                self._instance = self.instance
+            except (OSError, LookupError, ValueError):
+                return ""
+        return self._instance or ""
+
+    @property
+    def instance(self) -> str:
+        if self._instance is None:
+            rows = self.sql("SELECT instance FROM skyctl.identity")
+            self._instance = str(rows[0]["instance"])
+        return self._instance
+
+    def end_database(self) -> None:
+        """A killed controller leaves its database running."""
+        pidfile = (self.state_dir / "postgres").resolve() / "data" / "postmaster.pid"
+        if pidfile.exists():
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                os.kill(int(pidfile.read_text().split()[0]), signal.SIGINT)
+
+    @property
+    def label(self) -> str:
+        return f"io.skypanel.controller={self.instance}"
+
     def start(self, *, ready: bool = True) -> Program:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         flags = [f for m in self.manifests for f in ("--manifests", m)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*SKYCTL, "run", *flags, *self.flags],
-                env=self.environment, stdout=log, stderr=log, start_new_session=True,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         if ready:
             self.wait_ready()
+            assert self.instance
         return self
 
     def wait_ready(self, seconds: float = 60.0) -> None:
@@ -157,17 +205,20 @@ class Program:
         transport = httpx.HTTPTransport(uds=str(self.state_dir / "skyctl.sock"))
         with httpx.Client(transport=transport, base_url="http://skyctl", timeout=10) as client:
             text = client.get("/metrics").text
-        samples = (
-            line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#"
-        )
+        samples = (line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
         return {name: float(value) for name, value in samples}
 
     def ctl(
         self, *args: str, input: str | None = None, timeout: float = 120.0
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*SKYCTL, *args], env=self.environment, input=input, text=True,
-            capture_output=True, timeout=timeout, check=False,
+            [*SKYCTL, *args],
+            env=self.environment,
+            input=input,
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
 
     def get(self, kind: str, name: str = "", *args: str) -> Any:
@@ -197,6 +248,17 @@ class Program:
         self.process.kill()
         self.process.wait(10)
         self.process = None
+
+
+async def _sql(dsn: str, statements: tuple[str, ...]) -> list[Any]:
+    connection = await asyncpg.connect(dsn, timeout=20)
+    try:
+        async with connection.transaction():
+            for statement in statements[:-1]:
+                await connection.execute(statement)
+            return list(await connection.fetch(statements[-1]))
+    finally:
+        await connection.close()
 
 
 @contextmanager
