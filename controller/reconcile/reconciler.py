@@ -92,7 +92,7 @@ class Reconciler:
         observation = self._observer.cached(key)
         if observation is None or self._memo.get(key) == observation.identity:
             return observation
-        await self._ensure(observation.scope.images)
+        await self._ensure(sorted(observation.scope.images))
         return await self._observer.look(key)
 
     def _plan(self, observation: Observation) -> Plan:

@@ -96,8 +96,9 @@ class DatabaseSource:
             self.last_error = ""
 
 
-async def _batches(stream: AsyncIterator[Change]) -> AsyncIterator[set[Key] | None]:
-    """What has gathered while the last batch was being read; None: read everything."""
+async def _batches(stream: AsyncIterator[Change]) -> AsyncIterator[list[Key] | None]:
+    """What has gathered while the last batch was being read, each key once, in the order in which
+    it was heard of; None: read everything."""
     pending: dict[Key | None, None] = {}
     wakened = asyncio.Event()
     ended = False
@@ -117,10 +118,10 @@ async def _batches(stream: AsyncIterator[Change]) -> AsyncIterator[set[Key] | No
         while True:
             await wakened.wait()
             wakened.clear()
-            batch = set(pending)
+            batch = list(pending)
             pending.clear()
             if batch:
-                yield None if None in batch else {key for key in batch if key is not None}
+                yield None if None in batch else [key for key in batch if key is not None]
             elif ended:
                 await reader
                 return
