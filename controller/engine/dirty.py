@@ -24,8 +24,9 @@ class Dirty:
     def __init__(self) -> None:
         self._urgent: OrderedDict[Ref, None] = OrderedDict()
         self._idle: OrderedDict[Ref, None] = OrderedDict()
-        self._looking: set[Ref] = set()
         self._waiting: dict[Ref, list[asyncio.Future[None]]] = {}
+        self._looking: dict[Ref, list[asyncio.Future[None]]] = {}
+        """Being looked at, and who is content with that look."""
         self._available = asyncio.Event()
 
     def add(self, ref: Ref, *, urgent: bool = True) -> None:
@@ -43,14 +44,14 @@ class Dirty:
         if ref in self._looking:
             self.add(ref)
         else:
-            self._settle(ref)
+            _resolve(self._waiting.pop(ref, []))
 
     async def get(self) -> Ref:
         """The next one; the taker calls ``done`` with it."""
         while (ref := self._next()) is None:
             self._available.clear()
             await self._available.wait()
-        self._looking.add(ref)
+        self._looking[ref] = self._waiting.pop(ref, [])
         return ref
 
     def _next(self) -> Ref | None:
@@ -62,14 +63,14 @@ class Dirty:
         return None
 
     def done(self, ref: Ref) -> None:
-        self._looking.discard(ref)
+        _resolve(self._looking.pop(ref, []))
         if ref in self._urgent or ref in self._idle:
             self._available.set()
         else:
-            self._settle(ref)
+            _resolve(self._waiting.pop(ref, []))
 
     async def settled(self, refs: Iterable[Ref]) -> None:
-        """Each of these has been looked at since it was added. Raises ``ConnectionResetError``
+        """Each of these has been looked at since now. Raises ``ConnectionResetError``
         when the set was abandoned meanwhile."""
         loop = asyncio.get_running_loop()
         waiting = []
@@ -80,19 +81,20 @@ class Dirty:
         for future in waiting:
             await future
 
-    def _settle(self, ref: Ref) -> None:
-        for future in self._waiting.pop(ref, ()):
-            if not future.done():
-                future.set_result(None)
-
     def abandon(self) -> None:
         """Nothing will be looked at any more: who waits is told."""
         self._urgent.clear()
         self._idle.clear()
-        self._looking.clear()
-        for futures in self._waiting.values():
+        for futures in (*self._waiting.values(), *self._looking.values()):
             for future in futures:
                 if not future.done():
                     future.set_exception(ConnectionResetError("the engine was lost"))
                     future.exception()
         self._waiting.clear()
+        self._looking.clear()
+
+
+def _resolve(futures: Iterable[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

@@ -133,6 +133,7 @@ class EngineIndex:
         attempt, reason, stood = 0, "start", False
         while True:
             failure = await self._session(reason)
+            _cancelled_meanwhile()
             stood, attempt = stood or self.synced, 0 if self.synced else attempt + 1
             self._lost(failure)
             if stood:
@@ -216,10 +217,9 @@ class EngineIndex:
     async def _inspect(self) -> None:
         while True:
             ref = await self._dirty.get()
-            try:
-                await self._look(ref)
-            finally:
-                self._dirty.done(ref)
+            # A look that fails ends the session, and then everything dirty is abandoned.
+            await self._look(ref)
+            self._dirty.done(ref)
 
     async def _look(self, ref: Ref) -> None:
         """An engine that cannot be reached ends the session; one that cannot answer about this
@@ -336,6 +336,13 @@ def _things(world: World) -> Iterator[tuple[Ref, Thing]]:
         yield Ref("network", id_), network
     for name, volume in world.volumes.items():
         yield Ref("volume", name), volume
+
+
+def _cancelled_meanwhile() -> None:
+    """A task group of Python 3.11 swallows a cancellation that comes while it is failing."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _first(errors: BaseExceptionGroup[UserError]) -> UserError:

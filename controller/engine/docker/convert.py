@@ -145,8 +145,8 @@ def _name(names: Iterable[str]) -> str:
 def _attachments(raw: Mapping[str, Any], *, inspected: bool) -> tuple[Attachment, ...]:
     found = (raw.get("NetworkSettings") or {}).get("Networks") or {}
     mode = (raw.get("HostConfig") or {}).get("NetworkMode") or ""
-    nameless = sum(1 for e in found.values() if not e.get("NetworkID"))
-    usable = nameless == 1 and _ID.fullmatch(mode) is not None
+    ids = [e.get("NetworkID") or "" for e in found.values()]
+    usable = ids.count("") == 1 and mode not in ids and _ID.fullmatch(mode) is not None
     return tuple(
         sorted(
             (

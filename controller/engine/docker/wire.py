@@ -48,7 +48,12 @@ class Reply:
     body: bytes
 
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        """Raises UserError: something between us and the engine answered in its place."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            shown = self.body[:200].decode(errors="replace")
+            raise faults.refused("", 500, f"an answer that is not JSON: {shown}", "") from error
 
 
 def segment(text: str) -> str:
