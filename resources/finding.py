@@ -62,7 +62,7 @@ def refusal(findings: Sequence[Finding]) -> UserError:
     ]
     return UserError(
         INVALID,
-        f"{first.place}: {first.message}{also}",
+        f"{first.place}: {first.message}{also}" if first.place else f"{first.message}{also}",
         details={"errors": [finding.to_dict() for finding in findings[:MAX_FINDINGS]]},
         suggestions=suggestions[:5],
     )

@@ -54,6 +54,7 @@ def create_app(core: Core) -> FastAPI:
         responses=_ERRORS,
     )
     app.state.core = core
+    app.state.closing = asyncio.Event()
     app.state.readings = watch.Readings(core)
     app.state.spec_lock = asyncio.Lock()
     errors.install(app)

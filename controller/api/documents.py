@@ -7,6 +7,7 @@ value that is applied again would overwrite the real one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from controller.api.models import (
@@ -29,13 +30,31 @@ from resources.context import Retained
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan, Step
+from resources.registry import kinds
 
 _HIDDEN = {"Secret": frozenset({"data"})}
 
 
+_STATUS_FIRST = ("observedGeneration", "phase", "state", "message", "conditions", "error")
+
+
 def visible_spec(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """In the order of the kind's fields: PostgreSQL keeps its own."""
     hidden = _HIDDEN.get(kind, frozenset())
-    return {name: value for name, value in spec.items() if name not in hidden}
+    shown = {name: value for name, value in spec.items() if name not in hidden}
+    return _ordered(shown, _fields_of(kind))
+
+
+@cache
+def _fields_of(kind: str) -> tuple[str, ...]:
+    known = kinds().get(kind)
+    if known is None:
+        return ()
+    return tuple(info.alias or name for name, info in known.model.model_fields.items())
+
+
+def _ordered(values: Mapping[str, Any], first: tuple[str, ...]) -> dict[str, Any]:
+    return {n: values[n] for n in first if n in values} | dict(values)
 
 
 def resource_body(entry: Entry) -> ResourceBody:
@@ -59,7 +78,7 @@ def resource_body(entry: Entry) -> ResourceBody:
             finalizers=list(row.finalizers),
         ),
         spec=visible_spec(row.key.kind, row.spec),
-        status=None if entry.status is None else dict(entry.status),
+        status=None if entry.status is None else _ordered(entry.status, _STATUS_FIRST),
     )
 
 

@@ -63,21 +63,23 @@ async def serve(core: Core) -> None:
     """Serves until cancelled. Raises UserError when an address cannot be had."""
     with contextlib.ExitStack() as stack:
         path = core.settings.socket
-        pairs = [(_Server(create_app(core)), stack.enter_context(bound_socket(path)))]
+        app = create_app(core)
+        pairs = [(_Server(app), stack.enter_context(bound_socket(path)))]
         if core.settings.listen:
             tcp = stack.enter_context(bound_tcp(core.settings.listen))
             pairs.append((_Server(create_public_app(core)), tcp))
         log.info("serving", socket=str(path), listen=core.settings.listen or None)
-        await _run(pairs)
+        await _run(pairs, app.state.closing)
 
 
-async def _run(pairs: list[tuple[_Server, socket.socket]]) -> None:
+async def _run(pairs: list[tuple[_Server, socket.socket]], closing: asyncio.Event) -> None:
     """Any server that ends by itself ends all; a cancellation lets each shut down first."""
     async with asyncio.TaskGroup() as group:
         tasks = {group.create_task(server.serve([sock])) for server, sock in pairs}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            closing.set()
             for server, _ in pairs:
                 server.stopping.set()
             await asyncio.wait(tasks, timeout=GRACE + 2)

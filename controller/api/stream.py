@@ -46,6 +46,10 @@ class Gone(Exception):
     """The client left or does not read."""
 
 
+class Over(Exception):
+    """All is said, or we are stopping: the stream ends as it should."""
+
+
 def plain(model: BaseModel) -> dict[str, Any]:
     return model.model_dump(mode="json", by_alias=True)
 
@@ -61,14 +65,17 @@ class JsonLines(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        last = {"type": "http.response.body", "body": b"", "more_body": False}
         try:
             async with asyncio.TaskGroup() as group:
                 await send(start)
                 group.create_task(_until_gone(receive))
+                group.create_task(_until_closing(scope["app"].state.closing))
                 group.create_task(self._beat(send))
                 await self._run(send)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                raise Gone
+                raise Over
+        except* Over:
+            await send(last)
         except* (Gone, OSError):
             pass
 
@@ -108,6 +115,11 @@ async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     raise Gone
+
+
+async def _until_closing(closing: asyncio.Event) -> None:
+    await closing.wait()
+    raise Over
 
 
 def _single(error: Exception) -> BaseException:

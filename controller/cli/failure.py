@@ -75,10 +75,11 @@ def detail_lines(error: UserError) -> list[str]:
     if isinstance(problems, list):
         lines = [_problem(p) for p in problems if isinstance(p, dict)]
         return [line for line in lines if line and line not in error.message]
+    told = "\n".join([error.message, *error.suggestions])
     return [
         f"{clean(str(name))}: {clean(_value(value))}"
         for name, value in error.details.items()
-        if _value(value) and _value(value) not in error.message
+        if _value(value) and _value(value) not in told
     ]
 
 

@@ -99,7 +99,7 @@ def explain(
     ],
 ) -> None:
     """What a kind or a field is, which values it takes, and its default."""
-    from resources.schema import explain as explained
+    from resources.explain import explain as explained
 
     word, _, field = path.partition(".")
     print(explained(_kind(word).name, field), end="")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,10 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+import structlog
+
 from controller.api.server import serve
 from controller.app import Controller
 from controller.clock import SystemClock
 from controller.settings import Settings
+from resources.conditions import READY, is_true
+from resources.meta import Key, Manifest
 from tests.fakes.engine import FakeEngine
 from tests.fakes.objects import Behaviour
 from tests.fakes.store import FakeDatabase, FakeStore
@@ -75,6 +81,31 @@ class Site:
         self._thread.join(DEADLINE)
         assert not self._thread.is_alive(), "the controller does not stop"
 
+    def client(self) -> httpx.Client:
+        transport = httpx.HTTPTransport(uds=str(self.settings.socket), verify=False)
+        return httpx.Client(transport=transport, base_url="http://controller", timeout=DEADLINE)
+
+    def apply(self, *manifests: Manifest, source: str = "api") -> None:
+        for manifest in manifests:
+            self.call(self.store.apply(manifest, source=source))
+
+    def settled(self, key: Key) -> bool:
+        """The newest generation is observed and Ready."""
+        entry = self.database.entries.get(key)
+        return (
+            entry is not None
+            and entry.observed_generation == entry.resource.generation
+            and is_true(entry.status, READY)
+        )
+
+    def service(self, organization: str, name: str = "web", **spec: Any) -> Key:
+        """A running one of its own organization."""
+        home = Key("Organization", "", organization)
+        key = Key("Service", organization, name)
+        self.apply(Manifest(home, {}), Manifest(key, {"image": "nginx:1", **spec}))
+        self.until(lambda: self.settled(key), f"{key} is Ready")
+        return key
+
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(DEADLINE)
 
@@ -98,10 +129,14 @@ class Site:
 
 
 @contextmanager
-def running_site(state_dir: Path, listen: str = "") -> Iterator[Site]:
-    site = Site(state_dir, listen)
-    site.start()
-    try:
-        yield site
-    finally:
-        site.stop()
+def running_site(listen: str = "") -> Iterator[Site]:
+    """Under a short path, since a socket's may have 107 bytes; its log lines go nowhere."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    with tempfile.TemporaryDirectory(prefix="skyctl-") as directory:
+        site = Site(Path(directory), listen)
+        site.start()
+        try:
+            yield site
+        finally:
+            site.stop()
+            structlog.reset_defaults()

@@ -46,7 +46,7 @@ def examine_state(settings: Settings) -> list[Check]:
             f"{directory} has mode {mode:04o}: others can look into it",
             f"chmod 700 {directory}",
         )
-        if mode & 0o077
+        if mode & 0o066
         else ok(_NAME, f"{directory}, mode {mode:04o}")
     )
     return [found]

