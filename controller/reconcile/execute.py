@@ -137,8 +137,14 @@ class Executor:
         if task is None:
             task = asyncio.create_task(self._pull_alone(step), name=f"pull {step.reference}")
             self._pulling[step.reference] = task
-            task.add_done_callback(lambda _: self._pulling.pop(step.reference, None))
+            task.add_done_callback(lambda done: self._pulled(step.reference, done))
         await asyncio.shield(task)
+
+    def _pulled(self, reference: str, task: asyncio.Task[None]) -> None:
+        """Its error is for whoever asked; that may be nobody any more."""
+        self._pulling.pop(reference, None)
+        if not task.cancelled():
+            task.exception()
 
     async def _pull_alone(self, step: PullImage) -> None:
         async with self._pull_slots:
