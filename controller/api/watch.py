@@ -42,16 +42,19 @@ class Readings:
         self._interval = interval
         self._lock = asyncio.Lock()
         self._entries: dict[Key, Entry] = {}
-        self._taken_at = float("-inf")
+        self._begun = float("-inf")
         self.pause = interval
 
-    async def latest(self) -> dict[Key, Entry]:
+    async def latest(self, *, fresh: bool = False) -> dict[Key, Entry]:
+        """At most ``interval`` old; fresh: begun after this call, so that whoever wrote before
+        it asks finds what it wrote."""
+        oldest = time.monotonic() - (0.0 if fresh else self._interval)
         async with self._lock:
-            started = time.monotonic()
-            if started - self._taken_at >= self._interval:
+            if self._begun < oldest:
+                begun = time.monotonic()
                 self._entries = {e.key: e for e in await self._core.store.entries()}
-                self._taken_at = time.monotonic()
-                self.pause = max(self._interval, 4 * (self._taken_at - started))
+                self._begun = begun
+                self.pause = max(self._interval, 4 * (time.monotonic() - begun))
             return self._entries
 
 
@@ -101,7 +104,8 @@ async def _emit_changes(readings: Readings, matches: Matches, emit: Emit) -> Non
     synced = failing = False
     while True:
         try:
-            now = {k: e for k, e in (await readings.latest()).items() if matches(e)}
+            read = await readings.latest(fresh=not synced)
+            now = {k: e for k, e in read.items() if matches(e)}
         except StoreUnavailable as error:
             if not failing:
                 await emit(error_line(to_user_error(error)))

@@ -134,7 +134,7 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
     try:
         body = response.json()
     except ValueError:
-        body = {}
+        body = None
     if response.is_success and isinstance(body, dict):
         return body
     if isinstance(body, dict) and "code" in body:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.client import Client, connect
-from controller.cli.failure import FAILED, Failure, Misuse, write_error
+from controller.cli.failure import FAILED, Failure, Misuse, Unreachable, write_error
 from controller.cli.files import read_documents
 from controller.cli.options import Org, Selector, Timeout, named, organization, references, seconds
 from controller.cli.waiting import Target, deleted, wait_for
@@ -34,6 +34,8 @@ def delete(
         for kind, organization_, name in _named(client, words or [], filename, where, selector):
             try:
                 gone = client.delete(f"/resources/{kind}/{name}", organization=organization_)
+            except Unreachable:
+                raise
             except UserError as error:
                 write_error(error, sys.stderr)
                 failed = failed or error

@@ -124,4 +124,7 @@ def completion(
     from controller.cli.root import root
 
     os.environ["_SKYCTL_COMPLETE"] = f"source_{name}"
-    root().main([], prog_name="skyctl")
+    try:
+        root().main([], prog_name="skyctl")
+    finally:
+        del os.environ["_SKYCTL_COMPLETE"]

@@ -1,0 +1,400 @@
+"""Commands against a whole controller on fakes: output and exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from resources.meta import Key, Manifest
+from tests.unit.cli.conftest import Run
+from tests.unit.site import Site
+
+
+def write(path: Path, *documents: dict[str, Any]) -> str:
+    path.write_text(yaml.safe_dump_all(documents))
+    return str(path)
+
+
+def organization(name: str) -> dict[str, Any]:
+    head = {"apiVersion": "skypanel.io/v1", "kind": "Organization"}
+    return {**head, "metadata": {"name": name}, "spec": {}}
+
+
+def service(org: str, name: str = "web", **spec: Any) -> dict[str, Any]:
+    head = {"apiVersion": "skypanel.io/v1", "kind": "Service"}
+    metadata = {"name": name, "organization": org}
+    return {**head, "metadata": metadata, "spec": {"image": "nginx:1", **spec}}
+
+
+# ---------------------------------------------------------------- apply, diff, plan
+
+
+def test_apply_waits_until_it_runs(skyctl: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.yaml", service("applied"), organization("applied"))
+    ran = skyctl("apply", "-f", file, "--wait", "--timeout", "20s")
+    assert ran.code == 0, ran
+    assert ran.lines[:2] == ["service/web created", "organization/applied created"]
+    assert ran.lines[-1].startswith(("service/web: Running", "organization/applied: Ready"))
+    again = skyctl("apply", "-f", file)
+    assert again.lines == ["service/web unchanged", "organization/applied unchanged"]
+
+
+def test_apply_refuses_one_and_goes_on_with_the_others(skyctl: Run, tmp_path: Path) -> None:
+    bad = service("partly", "bad", replicas="many")
+    file = write(tmp_path / "a.yaml", organization("partly"), bad, service("partly"))
+    ran = skyctl("apply", "-f", file)
+    assert ran.code == 1
+    assert ran.lines == [
+        "organization/partly created",
+        "service/bad refused",
+        "service/web created",
+    ]
+    assert "error: CONFIGURATION_INVALID_SPEC" in ran.err
+    assert f"{file}:1" in ran.err
+    assert "/spec/replicas" in ran.err
+
+
+def test_apply_dry_run(skyctl: Run, tmp_path: Path, site: Site) -> None:
+    file = write(tmp_path / "a.yaml", organization("dryrun"))
+    assert skyctl("apply", "-f", file, "--dry-run").lines == [
+        "organization/dryrun created (dry run)"
+    ]
+    assert Key("Organization", "", "dryrun") not in site.database.entries
+
+
+def test_apply_wait_fails_when_it_is_stuck(skyctl: Run, tmp_path: Path) -> None:
+    stuck = service("stuck", image="no/such:1", imagePullPolicy="Never")
+    file = write(tmp_path / "a.yaml", organization("stuck"), stuck)
+    ran = skyctl("apply", "-f", file, "--wait", "--timeout", "10s")
+    assert ran.code == 1
+    assert "IMAGE_NOT_FOUND" in ran.err or "DEPLOYMENT_WAIT_TIMEOUT" in ran.err
+    assert "try: " in ran.err
+
+
+def test_apply_as_json(skyctl: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.yaml", organization("jsonly"), service("jsonly", replicas=-1))
+    ran = skyctl("apply", "-f", file, "-o", "json")
+    body = json.loads(ran.out)
+    assert ran.code == 1
+    assert [r["action"] for r in body["results"]] == ["created", "refused"]
+    assert body["results"][1]["error"]["details"]["file"] == file
+
+
+def test_diff_prints_the_steps_and_a_sum(skyctl: Run, tmp_path: Path, site: Site) -> None:
+    file = write(tmp_path / "a.yaml", organization("differs"), service("differs"))
+    ran = skyctl("diff", "-f", file)
+    assert ran.code == 1
+    assert ran.lines[0] == "+ Organization/differs create"
+    assert "+ Service/web (differs) create" in ran.lines
+    assert any(line.startswith("  CreateContainer differs_web_0_") for line in ran.lines)
+    assert ran.lines[-1].startswith("2 to create, 0 to change, 0 to remove (")
+
+
+def test_diff_of_nothing_is_0(skyctl: Run, tmp_path: Path, site: Site) -> None:
+    site.service("same")
+    file = write(tmp_path / "a.yaml", organization("same"), service("same"))
+    ran = skyctl("diff", "-f", file)
+    assert (ran.code, ran.out) == (0, "0 to create, 0 to change, 0 to remove (0 steps)\n")
+
+
+def test_diff_of_a_change(skyctl: Run, tmp_path: Path, site: Site) -> None:
+    site.service("changed")
+    file = write(tmp_path / "a.yaml", service("changed", image="nginx:2"))
+    ran = skyctl("diff", "-f", file)
+    assert ran.code == 1
+    assert ran.lines[:2] == [
+        "~ Service/web (changed) configure", '    /spec/image: "nginx:1" -> "nginx:2"',
+    ]  # fmt: skip
+    assert ran.lines[-1].startswith("0 to create, 1 to change, 0 to remove")
+
+
+@pytest.mark.parametrize("content", ["a: [", "kind: Nothing\n", None])
+def test_diff_of_what_is_wrong_is_2(skyctl: Run, tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "a.yaml"
+    if content is not None:
+        file.write_text(content)
+    assert skyctl("diff", "-f", str(file)).code == 2
+
+
+def test_diff_of_what_is_refused_is_2(skyctl: Run, tmp_path: Path) -> None:
+    ran = skyctl("diff", "-f", write(tmp_path / "a.yaml", service("x", replicas="many")))
+    assert ran.code == 2
+    assert "1 refused" in ran.out
+
+
+def test_diff_without_a_controller_is_2(offline: Run, tmp_path: Path) -> None:
+    assert offline("diff", "-f", write(tmp_path / "a.yaml", organization("x"))).code == 2
+
+
+def test_plan(skyctl: Run, site: Site) -> None:
+    site.service("planned")
+    assert skyctl("plan", "svc/web", "--org", "planned").lines == [
+        "Service/web (planned): nothing to do",
+        "nothing to do for 1 resources",
+    ]
+    body = json.loads(skyctl("plan", "svc/web", "--org", "planned", "-o", "json").out)
+    assert body["plans"][0]["steps"] == []
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_get_services(skyctl: Run, site: Site) -> None:
+    site.service("listed")
+    ran = skyctl("get", "services", "--org", "listed")
+    head, row = ran.lines
+    assert head.split() == ["NAME", "READY", "PHASE", "IMAGE", "AGE", "MESSAGE"]
+    assert row.split()[:4] == ["web", "1/1", "Running", "nginx:1"]
+    assert head.index("PHASE") == row.index("Running")
+    assert "\t" not in ran.out
+    assert "\x1b" not in ran.out
+
+
+def test_get_says_whose_it_is_without_an_organization(skyctl: Run, site: Site) -> None:
+    site.service("whose")
+    ran = skyctl("get", "svc", "-A")
+    assert ran.lines[0].split()[0] == "ORGANIZATION"
+    assert any(line.startswith("whose ") for line in ran.lines)
+
+
+def test_the_organization_of_the_environment(
+    skyctl: Run, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.service("envorg")
+    monkeypatch.setenv("SKYCTL_ORG", "envorg")
+    assert len(skyctl("get", "svc").lines) == 2
+    assert skyctl("get", "svc", "-A").lines[0].startswith("ORGANIZATION")
+
+
+def test_get_by_labels(skyctl: Run, site: Site) -> None:
+    home = Key("Organization", "", "labelled")
+    site.apply(
+        Manifest(home, {}),
+        Manifest(Key("Service", "labelled", "a"), {"image": "nginx:1"}, {"tier": "front"}),
+        Manifest(Key("Service", "labelled", "b"), {"image": "nginx:1"}, {"tier": "back"}),
+    )
+    ran = skyctl("get", "svc", "--org", "labelled", "-l", "tier=front", "-o", "name")
+    assert ran.lines == ["service/a"]
+    assert skyctl("get", "svc", "-l", "a~b").code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("service/web",), ("svc", "web"), ("Services/web",), ("SVC/web",)]
+)
+def test_get_one_in_every_form(skyctl: Run, site: Site, words: tuple[str, ...]) -> None:
+    site.service("forms")
+    ran = skyctl("get", *words, "--org", "forms", "-o", "json")
+    assert json.loads(ran.out)["metadata"]["name"] == "web"
+
+
+def test_get_as_yaml_can_be_applied_again(skyctl: Run, site: Site, tmp_path: Path) -> None:
+    site.service("round")
+    ran = skyctl("get", "svc/web", "--org", "round", "-o", "yaml")
+    file = tmp_path / "web.yaml"
+    file.write_text(ran.out)
+    assert skyctl("apply", "-f", str(file)).lines == ["service/web unchanged"]
+
+
+def test_get_all_shows_each_kind_with_its_prefix(skyctl: Run, site: Site) -> None:
+    site.service("everything")
+    ran = skyctl("get", "all", "--org", "everything")
+    assert any(line.startswith("organization/everything ") for line in ran.lines)
+    assert any(line.startswith("service/web ") for line in ran.lines)
+
+
+def test_get_json_of_several_is_a_list(skyctl: Run, site: Site) -> None:
+    site.service("listing")
+    body = json.loads(skyctl("get", "svc", "--org", "listing", "-o", "json").out)
+    assert body["kind"] == "List"
+    assert len(body["items"]) == 1
+
+
+def test_get_nothing(skyctl: Run) -> None:
+    ran = skyctl("get", "volumes", "--org", "nowhere")
+    assert (ran.code, ran.out, ran.err) == (0, "", "nothing found in organization nowhere\n")
+
+
+def test_get_what_is_not_there(skyctl: Run) -> None:
+    ran = skyctl("get", "svc/nope", "--org", "nowhere")
+    assert ran.code == 1
+    assert ran.err.startswith("error: RESOURCE_NOT_FOUND: ")
+    ran = skyctl("get", "gizmos")
+    assert ran.code == 2
+    assert "CONFIGURATION_UNKNOWN_KIND" in ran.err
+
+
+def test_describe(skyctl: Run, site: Site) -> None:
+    site.service("described")
+    ran = skyctl("describe", "svc/web", "--org", "described")
+    assert ran.code == 0
+    for part in ("Phase:         Running", "Conditions:", "Containers:", "Revisions:", "Events:"):
+        assert part in ran.out
+    assert "described_web_0_" in ran.out
+
+
+def test_events_and_top(skyctl: Run, site: Site) -> None:
+    site.service("lively")
+    ran = skyctl("events", "svc/web", "--org", "lively")
+    assert ran.lines[0].split() == ["AGE", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    assert "StartContainer" in ran.out
+    top = skyctl("top", "svc/web", "--org", "lively")
+    assert top.lines[0].split()[:3] == ["SERVICE", "ORDINAL", "CPU%"]
+    assert len(top.lines) == 2
+
+
+def test_messages_of_others_cannot_move_the_cursor(skyctl: Run, site: Site) -> None:
+    key = site.service("sly")
+    site.call(site.store.annotate(key, {"note": "\x1b[2Jgotcha"}))
+    assert "\x1b" not in skyctl("describe", "svc/web", "--org", "sly").out
+
+
+# ---------------------------------------------------------------- operations
+
+
+def test_scale_stop_start_undo(skyctl: Run, site: Site) -> None:
+    site.service("worked")
+    org = ("--org", "worked")
+    ran = skyctl("scale", "web", "--replicas", "2", "--wait", *org)
+    assert ran.code == 0, ran
+    assert ran.lines[0] == "service/web scaled to 2"
+    assert skyctl("scale", "web", "--replicas", "2", *org).lines == ["service/web has 2 already"]
+    assert skyctl("stop", "web", "--wait", *org).code == 0
+    assert skyctl("get", "svc/web", *org).lines[1].split()[2] == "Stopped"
+    assert skyctl("start", "web", "--wait", *org).code == 0
+    history = skyctl("rollout", "history", "web", *org)
+    assert history.lines[-1].startswith("4*")
+    assert skyctl("rollout", "undo", "web", "--to", "1", "--wait", *org).code == 0
+    assert skyctl("rollout", "status", "web", *org).code == 0
+    body = json.loads(skyctl("get", "svc/web", *org, "-o", "json").out)
+    assert body["spec"] == {"image": "nginx:1"}
+
+
+def test_restart_waits_for_new_containers(skyctl: Run, site: Site) -> None:
+    key = site.service("again")
+    uid = site.database.entries[key].resource.uid
+    before = {c.id for c in site.engine.world.containers_of(uid)}
+    ran = skyctl("restart", "svc/web", "--org", "again", "--wait", "--timeout", "20s")
+    assert ran.code == 0, ran
+    assert before.isdisjoint({c.id for c in site.engine.world.containers_of(uid)})
+
+
+def test_what_belongs_to_a_file_is_refused(skyctl: Run, site: Site) -> None:
+    key = site.service("owned")
+    site.call(site.store.adopt(key, source="manifest:shop"))
+    ran = skyctl("scale", "web", "--replicas", "3", "--org", "owned")
+    assert ran.code == 1
+    assert "RESOURCE_OWNED_ELSEWHERE" in ran.err
+    assert "edit the file in the manifest source shop" in ran.err
+    assert skyctl("adopt", "svc/web", "--source", "api", "--org", "owned").lines == [
+        "service/web now belongs to api"
+    ]
+    assert skyctl("scale", "web", "--replicas", "3", "--org", "owned").code == 0
+
+
+def test_delete_waits_until_it_is_gone(skyctl: Run, site: Site) -> None:
+    key = site.service("deleted")
+    ran = skyctl("delete", "svc/web", "--org", "deleted", "--wait", "--timeout", "20s")
+    assert ran.code == 0, ran
+    assert ran.lines[0] == "service/web deletion requested"
+    assert ran.lines[-1] == "service/web: deleted"
+    assert key not in site.database.entries
+    assert skyctl("delete", "svc/web", "--org", "deleted").code == 1
+
+
+def test_delete_what_files_declare(skyctl: Run, site: Site, tmp_path: Path) -> None:
+    site.service("filed")
+    file = write(tmp_path / "a.yaml", organization("filed"), service("filed"))
+    ran = skyctl("delete", "-f", file, "--wait", "--timeout", "20s")
+    assert ran.code == 0, ran
+    assert ran.lines[:2] == [
+        "service/web deletion requested",
+        "organization/filed deletion requested",
+    ]
+    assert Key("Organization", "", "filed") not in site.database.entries
+
+
+def test_wait(skyctl: Run, site: Site) -> None:
+    site.service("awaited")
+    org = ("--org", "awaited", "--timeout", "3s")
+    assert skyctl("wait", "svc/web", "--for", "Ready", *org).code == 0
+    assert skyctl("wait", "svc/web", "--for", "available", *org).code == 0
+    ran = skyctl("wait", "svc/web", "--for", "Stalled", "--org", "awaited", "--timeout", "1s")
+    assert ran.code == 1
+    assert "DEPLOYMENT_WAIT_TIMEOUT" in ran.err
+    assert skyctl("wait", "svc/never", "--for", "deleted", *org).lines == ["svc/never: deleted"]
+    assert skyctl("wait", "svc/web", "--for", "???", *org).code == 2
+
+
+def test_logs(skyctl: Run, site: Site) -> None:
+    key = site.service("logged", replicas=2)
+    uid = site.database.entries[key].resource.uid
+
+    def say() -> None:
+        for container in site.engine.world.containers_of(uid):
+            line = ("stdout", "2026-01-01T00:00:00.000000001Z", f"from {container.name}")
+            site.engine.machine.lives[container.id].logs.append(line)
+
+    site.do(say)
+    ran = skyctl("logs", "web", "--org", "logged")
+    assert ran.code == 0
+    assert len(ran.lines) == 2
+    for line in ran.lines:
+        name, _, text = line.partition(" ")
+        assert text == f"from {name}"
+    one = skyctl("logs", "web", "--org", "logged", "--ordinal", "0", "--timestamps")
+    assert one.lines[0].startswith("2026-01-01T00:00:00.000000001Z from logged_web_0_")
+    assert skyctl("logs", "web", "--org", "logged", "--previous").code == 0
+
+
+def test_exec_exits_as_the_command_did(skyctl: Run, site: Site) -> None:
+    site.service("inside")
+    ran = skyctl("exec", "svc/web", "--org", "inside", "--", "echo", "-o", "json")
+    assert (ran.code, ran.out) == (0, "echo -o json\n")
+    assert skyctl("exec", "web", "--org", "inside", "--", "exit", "7").code == 7
+    assert skyctl("exec", "web", "--org", "inside").code == 2
+    ran = skyctl("exec", "web", "--org", "inside", "--ordinal", "5", "--", "ls")
+    assert ran.code == 1
+    assert "DEPLOYMENT_NOT_RUNNING" in ran.err
+
+
+# ---------------------------------------------------------------- decisions
+
+
+def test_guard(skyctl: Run, site: Site) -> None:
+    epoch = site.database.epoch
+    held = site.call(site.store.hold("manifest:x", ["Service/a/b"], 9, "g", epoch=epoch))
+    ran = skyctl("guard", "list")
+    assert held.id in ran.out
+    assert "1 of 9" in ran.out
+    assert "  Service/a/b" in ran.lines
+    assert skyctl("guard", "discard", held.id).lines == [f"{held.id} discarded: 1 are kept"]
+    assert held.id not in skyctl("guard", "list").out
+    assert held.id in skyctl("guard", "list", "--all").out
+    assert skyctl("guard", "approve", "nonsense").code == 1
+
+
+def test_purge_asks_first(skyctl: Run, site: Site) -> None:
+    home, key = Key("Organization", "", "purged"), Key("Volume", "purged", "data")
+    site.apply(Manifest(home, {}), Manifest(key, {"size": "1Gi"}))
+    site.until(lambda: site.settled(key))
+    site.call(site.store.delete(key, source="api"))
+    site.until(lambda: key not in site.database.entries)
+    listing = skyctl("purge", "--org", "purged")
+    assert listing.lines[0].split() == ["ORGANIZATION", "VOLUME", "EXPIRES", "IN", "UID"]
+    name = listing.lines[1].split()[1]
+    assert skyctl("purge", name).code == 2
+    assert site.engine.world.volume(name) is not None
+    ran = skyctl("purge", name, "--yes")
+    assert ran.code == 0
+    assert ran.lines[-1] == f"{name} is removed at the next pass"
+
+
+def test_status_and_adopt_engine(skyctl: Run) -> None:
+    ran = skyctl("status")
+    assert ran.code == 0
+    assert any(line.split() == ["role:", "leader"] for line in ran.lines)
+    assert "belongs to this engine already" in skyctl("adopt-engine", "--yes").out

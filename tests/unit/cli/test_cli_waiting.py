@@ -1,0 +1,153 @@
+"""When waiting ends, and how."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from controller.cli.progress import Progress
+from controller.cli.waiting import Judge, Target, _Wait, condition, deleted, ready
+
+TARGET = Target("Service", "acme", "web", "u1", 2)
+
+
+def document(
+    *,
+    generation: int = 2,
+    observed: int | None = 2,
+    phase: str = "Running",
+    deleting: bool = False,
+    annotations: dict[str, str] | None = None,
+    error: dict[str, Any] | None = None,
+    **conditions: str,
+) -> dict[str, Any]:
+    status = {
+        "observedGeneration": observed,
+        "phase": phase,
+        "message": "as it is",
+        "conditions": [{"type": t, "status": s} for t, s in conditions.items()],
+        "error": error,
+    }
+    return {
+        "kind": "Service",
+        "metadata": {
+            "name": "web",
+            "organization": "acme",
+            "uid": "u1",
+            "generation": generation,
+            "annotations": annotations or {},
+            **({"deletionRequestedAt": "2026-01-01T00:00:00Z"} if deleting else {}),
+        },
+        "spec": {"image": "nginx:1"},
+        "status": status if observed is not None else None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [
+        (document(Ready="True"), "done"),
+        (document(Ready="True", Reconciling="True"), "pending"),
+        (document(Ready="True", observed=1), "pending"),
+        (document(Ready="True", generation=1, observed=1), "pending"),
+        (document(Ready="True", generation=3, observed=3), "done"),
+        (document(Ready="False", phase="Stopped"), "done"),
+        (document(Ready="False", phase="Suspended"), "done"),
+        (document(Ready="False"), "pending"),
+        (document(Ready="False", Stalled="True"), "failed"),
+        (document(Ready="False", Stalled="True", observed=1), "pending"),
+        (document(observed=None), "pending"),
+        (None, "failed"),
+    ],
+)
+def test_ready(what: dict[str, Any] | None, state: str) -> None:
+    assert ready(TARGET, what).state == state
+
+
+def test_stalled_fails_with_the_error_of_the_status() -> None:
+    error = {"code": "IMAGE_NOT_FOUND", "message": "no such image", "suggestions": ["check it"]}
+    found = ready(TARGET, document(Ready="False", Stalled="True", error=error)).error
+    assert found is not None
+    assert (found.code, found.suggestions) == ("IMAGE_NOT_FOUND", ("check it",))
+
+
+def test_a_pause_is_said() -> None:
+    paused = {"skypanel.io/paused": "moving house"}
+    text = ready(TARGET, document(Ready="False", annotations=paused)).text
+    assert "paused: moving house; skyctl resume service/web" in text
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [
+        (document(deleting=True), "pending"),
+        (document(), "pending"),
+        (None, "done"),
+        ({**document(), "metadata": {**document()["metadata"], "uid": "other"}}, "done"),
+    ],
+)
+def test_deleted(what: dict[str, Any] | None, state: str) -> None:
+    assert deleted(TARGET, what).state == state
+
+
+@pytest.mark.parametrize(
+    ("judge", "what", "state"),
+    [
+        (condition("Available"), document(Available="True"), "done"),
+        (condition("Available"), document(Available="True", observed=1), "pending"),
+        (condition("Available"), document(Available="False"), "pending"),
+        (condition("Drifted", "False"), document(Drifted="False"), "done"),
+        (condition("Available"), None, "pending"),
+    ],
+)
+def test_conditions(judge: Judge, what: dict[str, Any] | None, state: str) -> None:
+    assert judge(TARGET, what).state == state
+
+
+def shown(*lines: dict[str, Any], judge: Judge = ready) -> tuple[str, bool]:
+    """What a pipe gets to see, and whether waiting is over."""
+    out = io.StringIO()
+    with Progress(out) as progress:
+        wait = _Wait([TARGET], judge, progress)
+        for line in lines:
+            wait.take(line)
+    return out.getvalue(), wait.over
+
+
+def test_nothing_is_judged_before_everything_is_known() -> None:
+    text, over = shown({"type": "added", "resource": document(Ready="True")})
+    assert (text, over) == ("", False)
+
+
+def test_a_state_is_printed_once() -> None:
+    line = {"type": "modified", "resource": document(Ready="False", phase="Starting")}
+    text, over = shown({"type": "synced"}, line, line)
+    assert text.splitlines() == ["service/web: gone", "service/web: Starting: as it is"]
+    assert not over
+
+
+def test_after_a_reconnection_everything_is_learnt_anew() -> None:
+    text, over = shown(
+        {"type": "added", "resource": document(Ready="True")},
+        {"type": "resumed"},
+        {"type": "synced"},
+        judge=deleted,
+    )
+    assert text.splitlines() == ["service/web: deleted"]
+    assert over
+
+
+def test_pulls_are_told_in_tenths() -> None:
+    pulling = {"type": "added", "resource": document(Ready="False", phase="Pulling")}
+    pulls = [
+        {"type": "pull", "reference": "nginx:1", "status": "d", "current": n, "total": 100}
+        for n in range(100)
+    ]
+    other = {"type": "pull", "reference": "redis:1", "status": "d", "current": 1, "total": 2}
+    text, _ = shown(pulling, {"type": "synced"}, other, *pulls)
+    lines = text.splitlines()
+    assert lines[0] == "service/web: Pulling: as it is"
+    assert lines[1] == "service/web: Pulling: nginx:1 0% of 100"
+    assert len(lines) == 11
