@@ -1,11 +1,13 @@
 """A Docker engine of the test's own, to restart and to kill: the shared one is never touched.
 
 It makes no iptables rules (two engines on one host would overwrite each other's), so it publishes
-no ports; bridges and addresses work as everywhere.
+no ports; bridges and addresses work as everywhere. Its default bridge is one of its own: with
+``--bridge=none`` an engine deletes docker0, which belongs to the host's engine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -24,12 +26,21 @@ class PrivateEngine:
         self.root = root
         self.socket = root / "docker.sock"
         self.process: subprocess.Popen[bytes] | None = None
+        digest = hashlib.sha256(str(root).encode()).digest()
+        self.bridge = f"skp{digest.hex()[:10]}"
+        self.address = f"172.30.{digest[0]}.{digest[1] // 16 * 16 + 1}/28"
 
     @property
     def host(self) -> str:
         return f"unix://{self.socket}"
 
     def start(self) -> None:
+        for words in (
+            ["link", "add", "name", self.bridge, "type", "bridge"],
+            ["address", "replace", self.address, "dev", self.bridge],
+            ["link", "set", self.bridge, "up"],
+        ):
+            subprocess.run(["ip", *words], check=False, capture_output=True)
         log = (self.root / "dockerd.log").open("ab")
         self.process = subprocess.Popen(
             [
@@ -43,7 +54,7 @@ class PrivateEngine:
                 "--pidfile",
                 str(self.root / "pid"),
                 "--iptables=false",
-                "--bridge=none",
+                f"--bridge={self.bridge}",
             ],
             stdout=log,
             stderr=log,
@@ -63,8 +74,12 @@ class PrivateEngine:
         _unmount(self.root)
 
     def kill(self) -> None:
-        """``kill -9``: containers keep running under their shims and are found again."""
+        """``kill -9``: containers keep running under their shims and are found again. Its
+        containerd dies with it; an engine started before that is over waits for it in vain."""
+        file = self.root / "exec" / "containerd" / "containerd.pid"
+        companion = Path("/proc") / file.read_text().strip()
         self._end(signal.SIGKILL)
+        until(lambda: not companion.exists(), seconds=30, what="containerd is gone")
 
     def _end(self, number: int) -> None:
         if self.process is not None:
@@ -83,6 +98,7 @@ def private_engine(root: Path) -> Iterator[PrivateEngine]:
         yield engine
     finally:
         engine.stop()
+        subprocess.run(["ip", "link", "delete", engine.bridge], check=False, capture_output=True)
         _unmount(root)
         shutil.rmtree(root, ignore_errors=True)
 
