@@ -127,8 +127,10 @@ class TestServer:
 
 
 @contextmanager
-def postgres_server(programs: Programs | None = None) -> Iterator[TestServer]:
-    """programs None: the embedded ones."""
+def postgres_server(
+    programs: Programs | None = None, *, prepared: bool = True
+) -> Iterator[TestServer]:
+    """programs None: the embedded ones. prepared: with roles, the template, the panel's login."""
     home = Path(tempfile.mkdtemp(prefix="skyctl-test-pg-"))
     home.chmod(0o711)
     account = server_account(home / "data")
@@ -141,7 +143,8 @@ def postgres_server(programs: Programs | None = None) -> Iterator[TestServer]:
     _run(server.start())
     try:
         tested = TestServer(cluster, server)
-        _run(tested.prepare())
+        if prepared:
+            _run(tested.prepare())
         yield tested
     finally:
         if server.pid is not None:

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from controller.store.beside import beside
 from controller.store.embedded.account import server_account
 from controller.store.embedded.cluster import Cluster
 from controller.store.embedded.place import claim, settle
@@ -54,12 +55,8 @@ async def embedded_postgres(state_dir: Path) -> AsyncIterator[str]:
         server = Server(cluster)
         await server.start()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(server.keep_running(), name="embedded PostgreSQL")
-                try:
-                    yield cluster.url()
-                finally:
-                    watching.cancel()
+            async with beside(server.keep_running(), name="embedded PostgreSQL"):
+                yield cluster.url()
         finally:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(server.stop())

@@ -20,6 +20,7 @@ import structlog
 
 from controller.store.embedded.cluster import DATABASE, ENVIRONMENT, Cluster, failed
 from controller.store.embedded.programs import Programs
+from controller.store.postgres.errors import FAILURES
 
 log = structlog.get_logger("embedded")
 
@@ -104,7 +105,7 @@ class Server:
         try:
             async with asyncio.timeout(5.0):
                 await self._ensure_database()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except FAILURES:
             return False
         self._pid = left.pid
         log.info("taking over the running PostgreSQL", pid=left.pid)
@@ -137,7 +138,7 @@ class Server:
                     except asyncpg.InvalidPasswordError:
                         reason = f"{self._cluster.home / 'password'} is not the cluster's"
                         raise failed("the password", reason) from None
-                    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    except FAILURES:
                         if not self.alive():
                             raise failed("the server", self._last_words()) from None
                     await asyncio.sleep(POLL)

@@ -18,7 +18,7 @@ import orjson
 
 from controller.settings import Settings
 from controller.store.base import StoreUnavailable
-from controller.store.postgres.errors import meaning, translated
+from controller.store.postgres.errors import FAILURES, meaning, translated
 from resources.errors import UserError
 
 Connection: TypeAlias = Any  # asyncpg is not typed
@@ -108,7 +108,7 @@ class Database:
                 f"the database URL is not usable: {error}",
                 suggestions=["write postgresql://USER:PASSWORD@HOST:5432/DATABASE"],
             ) from error
-        except (OSError, TimeoutError) as error:
+        except FAILURES as error:
             raise StoreUnavailable(f"no database answers: {error}") from error
         try:
             with translated():
@@ -199,7 +199,7 @@ class Database:
         try:
             async with asyncio.timeout(self.timeout):
                 await self._pool.close()
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except FAILURES:
             self._pool.terminate()
 
 

@@ -15,6 +15,13 @@ import asyncpg  # type: ignore[import-untyped]
 from controller.store.base import Deposed, StoreUnavailable
 from resources.errors import UserError
 
+FAILURES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg raises on a connection that is just going
+)
 _RETRYABLE = frozenset({"RESOURCE_BEING_DELETED"})
 _BUSY = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock not available
 

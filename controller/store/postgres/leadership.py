@@ -15,11 +15,9 @@ import contextlib
 import time
 from collections.abc import Callable
 
-import asyncpg  # type: ignore[import-untyped]
-
 from controller.store.base import StoreUnavailable
 from controller.store.postgres.connection import Connection, Database
-from controller.store.postgres.errors import translated
+from controller.store.postgres.errors import FAILURES, translated
 
 LOCK = 7563641  # the digits of "sky": the same class of locks as in schema/004_status.sql
 MARGIN = 0.75  # of leader_timeout: then we give up, before the server does
@@ -111,7 +109,7 @@ class PostgresLease:
         try:
             async with asyncio.timeout(left):
                 proved = await self._connection.fetchval(_PROOF, self._epoch)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except FAILURES:
             return False
         if proved:
             self._proved = sent
@@ -131,5 +129,5 @@ class PostgresLease:
             return
         try:
             await connection.close(timeout=1.0)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except FAILURES:
             connection.terminate()

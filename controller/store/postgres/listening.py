@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from controller.store.base import Change, StoreUnavailable
+from controller.store.beside import beside
 from controller.store.postgres.connection import Connection, Database
 from controller.store.postgres.errors import translated
 from controller.store.unread import LIMIT, Unread
@@ -71,12 +72,8 @@ async def listening(database: Database, limit: int = LIMIT) -> AsyncIterator[Asy
                 (canary.channel, canary.hear),
             ):
                 await connection.add_listener(channel, _callback(hear))
-        async with asyncio.TaskGroup() as tasks:
-            singing = tasks.create_task(_sing(canary, unread), name="store canary")
-            try:
-                yield unread.read()
-            finally:
-                singing.cancel()
+        async with beside(_sing(canary, unread), name="store canary"):
+            yield unread.read()
     finally:
         connection.terminate()
 
@@ -86,6 +83,9 @@ async def _sing(canary: Canary, unread: Unread) -> None:
         await canary.sing()
     except StoreUnavailable as failure:
         unread.fail(failure)
+    except Exception as failure:
+        unread.fail(StoreUnavailable(f"the canary failed: {failure!r}"))
+        raise
 
 
 def _hear_key(unread: Unread) -> Callable[[str], None]:
