@@ -74,8 +74,9 @@ class PrivateEngine:
         _unmount(self.root)
 
     def kill(self) -> None:
-        """``kill -9``: containers keep running under their shims and are found again. Its
-        containerd dies with it; an engine started before that is over waits for it in vain."""
+        """``kill -9``: containers keep running under their shims until the next start, which ends
+        them and (20.10, without live restore) heeds no restart policy. Its containerd dies with
+        it; an engine started before that is over waits for it in vain."""
         file = self.root / "exec" / "containerd" / "containerd.pid"
         companion = Path("/proc") / file.read_text().strip()
         self._end(signal.SIGKILL)

@@ -241,6 +241,14 @@ class Heard:
         return self.of(id_)
 
 
+async def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"not within {seconds}s")
+
+
 def step(container: Container) -> dict[str, Any]:
     return {**WHY, "container": container.id, "container_name": container.name}
 
@@ -326,6 +334,6 @@ def fake_bench() -> FakeBench:
 
 
 async def docker_bench() -> DockerBench:
-    engine = await connect(Settings())
-    networks = (await engine.list()).networks_named("bridge")
-    return DockerBench(engine, networks[0].id)
+    bench = DockerBench(await connect(Settings()), "")
+    bench.default_network = (await bench.network("default")).id
+    return bench
