@@ -65,10 +65,12 @@ async def serve(core: Core) -> None:
         path = core.settings.socket
         app = create_app(core)
         pairs = [(_Server(app), stack.enter_context(bound_socket(path)))]
+        listening = None
         if core.settings.listen:
             tcp = stack.enter_context(bound_tcp(core.settings.listen))
             pairs.append((_Server(create_public_app(core)), tcp))
-        log.info("serving", socket=str(path), listen=core.settings.listen or None)
+            listening = "{}:{}".format(*tcp.getsockname()[:2])
+        log.info("serving", socket=str(path), listen=listening)
         await _run(pairs, app.state.closing)
 
 

@@ -48,10 +48,12 @@ async def examine(
 
 
 def _ask_all(endpoint: Endpoint) -> tuple[EngineFacts, Mapping[str, Any]]:
-    version = ask(endpoint, "/version")
+    version, info = ask(endpoint, "/version"), ask(endpoint, "/info")
+    if not (isinstance(version, dict) and isinstance(info, dict) and info.get("ID")):
+        raise NotAnEngine("it does not answer as a Docker engine")
     facts = EngineFacts(
         endpoint,
-        ask(endpoint, "/info"),
+        info,
         ask(endpoint, "/networks"),
         ask(endpoint, "/containers/json?all=1"),
     )
@@ -184,7 +186,7 @@ def _context_host(home: Path, env: Mapping[str, str]) -> list[str]:
             found = json.loads(meta.read_text())
             if found.get("Name") == wanted:
                 return [str(found["Endpoints"]["docker"]["Host"])]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     return []
 

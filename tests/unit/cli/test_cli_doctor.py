@@ -1,0 +1,173 @@
+"""What the doctor makes of what it finds."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from controller.cli.doctor import docker, host, local, postgres, settings
+from controller.cli.doctor.check import Check
+from controller.engine.docker.endpoint import endpoint_from
+from controller.settings import Settings
+
+POOL = ipaddress.ip_network("10.128.0.0/9")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="skyctl-") as name:
+        yield Path(name)
+
+
+def facts(**info: Any) -> docker.EngineFacts:
+    return docker.EngineFacts(endpoint_from(None, {}), info)
+
+
+def by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+@pytest.mark.parametrize(
+    ("routes", "state"),
+    [
+        ([], "ok"),
+        (["192.168.0.0/16", "172.17.0.0/16"], "ok"),
+        (["10.200.1.0/24"], "warning"),
+        (["10.0.0.0/8"], "problem"),
+        (["10.128.0.0/9"], "problem"),
+    ],
+)
+def test_routes_against_the_pool(routes: list[str], state: str) -> None:
+    assert host._against_routes("pool", POOL, "", routes).state == state
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        ({"network_pool": "10.0.0.0/8", "network_prefix": 24}, "ok"),
+        ({"network_pool": "10.0.0.0/28", "network_prefix": 24}, "problem"),
+        ({"network_pool": "nonsense"}, "problem"),
+        ({"network_pool": "10.1.0.0/8"}, "problem"),
+    ],
+)
+def test_the_pool_itself(given: dict[str, Any], state: str) -> None:
+    assert by_name(host.examine(Settings(**given, listen=""), None))["network pool"].state == state
+
+
+@pytest.mark.parametrize(
+    ("ports", "state"),
+    [(None, "note"), ("8000-8099", "ok"), ("40000-40100", "warning"), ("9-8", "problem"),
+     ("a-b", "problem"), ("1-99999", "problem")],
+)  # fmt: skip
+def test_host_ports(
+    ports: str | None, state: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = directory / "range"
+    kernel.write_text("32768\t60999\n")
+    monkeypatch.setattr(host, "_EPHEMERAL", kernel)
+    assert by_name(host.examine(Settings(host_ports=ports), None))["host ports"].state == state
+
+
+def test_limits_that_the_kernel_does_not_enforce() -> None:
+    checks = by_name(docker._abilities(facts(MemoryLimit=True, SwapLimit=False, PidsLimit=True)))
+    assert checks["limits"].state == "warning"
+    assert "swap" in checks["limits"].message
+    assert by_name(docker._abilities(facts()))["limits"].state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("options", "state"),
+    [
+        (["name=seccomp,profile=default"], "warning"),
+        (["name=seccomp,profile=default", "name=userns"], "ok"),
+        (["name=rootless"], "ok"),
+        (None, "warning"),
+    ],
+)
+def test_user_namespaces(options: list[str] | None, state: str) -> None:
+    assert docker._isolation({"SecurityOptions": options}).state == state
+
+
+@pytest.mark.parametrize(("api", "state"), [("1.41", "ok"), ("1.24", "problem"), ("?", "problem")])
+def test_an_engine_that_is_too_old(api: str, state: str) -> None:
+    assert docker._answering(facts(), {"Version": "x", "ApiVersion": api}).state == state
+
+
+def test_where_engines_are_looked_for(directory: Path) -> None:
+    meta = directory / ".docker" / "contexts" / "meta" / "abc"
+    meta.mkdir(parents=True)
+    described = {"Name": "away", "Endpoints": {"docker": {"Host": "tcp://10.0.0.1:2375"}}}
+    (meta / "meta.json").write_text(json.dumps(described))
+    (directory / ".docker" / "config.json").write_text('{"currentContext": "away"}')
+    found = docker.candidates({"HOME": str(directory), "XDG_RUNTIME_DIR": "/run/user/7"})
+    assert found[0] == "unix:///var/run/docker.sock"
+    assert "unix:///run/user/7/docker.sock" in found
+    assert f"unix://{directory}/.docker/desktop/docker.sock" in found
+    assert found[-1] == "tcp://10.0.0.1:2375"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"currentContext": 5}'])
+def test_a_broken_context_is_no_obstacle(directory: Path, content: str) -> None:
+    (directory / ".docker").mkdir()
+    (directory / ".docker" / "config.json").write_text(content)
+    assert docker.candidates({"HOME": str(directory)})
+
+
+async def test_no_engine_says_what_to_do(directory: Path) -> None:
+    env = {"DOCKER_HOST": f"unix://{directory}/none.sock", "HOME": str(directory)}
+    (check,), engine = await docker.examine(env)
+    assert engine is None
+    assert check.state == "problem"
+    assert "there is no such socket" in check.message
+    assert check.suggestions
+
+
+async def test_an_address_that_is_none(directory: Path) -> None:
+    (check,), _ = await docker.examine({"DOCKER_HOST": "ssh://host"})
+    assert check.state == "problem"
+
+
+def test_the_state_directory(directory: Path) -> None:
+    def state(path: Path) -> str:
+        (check,) = local.examine_state(Settings(state_dir=path))
+        return check.state
+
+    private = directory / "private"
+    private.mkdir(mode=0o700)
+    assert state(private) == "ok"
+    assert state(directory / "new" / "deep") == "ok"
+    open_ = directory / "open"
+    open_.mkdir()
+    open_.chmod(0o755)
+    assert state(open_) == "warning"
+    file = directory / "file"
+    file.write_text("")
+    assert state(file) == "problem"
+    assert state(directory / ("x" * 100)) == "problem"
+
+
+def test_a_password_is_not_shown() -> None:
+    shown = postgres._without_password("postgresql://skyctl:hush@db:5432/skyctl")
+    assert shown == "postgresql://skyctl@db:5432/skyctl"
+    assert postgres._without_password("postgresql:///skyctl") == "postgresql:///skyctl"
+
+
+async def test_a_database_that_does_not_answer() -> None:
+    url = "postgresql://u:hush@127.0.0.1:1/d"
+    (check,) = await postgres.examine(Settings(database_url=url))
+    assert check.state == "problem"
+    assert "hush" not in check.message
+
+
+def test_wrong_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKYCTL_RESYNC_INTERVAL", "often")
+    (check,), known = settings.examine()
+    assert check.state == "problem"
+    assert "SKYCTL_RESYNC_INTERVAL" in check.message
+    assert known == Settings()
