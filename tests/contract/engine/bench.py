@@ -335,5 +335,7 @@ def fake_bench() -> FakeBench:
 
 async def docker_bench() -> DockerBench:
     bench = DockerBench(await connect(Settings()), "")
-    bench.default_network = (await bench.network("default")).id
+    name = bench.name("default")
+    await bench.by_hand("create_network", name, bench.subnet())
+    bench.default_network = next(iter((await bench.scope(networks={name})).networks))
     return bench
