@@ -118,7 +118,10 @@ def _elsewhere(request: Request) -> str:
 
 
 _HTTP = {
-    400: ("CONFIGURATION_INVALID_REQUEST", "the request cannot be read: {detail}"),
+    400: (
+        "CONFIGURATION_INVALID_REQUEST",
+        "the body cannot be read: it is not UTF-8, or nested too deeply",
+    ),
     404: ("CONFIGURATION_NO_SUCH_ROUTE", "there is no {path}"),
     405: ("CONFIGURATION_METHOD_NOT_ALLOWED", "{method} is not possible on {path}"),
     413: ("CONFIGURATION_REQUEST_TOO_LARGE", "the request is too large"),
@@ -132,23 +135,51 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 def _request_error(problems: Sequence[Any]) -> UserError:
     """One error with a JSON pointer per problem; the first one is the message."""
-    found = [{"pointer": _pointer(p["loc"]), "message": _sentence(p)} for p in problems[:20]]
-    first = found[0] if found else {"pointer": "", "message": "the request is invalid"}
+    found = [_problem(p) for p in problems[:20]]
+    first = found[0] if found else {"pointer": "", "message": "it cannot be read"}
     where = f"{first['pointer']}: " if first["pointer"] else ""
+    body = any(p["loc"][:1] == ("body",) for p in problems)
     return UserError(
         "CONFIGURATION_INVALID_REQUEST",
         f"the request is invalid: {where}{first['message']}",
         details={"problems": found},
+        suggestions=["send a JSON object as application/json; GET /openapi.json describes it"]
+        if body
+        else [],
     )
 
 
+def _problem(problem: Any) -> dict[str, str]:
+    location = list(problem["loc"])
+    if problem["type"] == "json_invalid":
+        at = location[1] if len(location) > 1 else 0
+        return {"pointer": "", "message": f"the body is no JSON (character {at})"}
+    text = _SENTENCES.get(problem["type"], "{msg}").format(msg=_lowered(str(problem["msg"])))
+    return {"pointer": _pointer(location), "message": text}
+
+
+_SENTENCES = {
+    "extra_forbidden": "unknown field",
+    "missing": "is required",
+    "model_attributes_type": "expected an object",
+    "dict_type": "expected an object",
+    "list_type": "expected a list",
+    "int_parsing": "expected a whole number",
+    "int_type": "expected a whole number",
+    "bool_parsing": "expected true or false",
+    "string_type": "expected text",
+    "too_short": "may not be empty",
+}
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _pointer(location: Sequence[Any]) -> str:
-    """``('body', 'manifests', 0)`` -> ``/manifests/0``; parameters keep their place's name."""
+    """``('body', 'manifests', 0)`` -> ``/manifests/0``; of a parameter its name."""
     place, *rest = location or ("",)
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in rest]
-    return ("" if place == "body" else f"{place}:") + "".join("/" + part for part in parts)
-
-
-def _sentence(problem: Any) -> str:
-    reason = (problem.get("ctx") or {}).get("error")
-    return f"{problem['msg']} ({reason})" if reason else str(problem["msg"])
+    parts = [str(part).replace("~", "~0").replace("/", "~1")[:100] for part in rest]
+    if place == "body":
+        return "".join("/" + part for part in parts)
+    return f"{place} parameter {'.'.join(parts)}"

@@ -71,7 +71,7 @@ async def _chosen(core: Core, entry: Entry, ordinal: int | None) -> list[Contain
     if entry.key.kind != "Service":
         raise UserError(
             "CONFIGURATION_INVALID_REQUEST",
-            f"a {entry.key.kind} runs nothing, so it has no logs",
+            f"{entry.key.short} runs nothing, so it has no logs",
             suggestions=["name a service: service/NAME"],
         )
     replicas = await replicas_of(core, entry)

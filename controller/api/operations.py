@@ -47,7 +47,7 @@ async def _runnable(core: Core, kind: str, name: str, organization: str | None) 
     if entry.key.kind not in _RUNNABLE:
         raise UserError(
             "CONFIGURATION_INVALID_REQUEST",
-            f"a {entry.key.kind} runs nothing, so this does not apply to it",
+            f"{entry.key.short} runs nothing, so this does not apply to it",
             suggestions=["name a service: service/NAME"],
         )
     return entry

@@ -17,7 +17,6 @@ from typing import TextIO
 GAP = "  "
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def clean(text: str) -> str:
@@ -113,10 +112,6 @@ def _paint_line(
         painted += plain[position + width : position + width + len(GAP)]
         position += width + len(GAP)
     return painted
-
-
-def visible_length(text: str) -> int:
-    return len(_ANSI.sub("", text))
 
 
 def parse_time(value: str | None) -> datetime | None:
