@@ -23,7 +23,7 @@ import asyncpg  # type: ignore[import-untyped]
 from controller.settings import Settings
 from controller.store.embedded import is_available
 from controller.store.embedded.account import server_account
-from controller.store.embedded.cluster import Cluster
+from controller.store.embedded.cluster import INITDB, OPTIONS, Cluster
 from controller.store.embedded.programs import Programs, bundled, bundled_version, version_of
 from controller.store.embedded.server import Server
 from controller.store.postgres import open_store
@@ -126,19 +126,25 @@ class TestServer:
             await admin.close()
 
 
+def forget_durability() -> None:
+    """Servers of this process need not survive the machine: no waiting for the disk."""
+    OPTIONS["fsync"] = "off"
+    if "--no-sync" not in INITDB:
+        INITDB.append("--no-sync")
+
+
 @contextmanager
 def postgres_server(
     programs: Programs | None = None, *, prepared: bool = True
 ) -> Iterator[TestServer]:
     """programs None: the embedded ones. prepared: with roles, the template, the panel's login."""
+    forget_durability()
     home = Path(tempfile.mkdtemp(prefix="skyctl-test-pg-"))
     home.chmod(0o711)
     account = server_account(home / "data")
     cluster = Cluster(home, account, bundled_version())
     cluster.__dict__["programs"] = programs or bundled(home, cluster.version)
-    cluster.initialize(cluster.data, "--no-sync")
-    with open(cluster.data / "postgresql.conf", "a") as opened:
-        opened.write("fsync = off\n")
+    cluster.initialize(cluster.data)
     server = Server(cluster)
     _run(server.start())
     try:

@@ -21,6 +21,7 @@ DATABASE = "skyctl"
 PORT = 5432  # only part of the socket's name: nothing listens on TCP
 SOCKET_LIMIT = 100  # bytes of path; the system's limit is about 107
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+INITDB = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
 OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -125,8 +126,8 @@ class Cluster:
             raise failed(program.name, done.stderr.strip()[-800:])
         return str(done.stdout)
 
-    def initialize(self, into: Path, *options: str) -> None:
-        """A new, empty cluster in that directory, which is emptied first. options: initdb's."""
+    def initialize(self, into: Path) -> None:
+        """A new, empty cluster in that directory, which is emptied first."""
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(mode=0o700)
         self.own(into)
@@ -138,11 +139,8 @@ class Cluster:
                 self.programs.bin / "initdb",
                 f"--pgdata={into}",
                 f"--username={USER}",
-                "--auth=scram-sha-256",
                 f"--pwfile={passing.name}",
-                "--encoding=UTF8",
-                "--no-locale",
-                *options,
+                *INITDB,
             )
 
 

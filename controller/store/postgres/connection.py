@@ -134,7 +134,7 @@ class Database:
         with translated():
             self._pool = await asyncpg.create_pool(
                 self.url,
-                min_size=1,
+                min_size=0,
                 max_size=POOL_SIZE,
                 timeout=self.timeout,
                 command_timeout=self.timeout,

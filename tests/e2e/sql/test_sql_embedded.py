@@ -29,7 +29,7 @@ from controller.store.embedded.server import Server, running
 from controller.store.postgres import open_store
 from resources.errors import UserError
 from resources.meta import Key, Manifest
-from tests.databases import SYSTEM_15, quick
+from tests.databases import SYSTEM_15, forget_durability, quick
 
 pytestmark = [
     pytest.mark.postgres,
@@ -41,6 +41,9 @@ REPOSITORY = Path(__file__).parents[3]
 CHILD = """
 import asyncio, sys
 from pathlib import Path
+from controller.store.embedded.cluster import INITDB, OPTIONS
+OPTIONS["fsync"] = "off"
+INITDB.append("--no-sync")
 from controller.store.embedded import embedded_postgres
 from resources.errors import UserError
 
@@ -59,6 +62,7 @@ asyncio.run(main())
 @pytest.fixture
 def state() -> Iterator[Path]:
     """A state directory that an unprivileged account can reach; no server outlives the test."""
+    forget_durability()
     place = Path(tempfile.mkdtemp(prefix="skyctl-test-"))
     place.chmod(0o755)
     directory = place / "state"
