@@ -21,7 +21,12 @@ def configure(log_format: str | None, level: str) -> None:
         structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if console else "iso", utc=not console),
     ]
     if console:
-        final: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: the pretty ones show local variables, secrets among them.
+        final: list[Any] = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     else:
         final = [
             structlog.processors.format_exc_info,
