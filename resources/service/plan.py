@@ -9,7 +9,7 @@ not be made afterwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from resources.acceptance import acceptance
 from resources.context import Context
@@ -164,29 +164,33 @@ def _recreate(
 
 
 def _roll(found: Survey, draft: Draft, creation: Creation, recreating: Collection[int]) -> None:
+    """What is idle goes when its successors can be made; what may still serve is kept up."""
     fleet = found.fleet
-    held = found.rollout == FAILED and bool(fleet.old)
-    moves_ = Moves() if held else _moves(found, recreating)
+    idle = [container for container in fleet.old if found.idle(container)]
+    old = [container for container in fleet.old if container not in idle]
+    held = found.rollout == FAILED and bool(old)
+    moves_ = Moves() if held else _moves(found, old, recreating)
     for container in moves_.drop:
         creation.retire(container, _why(found, container))
-    if moves_.make and not _reported(found, draft):
-        _make(found, draft, creation, moves_)
-    removed = creation.removed
-    for container in fleet.old:
-        if container.id not in removed:
+    if not moves_.make:
+        _clear(found, creation, () if held else idle)
+    elif not _reported(found, draft):
+        _make(found, draft, creation, moves_, idle)
+    for container in old:
+        if container.id not in creation.removed:
             draft.add(*revive(found, container))
 
 
-def _moves(found: Survey, recreating: Collection[int]) -> Moves:
+def _moves(found: Survey, old: Sequence[Container], recreating: Collection[int]) -> Moves:
     fleet, update = found.fleet, found.spec.update
-    if not fleet.old and len(fleet.current) == found.spec.replicas:
+    if not old and len(fleet.current) == found.spec.replicas:
         return Moves()
     groups = Groups(
         replicas=found.spec.replicas,
         parallelism=update.parallelism,
         current=fleet.current.keys(),
         proven=[o for o, c in fleet.current.items() if o not in recreating and found.proven(c)],
-        old=fleet.old,
+        old=old,
         serves=found.serves,
     )
     return start_first(groups) if found.spec.start_first else stop_first(groups)
@@ -202,7 +206,10 @@ def _missing_drift(found: Survey) -> str:
     return "missing" if found.rollout == READY else ""
 
 
-def _make(found: Survey, draft: Draft, creation: Creation, moves_: Moves) -> None:
+def _make(
+    found: Survey, draft: Draft, creation: Creation, moves_: Moves, idle: Sequence[Container]
+) -> None:
+    """New replicas, in the order of their ordinals, once preDeploy and everything else allows."""
     if one_off.due(found) and one_off.result(found):
         one_off.advance(found, draft)
         return
@@ -210,11 +217,16 @@ def _make(found: Survey, draft: Draft, creation: Creation, moves_: Moves) -> Non
         return
     if one_off.due(found) and not one_off.advance(found, draft):
         return
-    olds = {replica.ordinal: replica.victim for replica in moves_.make}
+    _clear(found, creation, idle)
     drift = _missing_drift(found)
-    for ordinal, victim in olds.items():
-        cause = _new_cause(found, ordinal, victim)
-        creation.make(ordinal, cause, drift, victim)
+    for each in moves_.make:
+        cause = _new_cause(found, each.ordinal, each.victim)
+        creation.make(each.ordinal, cause, drift, each.victim)
+
+
+def _clear(found: Survey, creation: Creation, idle: Sequence[Container]) -> None:
+    for container in idle:
+        creation.retire(container, _why(found, container))
 
 
 def _new_cause(found: Survey, ordinal: int, victim: Container | None) -> str:

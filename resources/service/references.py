@@ -28,12 +28,9 @@ def refs(key: Key, spec: ServiceSpec | None) -> tuple[Key, ...]:
 
 
 def scope(entry: Entry, spec: Any, references: Mapping[Key, Entry | None]) -> Scope:
-    """Everything that carries our uid or the organization's, and what our names may meet."""
-    uid, key = entry.resource.uid, entry.key
-    uids = {uid}
-    organization = references.get(Key("Organization", "", key.organization))
-    if organization is not None:
-        uids.add(organization.resource.uid)
+    """Our own containers; of others the organization's network, the volumes we mount, the images,
+    and who has the names we want."""
+    organization = references.get(Key("Organization", "", entry.key.organization))
     volumes: set[str] = set()
     images: set[str] = set()
     names: set[str] = set()
@@ -42,12 +39,13 @@ def scope(entry: Entry, spec: Any, references: Mapping[Key, Entry | None]) -> Sc
         images.add(want.spec.image)
         names.update(want.names)
         names.add(want.one_off_name)
-    return Scope(
-        uids=frozenset(uids),
+    others = Scope(
+        networks_of=frozenset((organization.resource.uid,) if organization is not None else ()),
         containers=frozenset(names),
         volumes=frozenset(volumes),
         images=frozenset(images),
     )
+    return Scope(containers_of=frozenset((entry.resource.uid,)), others=others)
 
 
 def _wanted(

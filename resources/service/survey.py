@@ -98,6 +98,18 @@ class Survey:
             replacing=bool(self.fleet.old) and self.spec.start_first,
         )
 
+    def idle(self, old: Container) -> bool:
+        """It did not run when this rollout began (the service was stopped, say): it has nothing to
+        hand over, and is not to be started again."""
+        if old.state in ("created", "dead"):
+            return True
+        record = self.context.entry.record.rollout
+        if old.state != "exited":
+            return False
+        if self.rollout == NEW or record is None:
+            return True
+        return old.finished_at is not None and old.finished_at < record.started_at
+
     def proven(self, found: Container) -> bool:
         return self.unproven(found) == 0
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from resources.context import Context
-from resources.meta import Key
 from resources.plan import (
     ContainerStep,
     CreateContainer,
@@ -116,7 +115,7 @@ class Trial(Theatre):
         self.probe(container, "unhealthy", "HTTP 500")
 
     def dies(self, n: int) -> None:
-        self.with_one(n, lambda c: self.exits(c, n % 2))
+        self.with_one(n, lambda c: self.exits(c, 1 + n % 2))
 
     def crashes(self, n: int) -> None:
         self.with_one(
@@ -236,27 +235,32 @@ class Trial(Theatre):
         )
 
     # -- the end
-    def calm(self) -> None:
-        """Nothing disturbs any more, everything works, and the declaration is a good one."""
-        self.is_gone(0)
-        self.optimistic = True
+    def settles_down(self) -> None:
+        """Nobody declares anything any more, and what was declared last is a good declaration."""
         self.suspend(0)
         self.run(self.organization)
         self.declares(state=None, environment={"CALM": "1"}, replicas=self.spec.get("replicas", 1))
+
+    def works(self) -> None:
+        """From here on everything does."""
+        self.is_gone(0)
+        self.optimistic = True
         for container in self.containers(self.web):
             if container.state == "restarting":
                 self.change(container, state="running", started_at=self.now, exit_code=None)
             self._good(self.world.containers[container.id])
 
 
-ACTIONS = (
+DECLARATIONS = (
     "image", "replicas", "check", "update", "mount", "limits", "restart", "once", "stop",
     "nonsense", "unresolved", "suspend", "roll",
+)  # fmt: skip
+DISTURBANCES = (
     "heals", "sickens", "dies", "crashes", "comes_back", "vanishes", "is_paused",
     "is_being_removed", "is_gone", "drifts", "is_doubled", "image_goes", "forgets", "time_passes",
-    "passes", "passes", "passes", "passes", "is_killed", "is_killed", "heals", "time_passes",
+    "passes", "is_killed",
 )  # fmt: skip
-
-
-def key_of(trial: Trial) -> Key:
-    return trial.web
+ACTIONS = (
+    *DECLARATIONS, *DISTURBANCES,
+    "passes", "passes", "passes", "is_killed", "heals", "time_passes",
+)  # fmt: skip

@@ -555,6 +555,13 @@ def test_a_lost_volume_stops_nothing_and_starts_nothing() -> None:
     assert stage.only(web).running
 
 
+def test_nothing_is_started_again_on_unchecked_volumes() -> None:
+    stage, web = with_volume()
+    stage.exits(stage.only(web))
+    verbs = [type(step).__name__ for step in stage.plan(web).steps]
+    assert verbs == ["CheckVolumes", "StartContainer"]
+
+
 def test_a_volume_that_is_not_made_yet_is_waited_for() -> None:
     stage = Theatre()
     stage.declare("Volume", "acme", "data", {})

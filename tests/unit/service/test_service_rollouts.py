@@ -164,6 +164,37 @@ def test_an_old_one_that_dies_meanwhile_is_started_again() -> None:
     )
 
 
+def test_what_was_stopped_before_the_change_is_not_started_for_it() -> None:
+    stage, web = running(replicas=2, healthCheck=CHECK)
+    stage.service(replicas=2, healthCheck=CHECK, state="stopped")
+    stage.go(web)
+    stage.service(replicas=2, healthCheck=CHECK, image="nginx:1.27")
+    text = stage.pass_(web).render()
+    assert [line.split()[0] for line in text.splitlines()] == [
+        "Accept",
+        "BeginRollout",
+        "PullImage",
+        "RemoveContainer",
+        "RemoveContainer",
+        "CreateContainer",
+        "StartContainer",
+        "CreateContainer",
+        "StartContainer",
+    ]
+    assert len(stage.containers(web)) == 2
+
+
+def test_what_was_stopped_stays_until_its_successor_can_be_made() -> None:
+    stage, web = running()
+    stage.service(state="stopped")
+    stage.go(web)
+    stage.wait(1)
+    stage.service(image="nginx:1.27", imagePullPolicy="Never")
+    stage.pass_(web)
+    assert not stage.only(web).running
+    assert not stage.plan(web).steps
+
+
 # ---------------------------------------------------------------- stopFirst
 
 
