@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.e2e.harness import Docker, Program
+from tests.e2e.harness import Docker, Program, until
 
 
 def organization(name: str, **spec: Any) -> str:
@@ -52,6 +52,14 @@ def settled(program: Program, kind: str = "%") -> bool:
         f"WHERE kind LIKE '{kind}' AND NOT (settled AND ready = 'True')"
     )
     return not rows
+
+
+def converge(program: Program, seconds: float = 60.0) -> None:
+    """Until everything is settled and Ready; else what is not, and the log's end."""
+    try:
+        until(lambda: settled(program), seconds=seconds, every=0.1)
+    except AssertionError as error:
+        raise AssertionError(f"{unsettled(program)}\n{program.log[-3000:]}") from error
 
 
 def unsettled(program: Program) -> list[tuple[Any, ...]]:

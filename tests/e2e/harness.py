@@ -112,6 +112,7 @@ class Program:
     env: dict[str, str] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    command: list[str] = field(default_factory=lambda: list(SKYCTL))
     _instance: str | None = None
 
     @property
@@ -175,7 +176,7 @@ class Program:
         flags = [f for m in self.manifests for f in ("--manifests", m)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*SKYCTL, "run", *flags, *self.flags],
+                [*self.command, "run", *flags, *self.flags],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

@@ -50,13 +50,6 @@ def declare(program: Program, image: str, replicas: int, colour: str) -> None:
     )
 
 
-def converge(program: Program, seconds: float = 120) -> None:
-    try:
-        until(lambda: fleet.settled(program), seconds=seconds, every=0.2)
-    except AssertionError as error:
-        raise AssertionError(f"{fleet.unsettled(program)}\n{program.log[-3000:]}") from error
-
-
 def unique(docker: Docker, program: Program) -> None:
     """One container per service and ordinal, and nothing beside."""
     seen = [
@@ -82,7 +75,7 @@ def test_kill_9_at_random_moments(seed: int, program: Program, docker: Docker, i
             time.sleep(chance.uniform(0.0, 3.0))  # a moment at random, not a wait
             program.kill()
             program.start()
-        converge(program)
+        fleet.converge(program)
         unique(docker, program)
         expected = sum((2 if number < 2 else 1) if n % 3 == 0 else 1 for n in range(SERVICES))
         containers = docker.containers(program.label)
@@ -114,12 +107,12 @@ def test_an_engine_restart_is_recovered_and_changes_meanwhile_are_applied(
     try:
         program.start()
         declare(program, "skypanel/test-busybox:1", 1, "blue")
-        converge(program)
+        fleet.converge(program)
         engine.stop()
         declare(program, "skypanel/test-busybox:1", 1, "green")
         until(lambda: not program.ready(), what="it says that the engine is away")
         engine.start()
-        converge(program)
+        fleet.converge(program)
         unique(docker, program)
         for container in docker.containers(program.label):
             assert container["State"] == "running"
@@ -130,7 +123,7 @@ def test_an_engine_restart_is_recovered_and_changes_meanwhile_are_applied(
         engine.start()
         until(lambda: program.sql("SELECT 1"), seconds=60, what="the database is back")
         declare(program, "skypanel/test-busybox:1", 1, "red")
-        converge(program)
+        fleet.converge(program)
         unique(docker, program)
         for container in docker.containers(program.label):
             assert "COLOUR=red" in docker.inspect(container["Id"])["Config"]["Env"]
@@ -148,12 +141,12 @@ def kill_database(program: Program) -> None:
 def test_a_killed_database_is_recovered(program: Program, docker: Docker, image: str) -> None:
     program.start()
     declare(program, image, 1, "blue")
-    converge(program)
+    fleet.converge(program)
     before = fleet.state(program, docker)
     kill_database(program)
     until(lambda: program.sql("SELECT 1"), seconds=60, what="the database is back")
     program.sql(fleet.service("acme", "s0", image, environment={"COLOUR": "green"}), "SELECT 1")
-    converge(program)
+    fleet.converge(program)
     assert len(fleet.state(program, docker)["containers"]) == len(before["containers"])
 
 
@@ -162,7 +155,7 @@ def test_another_engine_is_not_touched_until_told(
 ) -> None:
     program.start()
     declare(program, image, 1, "blue")
-    converge(program)
+    fleet.converge(program)
     program.stop()
     before = {c["Id"] for c in docker.containers(program.label)}
     program.env["DOCKER_HOST"] = engine.host
@@ -194,7 +187,7 @@ def test_two_controllers_one_acts(
         until(lambda: second.metrics()["skyctl_leader"] == 0, what="the second waits")
         assert program.metrics()["skyctl_leader"] == 1
         program.sql(fleet.organization("acme"), fleet.service("acme", "web", image), "SELECT 1")
-        converge(program)
+        fleet.converge(program)
         program.signal(signal.SIGSTOP)
         started = time.monotonic()
         until(lambda: second.metrics()["skyctl_leader"] == 1, seconds=20, what="take-over")
@@ -202,7 +195,7 @@ def test_two_controllers_one_acts(
         container = docker.containers(program.label)[0]["Id"]
         docker.remove(container)
         until(lambda: docker.containers(program.label), what="the second heals")
-        converge(second_view := program)
+        fleet.converge(second_view := program)
         assert second_view is program
         before = fleet.writes(second)
         program.signal(signal.SIGCONT)

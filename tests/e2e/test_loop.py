@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -36,7 +35,7 @@ def test_a_row_becomes_a_container_as_described(
         ),
         "SELECT 1",
     )
-    until(lambda: fleet.settled(program), what=f"settled: {fleet.unsettled(program)}")
+    fleet.converge(program)
     listed = one(program, docker, "web")
     assert listed is not None
     seen = docker.inspect(str(listed["Id"]))
@@ -70,13 +69,13 @@ def test_a_restart_adopts_without_an_engine_write(
         *(fleet.service("acme", f"s{n}", image) for n in range(5)),
         "SELECT 1",
     )
-    until(lambda: fleet.settled(program), what="settled")
+    fleet.converge(program)
     before = fleet.state(program, docker)
     ids = {c["Id"] for c in docker.containers(program.label)}
     assert program.stop() == 0
     assert {c["Id"] for c in docker.containers(program.label)} == ids
     program.start()
-    until(lambda: fleet.settled(program), what="settled again")
+    fleet.converge(program)
     assert fleet.writes(program) == 0
     assert {c["Id"] for c in docker.containers(program.label)} == ids
     assert fleet.state(program, docker) == before
@@ -91,7 +90,7 @@ def test_converged_costs_nothing(program: Program, docker: Docker, image: str) -
         *(fleet.service("acme", f"s{n}", image, replicas=2) for n in range(5)),
         "SELECT 1",
     )
-    until(lambda: fleet.settled(program), seconds=60, what="settled")
+    fleet.converge(program, seconds=60)
     resyncs = 'skyctl_source_relists_total{reason="resync",source="engine"}'
     written = 'skyctl_status_writes_total{result="written"}'
 
@@ -113,7 +112,7 @@ def test_what_is_done_by_hand_is_put_right_at_once(
 ) -> None:
     program.start()
     program.sql(fleet.organization("acme"), fleet.service("acme", "web", image), "SELECT 1")
-    until(lambda: fleet.settled(program), what="settled")
+    fleet.converge(program)
     name = "acme_web_0"
     container = one(program, docker, "web")
     assert container is not None
@@ -131,7 +130,7 @@ def test_what_is_done_by_hand_is_put_right_at_once(
     if how != "recreate":
         until(right, seconds=10, what=f"running after {how}", every=0.02)
         print(f"{how}: healed in {time.monotonic() - started:.2f}s")
-        until(lambda: fleet.settled(program), what="settled")
+        fleet.converge(program)
         return
 
     # A foreign container took the name: it is left alone, and the status says so.
@@ -143,7 +142,7 @@ def test_what_is_done_by_hand_is_put_right_at_once(
     assert docker.inspect(name)["Config"]["Labels"].get("io.skypanel.name") is None
     docker.remove(name)
     program.ctl("restart", "service/web", "--org", "acme")
-    until(lambda: fleet.settled(program), what="settled once the way is free")
+    fleet.converge(program)
 
 
 def disturb(docker: Docker, how: str, name: str, image: str) -> None:
@@ -166,7 +165,7 @@ def test_a_network_removed_by_hand_comes_back_with_everybody_on_it(
         *(fleet.service("acme", name, image) for name in ("web", "db")),
         "SELECT 1",
     )
-    until(lambda: fleet.settled(program), what="settled")
+    fleet.converge(program)
     ids = {c["Id"] for c in docker.containers(program.label)}
     network = docker.networks(program.label)[0]
     for attached in docker.get(f"/networks/{network['Id']}")["Containers"]:
@@ -185,7 +184,7 @@ def test_a_network_removed_by_hand_comes_back_with_everybody_on_it(
         return set(attached) == ids
 
     until(back, what="both containers are on the network again")
-    until(lambda: fleet.settled(program), what="settled")
+    fleet.converge(program)
     said = program.ctl("exec", "service/web", "--org", "acme", "--", "nslookup", "db")
     assert said.returncode == 0 or "db" in said.stdout + said.stderr
 
@@ -202,7 +201,7 @@ def test_deletion_takes_everything_but_the_data(
         ),
         "SELECT 1",
     )
-    until(lambda: fleet.settled(program), what="settled")
+    fleet.converge(program)
     program.sql(fleet.delete("Organization", "", "acme"), "SELECT 1")
     until(lambda: not program.sql("SELECT 1 FROM skyctl.resources"), what="rows gone", seconds=60)
     assert docker.containers(program.label) == []
@@ -223,7 +222,7 @@ def test_a_lost_volume_is_an_alarm_and_never_a_fresh_one(
         fleet.service("acme", "web", image, volumes=[{"volume": "data", "mountPath": "/d"}]),
         "SELECT 1",
     )
-    until(lambda: fleet.settled(program), what="settled")
+    fleet.converge(program)
     assert program.stop() == 0
     for container in docker.containers(program.label):
         docker.remove(container["Id"])
@@ -241,29 +240,3 @@ def test_a_lost_volume_is_an_alarm_and_never_a_fresh_one(
     until(told, what="the loss is told")
     assert docker.volumes(program.label) == []
     assert docker.containers(program.label) == []
-
-
-def test_foreign_objects_with_our_names_stay(
-    program: Program, docker: Docker, image: str, place: Path
-) -> None:
-    """A first run tells the names; then everything of it goes and foreigners take them."""
-    program.start()
-    program.sql(fleet.organization("acme"), fleet.volume("acme", "data"), "SELECT 1")
-    until(lambda: fleet.settled(program), what="settled")
-    program.sql(fleet.service("acme", "web", image, replicas=0), "SELECT 1")
-    until(lambda: fleet.settled(program), what="settled")
-    plan = program.ctl("get", "service/web", "--org", "acme", "-o", "json").stdout
-    assert plan
-    volume = docker.volumes(program.label)[0]["Name"]
-    row = program.sql("SELECT uid FROM skyctl.resources WHERE kind = 'Volume'")[0]
-    suffix = str(row["uid"])[:8]
-    assert volume.endswith(suffix)
-    foreign = docker.call(
-        "POST", "/containers/create", params={"name": "acme_web_0_foreign"}, json={"Image": image}
-    )
-    try:
-        program.sql(fleet.service("acme", "web", image, replicas=1), "SELECT 1")
-        until(lambda: fleet.settled(program), what="settled")
-        assert docker.inspect(foreign["Id"])["State"]["Status"] == "created"
-    finally:
-        docker.remove(foreign["Id"])

@@ -1,0 +1,86 @@
+"""What is not ours is never touched, also when it has the very name we want."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e import fleet
+from tests.e2e.harness import Docker, Program, until
+
+pytestmark = [pytest.mark.docker, pytest.mark.postgres]
+ORGANIZATION = "5ab1e000-0000-4000-8000-000000000001"
+VOLUME = "5ab1e000-0000-4000-8000-000000000002"
+
+
+def with_uid(uid: str, statement: str) -> str:
+    """The owner of the store may choose a uid: the test has to know the names beforehand."""
+    return statement.replace("(kind,", "(uid, kind,", 1).replace(
+        "VALUES (", f"VALUES ('{uid}', ", 1
+    )
+
+
+def view(program: Program, kind: str) -> dict[str, Any]:
+    row = program.sql(f"SELECT * FROM skyctl.resource_view WHERE kind = '{kind}'")[0]
+    return dict(row)
+
+
+def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, image: str) -> None:
+    network, volume = "skypanel_acme_5ab1e000", "skypanel_acme_data_5ab1e000"
+    made = docker.call("POST", "/networks/create", json={"Name": network})["Id"]
+    docker.call("POST", "/volumes/create", json={"Name": volume, "Labels": {"mine": "yes"}})
+    try:
+        program.start()
+        program.sql(
+            with_uid(ORGANIZATION, fleet.organization("acme")),
+            with_uid(VOLUME, fleet.volume("acme", "data")),
+            "SELECT 1",
+        )
+        until(lambda: network in str(view(program, "Organization")["message"]), what="told")
+        until(lambda: volume in str(view(program, "Volume")["message"]), what="told")
+        for kind in ("Organization", "Volume"):
+            assert view(program, kind)["ready"] == "False"
+            assert (
+                "RESOURCE_CONFLICT"
+                in program.ctl(
+                    "get",
+                    f"{kind.lower()}/{'acme' if kind == 'Organization' else 'data'}",
+                    "--org",
+                    "acme",
+                    "-o",
+                    "json",
+                ).stdout
+            )
+        assert docker.get(f"/networks/{made}")["Labels"] == {}
+        assert docker.get(f"/volumes/{volume}")["Labels"] == {"mine": "yes"}
+        assert docker.networks(program.label) == []
+        # Once the way is free, it goes on by itself.
+        docker.call("DELETE", f"/networks/{made}")
+        docker.call("DELETE", f"/volumes/{volume}")
+        program.ctl("version")
+        fleet.converge(program, seconds=90)
+    finally:
+        docker.call("DELETE", f"/networks/{made}", ok=(404, 403))
+        docker.call("DELETE", f"/volumes/{volume}", ok=(404, 409))
+
+
+def test_a_container_in_the_way(program: Program, docker: Docker, image: str) -> None:
+    program.start()
+    program.sql(fleet.organization("acme"), fleet.service("acme", "web", image), "SELECT 1")
+    fleet.converge(program)
+    name = docker.containers(program.label)[0]["Names"][0].lstrip("/")
+    program.sql(fleet.delete("Service", "acme", "web"), "SELECT 1")
+    until(lambda: not docker.containers(program.label), what="deleted")
+    until(lambda: len(program.sql("SELECT 1 FROM skyctl.resources")) == 1, what="row gone")
+    foreign = docker.call(
+        "POST", "/containers/create", params={"name": name}, json={"Image": image}
+    )
+    try:
+        program.sql(fleet.service("acme", "web", image), "SELECT 1")
+        until(lambda: name in str(view(program, "Service")["message"]), what="told")
+        assert view(program, "Service")["phase"] != "Running"
+        assert docker.inspect(foreign["Id"])["State"]["Status"] == "created"
+        assert docker.inspect(name)["Id"] == foreign["Id"]
+    finally:
+        docker.remove(foreign["Id"])
