@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from controller.clock import Clock
@@ -157,7 +158,8 @@ class _Future:
         return Difference(manifest.key, "configure", Plan(), tuple(changes))
 
     def play(self, keys: Sequence[Key]) -> Mapping[Key, Plan]:
-        """Round after round over all keys until none has a step left."""
+        """Round after round over all keys until none has a step left, nor news for another; time
+        passes when that is all that they wait for."""
         steps: dict[Key, list[Step]] = {key: [] for key in keys}
         last: dict[Key, Plan] = {}
         for _ in range(TURNS):
@@ -173,10 +175,18 @@ class _Future:
                 steps[key].extend(plan.steps)
                 entry = advance(self._world, reading.entry, plan.steps, self._now)
                 status = reading.kind.status(self._context(reading), plan, None)
+                moved = moved or status != reading.entry.status
                 self._catalogue.put(replace(entry, status=status))
-            if not moved:
+            if not moved and not self._waits(last.values()):
                 break
         return {key: replace(last[key], steps=tuple(steps[key])) for key in keys if key in last}
+
+    def _waits(self, plans: Iterable[Plan]) -> bool:
+        """Lets time pass until the first of them is to be looked at again."""
+        due = [plan.wait.seconds for plan in plans if plan.wait and plan.wait.seconds]
+        if due:
+            self._now += timedelta(seconds=min(due))
+        return bool(due)
 
     def _context(self, reading: Reading) -> Context:
         assert reading.kind is not None
