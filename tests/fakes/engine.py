@@ -151,7 +151,8 @@ class FakeEngine:
 
     def _scope(self, scope: Scope) -> World:
         world = World.of(self.world.slice(scope))
-        for reference in scope.images:
+        others = scope.others.images if scope.others is not None else frozenset()
+        for reference in scope.images | others:
             if (image := self.machine.image(reference)) is not None:
                 world.put_image(image)
         return world

@@ -13,9 +13,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import orjson
-
 from controller.store.base import Applied, Event
+from controller.store.document import as_json, printable, storable
 from controller.store.postgres.recording import EVENTS_KEPT, REVISIONS_KEPT, gone
 from controller.store.postgres.writing import merged_annotations, not_found, owned_elsewhere
 from resources.errors import UserError
@@ -27,11 +26,6 @@ from tests.fakes.store_database import FakeDatabase
 from tests.fakes.store_steps import perform, refresh_rollouts
 
 __all__ = ["FakeDatabase", "FakeStore"]
-
-
-def plain(value: Any) -> Any:
-    """What JSON keeps of it; never shared with the caller."""
-    return orjson.loads(orjson.dumps(value, default=dict))
 
 
 class FakeStore(FakeClient):
@@ -66,7 +60,7 @@ class FakeStore(FakeClient):
     def _created(
         self, manifest: Manifest, source: str, actor: str | None, owner: str | None
     ) -> Entry:
-        key, spec = manifest.key, plain(manifest.spec)
+        key, spec = manifest.key, as_json(manifest.spec)
         self._check_shape(manifest, spec)
         now = self.database.now()
         return Entry(
@@ -74,8 +68,8 @@ class FakeStore(FakeClient):
                 key=key,
                 uid=self.database.new_uid(),
                 spec=spec,
-                labels=dict(manifest.labels),
-                annotations=dict(manifest.annotations),
+                labels=as_json(manifest.labels),
+                annotations=as_json(manifest.annotations),
                 source=source,
                 owner=owner,
                 created_by=actor,
@@ -98,13 +92,13 @@ class FakeStore(FakeClient):
     def _configured(self, before: Entry, manifest: Manifest, source: str) -> Entry:
         """The entry itself when nothing differs."""
         resource = before.resource
-        spec = plain(manifest.spec)
+        spec = as_json(manifest.spec)
         self._check_shape(manifest, spec)
         if resource.deleting:
             raise rules.being_deleted(resource.key.kind, resource.key.name)
         if resource.source != source:
             raise owned_elsewhere(resource.key, resource.source, source)
-        annotations = merged_annotations(resource.annotations, manifest.annotations)
+        annotations = as_json(merged_annotations(resource.annotations, manifest.annotations))
         same_spec = rules.same_json(spec, resource.spec)
         if (
             same_spec
@@ -118,7 +112,7 @@ class FakeStore(FakeClient):
                 resource,
                 spec=resource.spec if same_spec else spec,
                 generation=resource.generation + (not same_spec),
-                labels=dict(manifest.labels),
+                labels=as_json(manifest.labels),
                 annotations=annotations,
                 updated_at=self.database.after(resource.updated_at),
             ),
@@ -168,7 +162,7 @@ class FakeStore(FakeClient):
                 raise not_found(key)
             resource = entry.resource
             annotations = {**resource.annotations, **changes}
-            kept = {k: v for k, v in annotations.items() if v is not None}
+            kept = as_json({k: v for k, v in annotations.items() if v is not None})
             rules.check_texts("annotations", kept)
             if kept != resource.annotations:
                 changed = replace(
@@ -234,7 +228,7 @@ class FakeStore(FakeClient):
     ) -> bool:
         async with self.operation("write_status", uid, status) as database:
             self.lead(epoch)
-            entry, document = database.by_uid(uid), plain(status)
+            entry, document = database.by_uid(uid), as_json(storable(status))
             written = entry is not None and not (
                 entry.observed_generation == observed_generation
                 and rules.same_json(entry.status, document)
@@ -257,7 +251,7 @@ class FakeStore(FakeClient):
                     replace(
                         event,
                         reason=event.reason[:128],
-                        message=event.message.replace("\0", "")[:2048],
+                        message=printable(event.message)[:2048],
                     ),
                     now,
                 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from controller.store.document import printable
 from controller.store.postgres.recording import conflict
 from resources.context import Retained
 from resources.meta import FINALIZER, Entry, Record, Rollout
@@ -72,7 +73,7 @@ def _end_rollout(database: FakeDatabase, entry: Entry, step: EndRollout) -> None
     rollouts[step.generation] = replace(
         before,
         outcome=step.outcome,
-        reason=step.reason,
+        reason=printable(step.reason),
         ready_at=now if ready else before.ready_at,
     )
     if ready:
@@ -92,7 +93,7 @@ def refresh_rollouts(database: FakeDatabase, entry: Entry) -> None:
 
 
 def _record_pre_deploy(database: FakeDatabase, entry: Entry, step: RecordPreDeploy) -> None:
-    results = {**entry.record.predeploy, step.generation: step.result.replace("\0", "")}
+    results = {**entry.record.predeploy, step.generation: printable(step.result)}
     _change(database, entry, predeploy=results)
 
 

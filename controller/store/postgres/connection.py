@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -31,15 +31,7 @@ _ACCESS = frozenset({"28000", "28P01", "3D000", "42501"})
 
 def encode_json(value: Any) -> bytes:
     """As PostgreSQL's binary jsonb: a version byte, then the text."""
-    return b"\x01" + orjson.dumps(value, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, frozenset | set):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    return b"\x01" + orjson.dumps(value)
 
 
 def decode_json(data: bytes) -> Any:

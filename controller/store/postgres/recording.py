@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from controller.store.base import Event
+from controller.store.document import printable, storable
 from controller.store.postgres.connection import Session
 from controller.store.postgres.rows import NO_UID
 from controller.store.postgres.writing import Writing
@@ -68,7 +69,7 @@ class Recording(Writing):
                     "SELECT skyctl.write_status($1, $2, $3, $4)",
                     uid,
                     observed_generation,
-                    dict(status),
+                    storable(status),
                     epoch,
                 )
             )
@@ -89,7 +90,7 @@ class Recording(Writing):
                 [event.key.name for event in events],
                 [event.type for event in events],
                 [event.reason for event in events],
-                [event.message.replace("\0", "") for event in events],
+                [printable(event.message) for event in events],
             )
 
     async def release_retained(self, uid: str, *, epoch: int) -> None:
@@ -203,7 +204,7 @@ async def _end_rollout(session: Session, uid: str, row: Any, step: EndRollout) -
         uid,
         step.generation,
         step.outcome,
-        step.reason,
+        printable(step.reason),
     )
 
 
@@ -213,7 +214,7 @@ async def _record_pre_deploy(session: Session, uid: str, row: Any, step: RecordP
         " ON CONFLICT (uid, generation) DO UPDATE SET result = EXCLUDED.result, at = now()",
         uid,
         step.generation,
-        step.result.replace("\0", ""),
+        printable(step.result),
     )
 
 

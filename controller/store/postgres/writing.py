@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.store.base import Applied
+from controller.store.document import as_json
 from controller.store.postgres.connection import Session
 from controller.store.postgres.reading import Reading
 from resources.errors import UserError
@@ -68,9 +69,9 @@ class Writing(Reading):
             " api_version, created_by, owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
             " ON CONFLICT (kind, organization, name) DO NOTHING RETURNING uid, generation",
             *manifest.key,
-            dict(manifest.spec),
-            dict(manifest.labels),
-            dict(manifest.annotations),
+            as_json(manifest.spec),
+            as_json(manifest.labels),
+            as_json(manifest.annotations),
             manifest.api_version,
             actor,
             owner,
@@ -97,9 +98,9 @@ class Writing(Reading):
             " WHERE uid = $1 AND (spec, labels, annotations) IS DISTINCT FROM ($2, $3, $4)"
             " RETURNING generation",
             row["uid"],
-            dict(manifest.spec),
-            dict(manifest.labels),
-            merged_annotations(row["annotations"], manifest.annotations),
+            as_json(manifest.spec),
+            as_json(manifest.labels),
+            as_json(merged_annotations(row["annotations"], manifest.annotations)),
         )
         if generation is None:
             return Applied(manifest.key, "unchanged", row["uid"], row["generation"])
@@ -119,7 +120,7 @@ class Writing(Reading):
                 "UPDATE skyctl.resource_rows SET annotations = (annotations || $4) - $5::text[]"
                 + _WHERE,
                 *key,
-                {k: v for k, v in changes.items() if v is not None},
+                as_json({k: v for k, v in changes.items() if v is not None}),
                 [k for k, v in changes.items() if v is None],
             )
         if answer == "UPDATE 0":

@@ -268,6 +268,17 @@ async def test_status_is_written_when_it_differs(store: Store, epoch: int) -> No
     assert (await get(store)).observed_generation == 2
 
 
+async def test_status_quotes_whatever_containers_print(store: Store, epoch: int) -> None:
+    uid = (await put(store)).resource.uid
+    status = {"restarts": [{"logTail": "a\0b\ud800c"}], "phase": "Running"}
+    assert await store.write_status(uid, 1, status, epoch=epoch)
+    assert not await store.write_status(uid, 1, status, epoch=epoch)
+    kept = {"restarts": [{"logTail": "ab?c"}], "phase": "Running"}
+    assert (await get(store)).status == kept
+    await store.emit([Event(uid, WEB, "Warning", "Crashed", "a\0b\ud800c")], epoch=epoch)
+    assert [e.message for e in await store.events(uid=uid)] == ["ab?c"]
+
+
 async def test_an_older_epoch_writes_nothing(store: Store, epoch: int) -> None:
     entry = await put(store)
     uid, old = entry.resource.uid, epoch - 1

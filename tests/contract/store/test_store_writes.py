@@ -172,6 +172,10 @@ BAD = {
     "organization's name": (Key("Service", "a/b", "web"), {}),
     "too large": (WEB, {"a": "x" * 262144}),
     "too deep": (WEB, {"a": json.loads("[" * 65 + "]" * 65)}),
+    "NUL": (WEB, {"a": ["x\0"]}),
+    "half a character": (WEB, {"a": "\ud800"}),
+    "a number beyond 64 bits": (WEB, {"a": 10**30}),
+    "no JSON at all": (WEB, {"a": {1, 2}}),
     "plaintext": (Key("Secret", "acme", "s"), {"data": {"A": "b"}}),
 }
 
@@ -186,6 +190,18 @@ async def test_bad_shapes_are_refused_with_advice(store: Store, case: str) -> No
     assert error.suggestions
     assert not error.retryable
     assert list(await store.entries()) == []
+
+
+async def test_what_looks_like_an_escape_is_none(store: Store) -> None:
+    await put(store, WEB, {"a": "\\u0000"})
+    assert (await get(store)).resource.spec == {"a": "\\u0000"}
+
+
+async def test_annotations_are_texts(store: Store) -> None:
+    await put(store)
+    for changes in ({"a": 1}, {"a": "x\0"}, {"a": "x" * 70000}):
+        error = await refused(store.annotate(WEB, changes))  # type: ignore[arg-type]
+        assert error.code == "CONFIGURATION_INVALID_SPEC"
 
 
 async def test_the_limits_themselves_are_allowed(store: Store) -> None:
