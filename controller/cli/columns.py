@@ -57,6 +57,8 @@ def settled(document: Document) -> bool:
 
 
 def message(document: Document) -> str:
+    if phase(document) == "Deleting" and status(document).get("phase") != "Deleting":
+        return "deletion requested"
     text = status(document).get("message") or ""
     if not text and not status(document):
         return "waiting for the controller"

@@ -390,7 +390,7 @@ def test_purge_asks_first(skyctl: Run, site: Site) -> None:
     assert site.engine.world.volume(name) is not None
     ran = skyctl("purge", name, "--yes")
     assert ran.code == 0
-    assert ran.lines[-1] == f"{name} is removed at the next pass"
+    assert ran.lines[-1] == f"{name} is removed at the next resync"
 
 
 def test_status_and_adopt_engine(skyctl: Run) -> None:
