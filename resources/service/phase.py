@@ -65,6 +65,8 @@ class Standing:
 def stand(survey: Survey, plan: Plan, failure: UserError | None) -> Standing:
     fleet = survey.fleet
     current = tuple(fleet.current.values())
+    if survey.steady:
+        return Standing(survey, plan, failure, current, current, (), (), failure or plan.problem)
     serving = tuple(c for c in (*current, *fleet.old) if survey.serves(c))
     return Standing(
         survey=survey,

@@ -38,10 +38,24 @@ def plan(context: Context) -> Plan:
     found = survey(context)
     if isinstance(found, Declaration):
         return Plan(problem=found.problem)
+    return Plan() if _nothing_to_do(found) else deliberate(found)
+
+
+def _nothing_to_do(found: Survey) -> bool:
+    """The answer to nearly every pass, cheaply; ``deliberate`` would say the same."""
+    return (
+        found.steady
+        and not acceptance(found.context)
+        and obstacles.lost_volume(found.context, found.wanted) is None
+    )
+
+
+def deliberate(found: Survey) -> Plan:
+    """Every question in turn."""
     draft = Draft(report=found.spec.drift_policy == "report")
     draft.complain(found.declaration.problem)
     if found.declaration.problem is None:
-        draft.add(*acceptance(context))
+        draft.add(*acceptance(found.context))
     if found.stop_reason:
         _stop(found, draft)
     else:

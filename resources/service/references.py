@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from resources.context import Context
+from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.organization.network import organization_network
 from resources.service.accepted import accepted_spec
@@ -62,8 +63,16 @@ def _wanted(
 
 
 def network_of(context: Context) -> Network | None:
-    """The organization's network, once it is there as wanted."""
+    """The organization's network, once it is there as wanted. The same for all its services."""
     organization = context.ref("Organization", context.key.organization)
     if organization is None:
         return None
-    return organization_network(organization, context.world, context.platform.instance)
+    uid, instance = organization.resource.uid, context.platform.instance
+    return _NETWORKS.get(
+        uid,
+        (organization, instance, context.world.networks_of(uid)),
+        lambda: organization_network(organization, context.world, instance),
+    )
+
+
+_NETWORKS: Memo[Network | None] = Memo()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from resources.context import Context
@@ -35,6 +35,10 @@ class Survey:
     fleet: Fleet
     network: Network | None
     rollout: str
+    _differences: dict[int, tuple[Difference, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    _health: dict[str, Health] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def generation(self) -> int:
@@ -64,8 +68,27 @@ class Survey:
         return known
 
     @cached_property
-    def _differences(self) -> dict[int, tuple[Difference, ...]]:
-        return {}
+    def steady(self) -> bool:
+        """The rollout is over and every replica is as it should be: nothing to do, nothing to
+        wait for. Whatever a full deliberation could find must be asked here as well."""
+        fleet = self.fleet
+        return (
+            self.rollout == READY
+            and not self.stop_reason
+            and self.declaration.problem is None
+            and len(fleet.current) == self.spec.replicas
+            and not (fleet.old or fleet.surplus or fleet.one_offs)
+            and all(map(self._in_order, fleet.current.items()))
+        )
+
+    def _in_order(self, replica: tuple[int, Container]) -> bool:
+        ordinal, found = replica
+        return (
+            found.running
+            and self.health(found).good
+            and self.proven(found)
+            and not self.differences(ordinal)
+        )
 
     def one_off(self) -> ContainerSpec:
         return container.one_off(self.wanted, self.site)
@@ -77,10 +100,6 @@ class Survey:
             known = health(found, self.spec, self.context.world, current=current)
             self._health[found.id] = known
         return known
-
-    @cached_property
-    def _health(self) -> dict[str, Health]:
-        return {}
 
     def is_current(self, found: Container) -> bool:
         return found.labels.get(L_REVISION) in self.wanted.revision.known

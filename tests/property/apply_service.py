@@ -18,6 +18,7 @@ from resources.plan import (
 )
 from resources.registry import kinds
 from resources.service.declaration import Declaration
+from resources.service.plan import deliberate
 from resources.service.survey import Survey, survey
 from resources.world import L_ROLE, Container, World
 from tests.unit.service.theatre import Theatre
@@ -196,6 +197,8 @@ class Trial(Theatre):
         again = replace(context, world=World.of(objects))
         service = kinds()["Service"]
         assert service.plan(again) == plan
+        if isinstance(found := survey(again), Survey) and not (again.deleting or found.paused):
+            assert deliberate(found) == plan
         assert service.status(again, plan, None) == service.status(context, plan, None)
 
     def _before(self, found: Survey | Declaration, plan: Plan, index: int, step: Step) -> None:
