@@ -123,6 +123,7 @@ class Controller:
             self.store,
             self.platform,
             self.clock,
+            self.index.ensure_images,
         )
         self.executor = Executor(
             self.engine,
@@ -131,6 +132,7 @@ class Controller:
             concurrency=settings.engine_concurrency,
             pulls=settings.pull_concurrency,
             gate=self._gate,
+            doubt=self.index.forget_images,
         )
         self.prober = Prober(
             lambda: self.index.world, self.queue.add, self.clock, self.random, knock
@@ -142,7 +144,6 @@ class Controller:
             store=self.store,
             epoch=epoch,
             wake=self.queue.add,
-            ensure=self.index.ensure_images,
             observed=self.prober.observed,
         )
         sweeper = Sweeper(
@@ -181,10 +182,12 @@ class Controller:
 
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
+        """Those who use a network or a volume look at it in the mirror, which has it only now."""
         if labels and labels.get(L_CONTROLLER) == self.instance:
-            self.queue.add(
-                Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
-            )
+            key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
+            self.queue.add(key)
+            for other in self.catalogue.referrers(key) if type_ != "container" else ():
+                self.queue.add(other)
 
     def _relisted(self, reason: str) -> None:
         METRICS.source_relists.labels("engine", reason).inc()
