@@ -182,12 +182,18 @@ class Controller:
 
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
-        """Those who use a network or a volume look at it in the mirror, which has it only now."""
-        if labels and labels.get(L_CONTROLLER) == self.instance:
-            key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
-            self.queue.add(key)
-            for other in self.catalogue.referrers(key) if type_ != "container" else ():
-                self.queue.add(other)
+        """Wakes whoever looks at the object: its owner, those who use a network or a volume (the
+        mirror has it only now), the volumes that a container may mount."""
+        if not labels or labels.get(L_CONTROLLER) != self.instance:
+            return
+        key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
+        self.queue.add(key)
+        others = self.catalogue.referrers(key)
+        if type_ == "container":
+            reading = self.catalogue.get(key)
+            others = tuple(r for r in reading.refs if r.kind == "Volume") if reading else ()
+        for other in others:
+            self.queue.add(other)
 
     def _relisted(self, reason: str) -> None:
         METRICS.source_relists.labels("engine", reason).inc()

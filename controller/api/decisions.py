@@ -72,7 +72,9 @@ async def decide(
             else ["skyctl guard list shows what is held: nothing is"],
         )
     state = "approved" if decision == "approve" else "discarded"
-    return documents.held_body(await core.store.decide(held, state, actor=actor))
+    decided = await core.store.decide(held, state, actor=actor)
+    core.decided()
+    return documents.held_body(decided)
 
 
 @router.get("/retained-volumes")
@@ -89,6 +91,7 @@ async def purge(core: CoreOf, actor: ActorOf, volume: str) -> RetainedBody:
     for item in await core.store.retained():
         if volume in (item.uid, item.engine_name):
             await core.store.expire_retained(item.uid, actor=actor)
+            core.decided()
             return documents.retained_bodies([item])[0]
     raise UserError(
         "RESOURCE_NOT_FOUND",

@@ -225,4 +225,5 @@ async def adopt(
     if entry.resource.source == body.source:
         return await _written(core, entry, "unchanged")
     await core.store.adopt(entry.key, source=body.source, actor=actor)
+    core.decided()
     return await _written(core, entry, "configured")

@@ -47,8 +47,10 @@ def adopt_engine(
         print(f"adopted {client.post('/adopt-engine')['engine']}")
 
 
-def _confirm(question: str, yes: bool) -> None:
-    if yes:
+def _confirm(question: str, yes: bool, *, named: bool = True) -> None:
+    """A script that names what it decides about has decided; one that says 'all' has to say so
+    twice."""
+    if yes or (named and not sys.stdin.isatty()):
         return
     if not sys.stdin.isatty():
         raise Misuse("this needs a confirmation", "say --yes")
@@ -80,7 +82,7 @@ def purge(
             return
         for item in chosen:
             print(f"{item['engineName']} ({item['organization']})")
-        _confirm(f"remove the data of {len(chosen)} for good?", yes)
+        _confirm(f"remove the data of {len(chosen)} for good?", yes, named=not every)
         _purge(client, chosen)
 
 
