@@ -47,7 +47,7 @@ class Recording(Writing):
     async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> None:
         """Raises UserError RESOURCE_NOT_FOUND when the row is gone (ending it twice is fine),
         RESOURCE_CONFLICT when the facts contradict a step; then nothing is written."""
-        async with self._database.transaction(source="*", epoch=epoch) as session:
+        async with self._database.transaction(epoch=epoch) as session:
             row = await session.fetchrow(
                 "SELECT kind, organization, name, deletion_requested_at FROM skyctl.resource_rows"
                 " WHERE uid = $1 FOR UPDATE",
