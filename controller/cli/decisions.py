@@ -96,7 +96,7 @@ def _retained(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def _purge(client: Client, chosen: list[dict[str, Any]]) -> None:
     for item in chosen:
         client.post(f"/retained-volumes/{item['uid']}/purge")
-        print(f"{item['engineName']} is removed at the next resync")
+        print(f"{item['engineName']} is being removed")
 
 
 def _print_retained(items: list[dict[str, Any]], form: str) -> None:

@@ -25,7 +25,9 @@ class Leadership:
         self.epoch: int | None = None
 
     def current(self) -> int | None:
-        return self.epoch
+        """None also when the lease was not proven lately: a process that slept must not act in
+        the moment before it notices."""
+        return self.epoch if self._lease.fresh() else None
 
     async def run(self, act: Callable[[int], Awaitable[None]]) -> None:
         """Until ``act`` returns while we lead (then the lease is released)."""

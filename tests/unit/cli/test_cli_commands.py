@@ -386,11 +386,12 @@ def test_purge_asks_first(skyctl: Run, site: Site) -> None:
     listing = skyctl("purge", "--org", "purged")
     assert listing.lines[0].split() == ["ORGANIZATION", "VOLUME", "EXPIRES", "IN", "UID"]
     name = listing.lines[1].split()[1]
-    assert skyctl("purge", name).code == 2
+    assert skyctl("purge", "--all").code == 2
     assert site.engine.world.volume(name) is not None
     ran = skyctl("purge", name, "--yes")
     assert ran.code == 0
-    assert ran.lines[-1] == f"{name} is removed at the next resync"
+    assert ran.lines[-1] == f"{name} is being removed"
+    site.until(lambda: site.engine.world.volume(name) is None)
 
 
 def test_status_and_adopt_engine(skyctl: Run) -> None:
