@@ -102,6 +102,10 @@ class EngineIndex:
         for reference in references:
             await self._images.ensure(reference)
 
+    def forget_images(self) -> None:
+        """Any may be another by now: each reference is asked for anew before it is relied on."""
+        self._images.forget()
+
     async def relist(self, inspect_share: float) -> None:
         """Lists everything again and looks at this share of the own containers, in turn (a list
         shows neither limits nor aliases). Done when all of that is held. Raises UserError."""

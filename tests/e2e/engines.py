@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -67,6 +67,20 @@ class PrivateEngine:
         with httpx.Client(transport=transport, base_url="http://docker", timeout=5) as client:
             return client.get("/_ping").status_code == 200
 
+    def bridges(self) -> list[str]:
+        """Interfaces of its networks: an engine that ends leaves them on the host."""
+        found = [self.bridge]
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        with (
+            suppress(httpx.HTTPError),
+            httpx.Client(transport=transport, base_url="http://docker", timeout=5) as client,
+        ):
+            for network in client.get("/networks").json():
+                name = network["Options"].get("com.docker.network.bridge.name")
+                if network["Driver"] == "bridge":
+                    found.append(name or f"br-{network['Id'][:12]}")
+        return found
+
     def stop(self) -> None:
         """As at a reboot: a loaded machine sometimes leaves a file system mounted, and the next
         engine could then never remove that container."""
@@ -98,8 +112,10 @@ def private_engine(root: Path) -> Iterator[PrivateEngine]:
     try:
         yield engine
     finally:
+        bridges = engine.bridges()
         engine.stop()
-        subprocess.run(["ip", "link", "delete", engine.bridge], check=False, capture_output=True)
+        for bridge in bridges:
+            subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
         _unmount(root)
         shutil.rmtree(root, ignore_errors=True)
 

@@ -146,6 +146,11 @@ RULES: tuple[Rule, ...] = (
         "", (404,), "", "RESOURCE_NOT_FOUND", True, "{subject} is not there: {reason}",
     ),
     Rule("", (409,), "", "RESOURCE_BUSY", True, "the engine cannot do that now: {reason}"),
+    Rule(
+        "start_container", (), "docker-init", "CONFIGURATION_ENGINE_NO_INIT", True,
+        "the engine has no init process to give to {subject}",
+        ("install docker-init (tini) on the engine's host",),
+    ),
     # -- by operation
     Rule(
         "create_container", (400,), "", "DEPLOYMENT_CREATE_FAILED", False,

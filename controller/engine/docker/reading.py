@@ -7,7 +7,7 @@ that goes away between listing and inspection is simply not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from controller.engine.docker import convert
@@ -55,18 +55,25 @@ class Reading:
     async def scope(self, scope: Scope) -> World:
         """Containers beside (attached, mounting) come first and as listed: who is also an owned
         one is then overwritten by its inspection."""
-        found = await together(
-            *(self._attached(uid) for uid in sorted(scope.attached)),
-            *([self._mounting(scope.mounting)] if scope.mounting else ()),
-            *(self._owned_containers(uid) for uid in sorted(scope.uids)),
-            *(self._owned_networks(uid) for uid in sorted(scope.uids)),
-            *(self._owned_volumes(uid) for uid in sorted(scope.uids)),
-            *(_few(self.inspect_container(name)) for name in sorted(scope.containers)),
-            *([self._networks_named(scope.networks)] if scope.networks else ()),
-            *(_few(self.inspect_volume(name)) for name in sorted(scope.volumes)),
-            *(_few(self.inspect_image(reference)) for reference in sorted(scope.images)),
-        )
+        parts = [scope] if scope.others is None else [scope.others, scope]
+        found = await together(*(call for part in parts for call in self._parts(part)))
         return World.of(item for few in found for item in few)
+
+    def _parts(self, scope: Scope) -> Iterable[Awaitable[Sequence[object]]]:
+        """Containers beside before own ones, so that these are overwritten by those."""
+        yield from (self._attached(uid) for uid in sorted(scope.attached))
+        if scope.mounting:
+            yield self._mounting(scope.mounting)
+        yield from (_few(self.inspect_container(name)) for name in sorted(scope.containers))
+        for uid in sorted(scope.uids | scope.containers_of):
+            yield self._owned_containers(uid)
+        for uid in sorted(scope.uids | scope.networks_of):
+            yield self._owned_networks(uid)
+        yield from (self._owned_volumes(uid) for uid in sorted(scope.uids))
+        if scope.networks:
+            yield self._networks_named(scope.networks)
+        yield from (_few(self.inspect_volume(name)) for name in sorted(scope.volumes))
+        yield from (_few(self.inspect_image(ref)) for ref in sorted(scope.images))
 
     async def _owned_containers(self, uid: str) -> Sequence[object]:
         listed = await self._containers(label=[f"{L_UID}={uid}"])

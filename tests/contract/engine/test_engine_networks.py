@@ -49,7 +49,12 @@ async def test_subnet_taken(bench: Bench) -> None:
 async def test_names_may_be_ambiguous(bench: Bench) -> None:
     name = bench.name("twice")
     await bench.by_hand("create_network", name, bench.subnet())
-    await bench.by_hand("create_network", name, bench.subnet())
+    try:
+        await bench.by_hand("create_network", name, bench.subnet())
+    except UserError as error:
+        if error.code != "RESOURCE_CONFLICT":
+            raise
+        pytest.skip("since API 1.44 the engine refuses a second network of one name")
     await bench.by_hand("create_network", name + "x", bench.subnet())
     world = await bench.scope(networks={name})
     assert [n.name for n in world.networks_named(name)] == [name, name]
