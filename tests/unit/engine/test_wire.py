@@ -276,3 +276,46 @@ async def test_many_streams_do_not_starve_calls(tmp_path: Path) -> None:
                 await it.engine._reading.networks()
             for stream in streams:
                 stream.cancel()
+
+
+# ---------------------------------------------------------------- logs
+def frame(text: bytes) -> bytes:
+    return b"\x01\0\0\0" + len(text).to_bytes(4, "big") + text
+
+
+async def test_a_silent_log_is_followed_as_long_as_its_container_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.engine.docker.logs.SILENCE", 0.05)
+    async with script(tmp_path) as it:
+
+        async def there(request: web.Request) -> web.StreamResponse:
+            return web.json_response({"Config": {"Tty": False}})
+
+        it.answers["containers/c/json"] = there
+        it.answers["containers/c/logs"] = speaks(frame(b"T hello\n"), then="silence")
+        async with asyncio.timeout(10):
+            lines = it.engine.logs("c", follow=True)
+            assert (await anext(lines)).text == "hello"
+            async with asyncio.TaskGroup() as group:
+                more = group.create_task(anext(lines, None))
+                await it.reached("c/json", 4)
+                assert not more.done()
+                it.answers["containers/c/json"] = says(404, "No such container: c")
+            assert more.result() is None
+
+
+async def test_a_log_cut_off_is_an_error(tmp_path: Path) -> None:
+    async with script(tmp_path) as it:
+
+        async def there(request: web.Request) -> web.StreamResponse:
+            return web.json_response({"Config": {"Tty": False}})
+
+        it.answers["containers/c/json"] = there
+        it.answers["containers/c/logs"] = speaks(frame(b"T hello\n"), then="cut")
+
+        async def read() -> None:
+            async for _ in it.engine.logs("c", follow=True):
+                pass
+
+        assert (await raised(read())).code == UNREACHABLE
