@@ -10,15 +10,6 @@ from tests.e2e import fleet
 from tests.e2e.harness import Docker, Program, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.postgres]
-ORGANIZATION = "5ab1e000-0000-4000-8000-000000000001"
-VOLUME = "5ab1e000-0000-4000-8000-000000000002"
-
-
-def with_uid(uid: str, statement: str) -> str:
-    """The owner of the store may choose a uid: the test has to know the names beforehand."""
-    return statement.replace("(kind,", "(uid, kind,", 1).replace(
-        "VALUES (", f"VALUES ('{uid}', ", 1
-    )
 
 
 def view(program: Program, kind: str) -> dict[str, Any]:
@@ -27,16 +18,17 @@ def view(program: Program, kind: str) -> dict[str, Any]:
 
 
 def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, image: str) -> None:
-    network, volume = "skypanel_acme_5ab1e000", "skypanel_acme_data_5ab1e000"
+    program.start()
+    program.kill()  # its database stays: rows can be written before anybody acts on them
+    program.sql(fleet.organization("acme"), fleet.volume("acme", "data"), "SELECT 1")
+    rows = program.sql("SELECT kind, uid FROM skyctl.resources")
+    uids = {row["kind"]: str(row["uid"])[:8] for row in rows}
+    network = f"skypanel_acme_{uids['Organization']}"
+    volume = f"skypanel_acme_data_{uids['Volume']}"
     made = docker.call("POST", "/networks/create", json={"Name": network})["Id"]
     docker.call("POST", "/volumes/create", json={"Name": volume, "Labels": {"mine": "yes"}})
     try:
         program.start()
-        program.sql(
-            with_uid(ORGANIZATION, fleet.organization("acme")),
-            with_uid(VOLUME, fleet.volume("acme", "data")),
-            "SELECT 1",
-        )
         until(lambda: network in str(view(program, "Organization")["message"]), what="told")
         until(lambda: volume in str(view(program, "Volume")["message"]), what="told")
         for kind in ("Organization", "Volume"):
@@ -58,7 +50,6 @@ def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, ima
         # Once the way is free, it goes on by itself.
         docker.call("DELETE", f"/networks/{made}")
         docker.call("DELETE", f"/volumes/{volume}")
-        program.ctl("version")
         fleet.converge(program, seconds=90)
     finally:
         docker.call("DELETE", f"/networks/{made}", ok=(404, 403))
