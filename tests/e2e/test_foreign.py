@@ -32,7 +32,7 @@ def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, ima
         until(lambda: network in str(view(program, "Organization")["message"]), what="told")
         until(lambda: volume in str(view(program, "Volume")["message"]), what="told")
         for kind in ("Organization", "Volume"):
-            assert view(program, kind)["ready"] == "False"
+            assert view(program, kind)["ready"] is False
             assert (
                 "RESOURCE_CONFLICT"
                 in program.ctl(
