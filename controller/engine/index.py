@@ -137,7 +137,6 @@ class EngineIndex:
         attempt, reason, stood = 0, "start", False
         while True:
             failure = await self._session(reason)
-            _cancelled_meanwhile()
             stood, attempt = stood or self.synced, 0 if self.synced else attempt + 1
             self._lost(failure)
             if stood:
@@ -153,17 +152,24 @@ class EngineIndex:
         self.state = "error" if failure is not None and not failure.retryable else "disconnected"
 
     async def _session(self, reason: str) -> UserError | None:
-        """One subscription, to its end. Why it failed, or None when the engine closed it."""
+        """One subscription, to its end. Why it failed, or None when the engine closed it.
+
+        The end is an exception too: a task group that is left in peace while one of its tasks
+        fails takes its own cancellation for somebody else's (Python 3.11).
+        """
         failed: UserError | None = None
         try:
             async with self._engine.events() as events, asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._inspect()) for _ in range(INSPECTORS)]
-                tasks.append(group.create_task(self._start(reason), name="first-listing"))
+                for _ in range(INSPECTORS):
+                    group.create_task(self._inspect())
+                group.create_task(self._start(reason), name="first-listing")
                 await self._follow(events)
-                for task in tasks:
-                    task.cancel()
+                raise _Ended
+        except* _Ended:
+            pass
         except* UserError as errors:
             failed = _first(errors)
+        _cancelled_meanwhile()
         return failed
 
     async def _start(self, reason: str) -> None:
@@ -340,6 +346,10 @@ def _things(world: World) -> Iterator[tuple[Ref, Thing]]:
         yield Ref("network", id_), network
     for name, volume in world.volumes.items():
         yield Ref("volume", name), volume
+
+
+class _Ended(Exception):
+    """The engine closed the stream."""
 
 
 def _cancelled_meanwhile() -> None:

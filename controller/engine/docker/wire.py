@@ -68,24 +68,23 @@ def filters(**wanted: list[str]) -> dict[str, str]:
 
 
 async def together(*calls: Awaitable[T]) -> list[T]:
-    """All results in order; the first failure cancels the others and is raised as itself."""
+    """All results in order; the first failure cancels the others and is raised as itself.
+
+    Not a task group: that of Python 3.11 swallows a cancellation that comes while it is failing,
+    and a worker that is told to end would then carry on.
+    """
+    tasks = [asyncio.ensure_future(call) for call in calls]
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_awaited(call)) for call in calls]
-    except BaseExceptionGroup as failures:
-        raise _first(failures) from None
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            raise failure
     return [task.result() for task in tasks]
-
-
-async def _awaited(call: Awaitable[T]) -> T:
-    return await call
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    inner: BaseException = failures
-    while isinstance(inner, BaseExceptionGroup):
-        inner = inner.exceptions[0]
-    return inner
 
 
 class Wire:

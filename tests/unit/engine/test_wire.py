@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from controller.engine.docker import DockerEngine, connect
+from controller.engine.docker.wire import together
 from controller.settings import Settings
 from resources.errors import UserError
 from resources.plan import RemoveContainer, StopContainer
@@ -180,6 +181,30 @@ async def test_an_answer_that_is_not_the_engine_s(tmp_path: Path) -> None:
         error = await raised(it.engine.list())
         assert error.retryable
         assert "Welcome" in error.message
+
+
+async def test_a_cancellation_is_not_lost_to_a_failure() -> None:
+    """It comes while the other calls are being ended because of the failure."""
+
+    async def fails() -> None:
+        raise UserError("IMAGE_NOT_FOUND", "no")
+
+    async def lingers() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+
+    async def both() -> None:
+        await together(fails(), lingers())
+
+    task = asyncio.ensure_future(both())
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(UserError):
+        await both()
 
 
 # ---------------------------------------------------------------- events
