@@ -130,19 +130,24 @@ class Probe:
 class Scope:
     """What one resource's plan may look at in the world; nothing else is shown to it.
 
-    uids: every object carrying one of these. attached: containers, whoever owns them, on the
-    networks carrying one of these uids. mounting: containers, whoever owns them, that mount the
-    volumes of these names. The rest: objects of these names/references, whoever owns them (to
-    see what is in the way).
+    uids: every object carrying one of these; containers_of, networks_of: those alone. attached:
+    containers, whoever owns them, on the networks carrying one of these uids. mounting:
+    containers, whoever owns them, that mount the volumes of these names. The rest: objects of
+    these names/references, whoever owns them (to see what is in the way). others: objects that
+    are another resource's to decide about, or nobody's; a mirror is good enough for them, since
+    the engine itself judges what is done with them.
     """
 
     uids: frozenset[str] = frozenset()
+    containers_of: frozenset[str] = frozenset()
+    networks_of: frozenset[str] = frozenset()
     containers: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     volumes: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
     attached: frozenset[str] = frozenset()
     mounting: frozenset[str] = frozenset()
+    others: Scope | None = None
 
 
 @dataclass(slots=True)
@@ -163,6 +168,22 @@ class World:
     _by_mount: dict[str, dict[str, None]] = field(default_factory=dict)
 
     # -- writing
+    def put(self, item: object) -> None:
+        """Any observed object, as ``slice`` returns it."""
+        match item:
+            case Container():
+                self.put_container(item)
+            case Network():
+                self.put_network(item)
+            case Volume():
+                self.put_volume(item)
+            case Image():
+                self.put_image(item)
+            case (str() as id_, Probe() as probe):
+                self.probes[id_] = probe
+            case _:
+                raise TypeError(f"not an observed object: {item!r}")
+
     def put_container(self, new: Container) -> bool:
         """False when nothing changed."""
         old = self.containers.get(new.id)
@@ -276,29 +297,32 @@ class World:
 
         Probes ride along with their containers. Elements keep their identity while unchanged.
         """
-        found: list[object] = []
-        seen: set[str] = set()
-        for uid in sorted(scope.uids):
+        found: dict[int, object] = {}
+        self._collect(scope, found)
+        if scope.others is not None:
+            self._collect(scope.others, found)
+        return tuple(found.values())
+
+    def _collect(self, scope: Scope, found: dict[int, object]) -> None:
+        """By identity: an object that several parts of a scope find is there once."""
+        for uid in sorted(scope.uids | scope.containers_of):
             for container in self.containers_of(uid):
-                seen.add(container.id)
-                found.append(container)
-                if container.id in self.probes:
-                    found.append((container.id, self.probes[container.id]))
-            found.extend(self.networks_of(uid))
-            found.extend(self.volumes_of(uid))
-        for other in self._beside(scope):
-            if other.id not in seen:
-                seen.add(other.id)
-                found.append(other)
+                found[id(container)] = container
+                if (probe := self.probes.get(container.id)) is not None:
+                    found[id(probe)] = (container.id, probe)
+        for uid in sorted(scope.uids | scope.networks_of):
+            found.update((id(network), network) for network in self.networks_of(uid))
+        for uid in sorted(scope.uids):
+            found.update((id(volume), volume) for volume in self.volumes_of(uid))
+        found.update((id(other), other) for other in self._beside(scope))
         for name in sorted(scope.networks):
-            found.extend(n for n in self.networks_named(name) if n not in found)
+            found.update((id(network), network) for network in self.networks_named(name))
         for name in sorted(scope.volumes):
-            if (volume := self.volumes.get(name)) is not None and volume not in found:
-                found.append(volume)
+            if (volume := self.volumes.get(name)) is not None:
+                found[id(volume)] = volume
         for reference in sorted(scope.images):
             if (image := self.images.get(reference)) is not None:
-                found.append(image)
-        return tuple(found)
+                found[id(image)] = image
 
     def _beside(self, scope: Scope) -> Iterable[Container]:
         """Containers that the scope names, or finds on its networks and volumes."""
@@ -316,19 +340,7 @@ class World:
         """A world holding just these objects (as ``slice`` returns them)."""
         world = cls()
         for item in objects:
-            match item:
-                case Container():
-                    world.put_container(item)
-                case Network():
-                    world.put_network(item)
-                case Volume():
-                    world.put_volume(item)
-                case Image():
-                    world.put_image(item)
-                case (str() as id_, Probe() as probe):
-                    world.probes[id_] = probe
-                case _:
-                    raise TypeError(f"not an observed object: {item!r}")
+            world.put(item)
         return world
 
 
@@ -354,8 +366,6 @@ def _keep_inspected(old: Container, listed: Container) -> Container:
         name=listed.name,
         labels=listed.labels,
         image_id=listed.image_id,
-        networks=tuple(
-            replace(a, aliases=aliases.get(a.network_id)) for a in listed.networks
-        ),
+        networks=tuple(replace(a, aliases=aliases.get(a.network_id)) for a in listed.networks),
         mounts=listed.mounts or old.mounts,
     )

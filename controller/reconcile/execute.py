@@ -17,6 +17,7 @@ from controller.engine.base import Engine
 from controller.metrics import METRICS
 from controller.store.base import Deposed, Store
 from resources.context import Context
+from resources.errors import UserError
 from resources.plan import (
     CheckVolumes,
     ConnectNetwork,
@@ -46,7 +47,8 @@ Done = Callable[[Step], None]
 
 class Executor:
     """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done
-    to the engine (not connected, or not ours)."""
+    to the engine (not connected, or not ours). doubt: told when what
+    is known of images may be wrong, after a pull and after a step that failed."""
 
     def __init__(
         self,
@@ -57,10 +59,12 @@ class Executor:
         concurrency: int,
         pulls: int,
         gate: Callable[[], None] = lambda: None,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._epoch = epoch
         self._gate = gate
+        self._doubt = doubt
         self._slots = asyncio.Semaphore(concurrency)
         self._pull_slots = asyncio.Semaphore(pulls)
         self._pulling: dict[str, asyncio.Task[None]] = {}
@@ -125,8 +129,12 @@ class Executor:
             await self.confirm()
         elif self._epoch() is None:
             raise Deposed("not the leader")
-        async with self._slots:
-            await self._calls[type(step)](step)
+        try:
+            async with self._slots:
+                await self._calls[type(step)](step)
+        except UserError:
+            self._doubt()
+            raise
         if step.drift:
             METRICS.drift.labels(context.key.kind, step.drift).inc()
 
@@ -149,6 +157,7 @@ class Executor:
     async def _pull_alone(self, step: PullImage) -> None:
         async with self._pull_slots:
             await self._engine.pull_image(step)
+        self._doubt()
 
     async def close(self) -> None:
         """Cancels the pulls under way."""

@@ -1,13 +1,16 @@
 """Observe: gather the whole input of a plan, from the mirrors or authoritatively.
 
 The mirrors (catalogue, engine index) cost nothing and may lag; they decide only that there is
-nothing to do. Before anything is done, the row is read from the store and the resource's objects
-from the engine.
+nothing to do. Before anything is done, the row is read from the store and the resource's own
+objects from the engine. What is another's to decide about (the organization's network, mounted
+volumes) is asked of the engine only where the mirror lacks it; where the mirror is behind, the
+engine refuses the step, or CheckVolumes does. A name is asked about when the mirror says that it is
+taken; otherwise its creation is the question. Images are known until something happens to any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +36,8 @@ class Observation:
 
 
 class Observer:
-    """world: the live index. platform: read anew at each pass (settings may change)."""
+    """world: the live index. platform: read anew at each pass (settings may change). ensure: makes
+    the index know these image references."""
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Observer:
         store: Store,
         platform: Callable[[], Platform],
         clock: Clock,
+        ensure: Callable[[Iterable[str]], Awaitable[None]],
     ) -> None:
         self._catalogue = catalogue
         self._world = world
@@ -50,6 +55,7 @@ class Observer:
         self._store = store
         self._platform = platform
         self._clock = clock
+        self._ensure = ensure
 
     def cached(self, key: Key) -> Observation | None:
         """None: there is no such row, or its kind is unknown to this build."""
@@ -70,7 +76,11 @@ class Observer:
 
     async def look(self, key: Key) -> Observation | None:
         """``cached``, with what few resources need from elsewhere before they can be planned."""
-        return await self._offered(self.cached(key))
+        observation = self.cached(key)
+        if observation is not None and _images(observation.scope):
+            await self._ensure(_images(observation.scope))
+            observation = self.cached(key)
+        return await self._offered(observation)
 
     async def authoritative(self, key: Key, known: Observation | None = None) -> Observation | None:
         """The row and its objects, read now. known: read a moment ago, and nothing was done to
@@ -86,10 +96,18 @@ class Observer:
         if known is not None and known.scope == observation.scope:
             world = known.context.world
         else:
-            world = await self._engine.read(observation.scope)
+            world = await self._read(observation.scope)
         self._copy_probes(world)
         context = replace(observation.context, world=world)
         return await self._offered(replace(observation, context=context))
+
+    async def _read(self, scope: Scope) -> World:
+        asked, trusted = _divided(scope, self._world())
+        world = await self._engine.read(asked)
+        await self._ensure(_images(scope))
+        for item in self._world().slice(trusted):
+            world.put(item)
+        return world
 
     def _refs(self, reading: Reading) -> Mapping[Key, Entry | None]:
         return {ref: self._catalogue.entry(ref) for ref in reading.refs}
@@ -155,3 +173,30 @@ class Observer:
         taken.update((await self._store.subnets()).values())
         platform = context.platform
         return choose(platform.network_pool, platform.network_prefix, taken, context.uid)
+
+
+def _images(scope: Scope) -> list[str]:
+    return sorted(scope.others.images) if scope.others is not None else []
+
+
+def _divided(scope: Scope, live: World) -> tuple[Scope, Scope]:
+    """What has to be asked of the engine, and what the mirror knows well enough."""
+    others = scope.others
+    if others is None:
+        return scope, Scope()
+    asked = Scope(
+        networks_of=frozenset(uid for uid in others.networks_of if not live.networks_of(uid)),
+        containers=frozenset(name for name in others.containers if _taken(name, scope, live)),
+        volumes=frozenset(name for name in others.volumes if live.volume(name) is None),
+    )
+    return replace(scope, others=asked), Scope(
+        networks_of=others.networks_of - asked.networks_of,
+        volumes=others.volumes - asked.volumes,
+        images=others.images,
+    )
+
+
+def _taken(name: str, scope: Scope, live: World) -> bool:
+    """By somebody else; our own are listed anyway."""
+    found = live.container_named(name)
+    return found is not None and found.uid not in scope.containers_of

@@ -12,7 +12,7 @@ of this key is skipped. That is a memo of a pure function, nothing depends on it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,8 +48,8 @@ class Pass:
 
 
 class Reconciler:
-    """wake: puts a key on the queue. ensure: makes the index know these image references.
-    observed: told each finished observation (the prober derives its targets from it)."""
+    """wake: puts a key on the queue. observed: told each finished observation (the prober derives
+    its targets from it)."""
 
     def __init__(
         self,
@@ -60,7 +60,6 @@ class Reconciler:
         store: Store,
         epoch: Callable[[], int | None],
         wake: Callable[[Key], None],
-        ensure: Callable[[Iterable[str]], Awaitable[None]],
         observed: Callable[[Observation | None, Key], None] = lambda _o, _k: None,
     ) -> None:
         self._catalogue = catalogue
@@ -70,7 +69,6 @@ class Reconciler:
         self._reporter = Reporter(store)
         self._epoch = epoch
         self._wake = wake
-        self._ensure = ensure
         self._observed = observed
         self._memo: dict[Key, tuple[Any, ...]] = {}
 
@@ -92,7 +90,6 @@ class Reconciler:
         observation = self._observer.cached(key)
         if observation is None or self._memo.get(key) == observation.identity:
             return observation
-        await self._ensure(sorted(observation.scope.images))
         return await self._observer.look(key)
 
     def _plan(self, observation: Observation) -> Plan:

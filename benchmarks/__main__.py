@@ -1,0 +1,59 @@
+"""``python -m benchmarks [a b c ...] [--pairs N] [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import converge
+from benchmarks.bare import Recorded, record
+from benchmarks.measure import Measure, save, table
+from benchmarks.rig import Rig
+from tests.images import ensure_busybox_image
+
+ROWS = "abcdefg"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", help="which rows (default: all)", metavar="ROW")
+    parser.add_argument("--pairs", type=int, default=10, help="interleaved repetitions")
+    parser.add_argument("--services", type=int, default=50, help="services of one convergence")
+    parser.add_argument("--standing", type=int, default=200, help="containers of the idle rows")
+    parser.add_argument("--json", type=Path, help="write the results here, too")
+    given = parser.parse_args(arguments)
+    rows = list(dict.fromkeys("".join(given.rows))) or list(ROWS)
+    if unknown := [row for row in rows if row not in ROWS]:
+        parser.error(f"there is no row {unknown[0]!r}; there are {' '.join(ROWS)}")
+    rig = Rig(
+        engine=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"),
+        image=ensure_busybox_image(),
+        pairs=given.pairs,
+        services=given.services,
+        standing=given.standing,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    measures = asyncio.run(measured(rig, rows))
+    print(table(measures))
+    if given.json:
+        settings = {"pairs": rig.pairs, "services": rig.services, "standing": rig.standing}
+        save(given.json, measures, settings)
+    return 0
+
+
+async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
+    recorded: Recorded = await record(rig)
+    found: list[Measure] = []
+    for row in rows:
+        match row:
+            case "a":
+                found += await converge.measure(rig, recorded)
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
