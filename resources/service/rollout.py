@@ -89,6 +89,7 @@ def stop_first(groups: Groups) -> Moves:
     for ordinal in groups.missing:
         if total < groups.replicas:
             total += 1
+            budget -= 1
             make.append(Replacement(ordinal))
         elif budget > 0 and victims:
             budget -= 1
