@@ -46,19 +46,32 @@ class Creation:
         self, ordinal: int, cause: str, drift: str = "", victim: Container | None = None
     ) -> None:
         """The replica, after its victim has gone; or a problem, when its name is taken."""
-        name = self._survey.wanted.names[ordinal]
-        occupant = self._survey.context.world.container_named(name)
-        if occupant is not None and occupant.id not in self._removed and occupant is not victim:
-            if not self._survey.context.ours(occupant.labels):
-                self._draft.complain(problems.name_taken(name, occupant))
-                return
-            if occupant.state == "removing":
-                self._draft.wait(f"{name} to be removed by the engine", 1.0)
-                return
-            self.retire(occupant, f"in the way of replica {ordinal}", drift)
+        if not self._free(self._survey.wanted.names[ordinal], victim, drift):
+            return
         if victim is not None:
             self.retire(victim, cause, drift)
         self._draft.add(*moves.make(self._survey.replica(ordinal), cause, drift))
+
+    def make_one_off(self) -> bool:
+        """The preDeploy container; False when its name is taken."""
+        if not self._free(self._survey.wanted.one_off_name, None, ""):
+            return False
+        self._draft.add(*moves.make(self._survey.one_off(), "preDeploy"))
+        return True
+
+    def _free(self, name: str, victim: Container | None, drift: str) -> bool:
+        """Can a container of that name be made? What is ours and in the way goes first."""
+        occupant = self._survey.context.world.container_named(name)
+        if occupant is None or occupant is victim or occupant.id in self._removed:
+            return True
+        if not self._survey.context.ours(occupant.labels):
+            self._draft.complain(problems.name_taken(name, occupant))
+            return False
+        if occupant.state == "removing":
+            self._draft.wait(f"{name} to be removed by the engine", 1.0)
+            return False
+        self.retire(occupant, f"in the way of {name}", drift)
+        return True
 
     def _unhindered(self) -> bool:
         survey = self._survey

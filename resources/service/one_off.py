@@ -10,6 +10,7 @@ from __future__ import annotations
 from resources.plan import EndRollout, RecordPreDeploy, RemoveContainer
 from resources.quantity import format_duration
 from resources.service import moves, problems
+from resources.service.creation import Creation
 from resources.service.draft import Draft
 from resources.service.health import uptime
 from resources.service.survey import NEW, READY, Survey
@@ -42,23 +43,23 @@ def mine(survey: Survey, container: Container) -> bool:
     ) == str(survey.generation)
 
 
-def clear(survey: Survey, draft: Draft) -> None:
+def clear(survey: Survey, creation: Creation) -> None:
     """Leftovers go; a failed one of this attempt is kept for its logs."""
     keep = due(survey)
     for container in survey.fleet.one_offs:
         if not (keep and mine(survey, container)):
-            draft.add(*moves.retire(container, survey.wanted.grace, "preDeploy is over"))
+            creation.retire(container, "preDeploy is over")
 
 
-def advance(survey: Survey, draft: Draft) -> bool:
+def advance(survey: Survey, draft: Draft, creation: Creation) -> bool:
     """One move of a due preDeploy. True: it succeeded just now, go on."""
     if failure := result(survey):
         draft.complain(problems.pre_deploy_failed(failure))
         return False
     container = next((c for c in survey.fleet.one_offs if mine(survey, c)), None)
     if container is None:
-        draft.add(*moves.make(survey.one_off(), "preDeploy"))
-        draft.wait("preDeploy to finish", _timeout(survey))
+        if creation.make_one_off():
+            draft.wait("preDeploy to finish", _timeout(survey))
         return False
     match container.state:
         case "exited":

@@ -122,7 +122,7 @@ def _run(found: Survey, draft: Draft) -> None:
     for extra in found.fleet.surplus:
         if not draft.reports(extra.drift, extra.cause):
             creation.retire(extra.container, extra.cause, extra.drift)
-    one_off.clear(found, draft)
+    one_off.clear(found, creation)
     recreations = heal(found, draft, may_start=lost is None)
     _recreate(found, draft, creation, recreations)
     _roll(found, draft, creation, {each.ordinal for each in recreations})
@@ -225,11 +225,11 @@ def _make(
 ) -> None:
     """New replicas, in the order of their ordinals, once preDeploy and everything else allows."""
     if one_off.due(found) and one_off.result(found):
-        one_off.advance(found, draft)
+        one_off.advance(found, draft, creation)
         return
     if not creation.possible():
         return
-    if one_off.due(found) and not one_off.advance(found, draft):
+    if one_off.due(found) and not one_off.advance(found, draft, creation):
         return
     _clear(found, creation, idle)
     drift = _missing_drift(found)

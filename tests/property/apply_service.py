@@ -11,6 +11,7 @@ from resources.context import Context
 from resources.plan import (
     ContainerStep,
     CreateContainer,
+    EngineStep,
     Plan,
     RemoveContainer,
     Step,
@@ -19,7 +20,7 @@ from resources.plan import (
 from resources.registry import kinds
 from resources.service.declaration import Declaration
 from resources.service.plan import deliberate
-from resources.service.survey import Survey, survey
+from resources.service.survey import FAILED, Survey, survey
 from resources.world import L_ROLE, Container, World
 from tests.unit.service.theatre import Theatre
 
@@ -209,6 +210,12 @@ class Trial(Theatre):
             assert container.id != FOREIGN
         if isinstance(found, Declaration) or found.stop_reason:
             return
+        held = [c for c in found.fleet.old if not found.idle(c)]
+        if found.rollout == FAILED and held and isinstance(step, EngineStep):
+            assert step.drift or not isinstance(step, CreateContainer), "a failed rollout goes on"
+            assert getattr(step, "container", "") not in {
+                c.id for c in held if isinstance(step, RemoveContainer)
+            }
         if isinstance(step, CreateContainer) and L_ROLE not in step.spec.labels:
             self._bounded(found)
         if isinstance(step, StopContainer | RemoveContainer) and not step.drift:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources.service.survey import Survey, survey
 from tests.property.apply_service import ACTIONS, DISTURBANCES, FOREIGN, Trial
 
 action = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 9))
@@ -39,6 +40,9 @@ def _as_declared(trial: Trial) -> None:
     ordinals = sorted(c.labels["io.skypanel.ordinal"] for c in found)
     assert ordinals == [str(n) for n in range(wanted)]
     assert all(c.running and c.image == trial.spec.get("image", "nginx:1.26") for c in found)
+    standing = survey(trial.context(trial.web))
+    assert isinstance(standing, Survey)
+    assert standing.steady, [standing.differences(n) for n in standing.fleet.current]
     assert FOREIGN in trial.world.containers
     status = trial.status(trial.web)
     trial.wait(1000)

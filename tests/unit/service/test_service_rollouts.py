@@ -286,6 +286,17 @@ def test_a_rollout_past_its_deadline_is_paused_and_the_old_one_serves() -> None:
     assert "StartContainer" in stage.text(web)
 
 
+def test_a_paused_rollout_stays_so_even_if_the_new_one_turns_healthy() -> None:
+    stage, web = running(replicas=2, healthCheck=CHECK)
+    stage.service(replicas=2, healthCheck=CHECK, image="nginx:1.27")
+    stage.pass_(web)
+    stage.wait(300)
+    stage.pass_(web)
+    stage.change(new(stage, web)[0], health="healthy")
+    assert not stage.plan(web).steps
+    assert stage.status(web)["readyReplicas"] == 3
+
+
 def test_a_paused_rollout_goes_on_when_the_spec_changes() -> None:
     stage, web = running(healthCheck=CHECK)
     stage.service(healthCheck=CHECK, image="nginx:1.27")
@@ -526,6 +537,18 @@ def test_a_one_off_is_no_replica() -> None:
     assert list(spec.volume_uids) == [spec.mounts[0].volume]
     assert spec.restart == "never"
     assert spec.entrypoint == ("migrate",)
+
+
+def test_a_foreign_container_in_the_way_of_pre_deploy_stays() -> None:
+    stage, web = running()
+    stage.put(stage.only(web), id="f1", name="acme_web_predeploy_0b5358", labels={})
+    stage.service(preDeploy=MIGRATE, image="nginx:1.27")
+    stage.pass_(web)
+    plan = stage.plan(web)
+    assert not plan.steps
+    assert plan.problem is not None
+    assert plan.problem.code == "RESOURCE_CONFLICT"
+    assert stage.only(web).running
 
 
 def test_deletion_takes_the_one_off_along() -> None:
