@@ -29,7 +29,8 @@ def test_insert_update_delete_are_carried_out(program: Program, docker: Docker, 
     first = docker.containers(program.label)[0]
     docker.call("POST", f"/images/{image}/tag", params={"repo": "skypanel/test-other", "tag": "2"})
     program.sql(
-        "UPDATE skyctl.resources SET spec = jsonb_set(spec, '{image}', '\"skypanel/test-other:2\"') "
+        "UPDATE skyctl.resources "
+        "SET spec = jsonb_set(spec, '{image}', '\"skypanel/test-other:2\"') "
         "WHERE kind = 'Service' AND organization = 'acme' AND name = 'web'",
         "SELECT 1",
         dsn=panel,
