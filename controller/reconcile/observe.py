@@ -34,6 +34,13 @@ class Observation:
     scope: Scope
     identity: tuple[Any, ...]
 
+    def differs_in_status_only(self, earlier: Observation) -> bool:
+        """Is the world the same, and the row but for its status?"""
+        (entry, *rest), (before, *others) = self.identity, earlier.identity
+        return (
+            entry.resource == before.resource and entry.record == before.record and rest == others
+        )
+
 
 class Observer:
     """world: the live index. platform: read anew at each pass (settings may change). ensure: makes

@@ -142,7 +142,7 @@ class Reconciler:
         if done.plan.wait is not None:
             seconds = done.plan.wait.seconds
             return Done() if seconds is None else RequeueAfter(seconds)
-        self._remember(key)
+        self._remember(key, done)
         return Done()
 
     async def _report(self, key: Key, done: Pass) -> bool:
@@ -160,10 +160,13 @@ class Reconciler:
             return material(before, status)
         return False
 
-    def _remember(self, key: Key) -> None:
-        """Converged: until one of its inputs changes, there is nothing to think about."""
+    def _remember(self, key: Key, done: Pass) -> None:
+        """Converged: until one of its inputs changes, there is nothing to think about. What came
+        in while the status was written is in no status yet: that is thought about again."""
         observation = self._observer.cached(key)
-        if observation is not None and self._plan(observation).converged:
+        if observation is None or not observation.differs_in_status_only(done.observation):
+            self._wake(key)
+        elif self._plan(observation).converged:
             self._memo[key] = observation.identity
 
     async def _unknown(self, key: Key) -> None:
