@@ -26,6 +26,16 @@ import asyncpg
 import httpx
 
 T = TypeVar("T")
+NOT_YET = (
+    AssertionError,
+    LookupError,
+    OSError,
+    ValueError,
+    httpx.HTTPError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+"""What a condition may raise while it does not hold yet."""
 SKYCTL = [sys.executable, "-m", "controller.cli.main"]
 DOCKER_SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 
@@ -42,7 +52,7 @@ def until(
             last = condition()
             if last:
                 return last
-        except (AssertionError, LookupError, OSError, httpx.HTTPError, ValueError) as error:
+        except NOT_YET as error:
             last = error
         time.sleep(every)
     raise AssertionError(f"not within {seconds}s: {what or condition}; last seen: {last!r}")
@@ -135,7 +145,9 @@ class Program:
 
     @property
     def dsn(self) -> str:
-        """Of the embedded database, as its owner."""
+        """Of the given database, else the embedded one, as its owner."""
+        if given := self.env.get("SKYCTL_DATABASE_URL"):
+            return given
         home = (self.state_dir / "postgres").resolve()
         password = (home / "password").read_text().strip()
         return f"postgresql://skyctl:{password}@/skyctl?host={home / 'run'}"
