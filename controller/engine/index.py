@@ -287,6 +287,15 @@ class EngineIndex:
             self._on_change(new.labels, new.name, type_)
         if old is not None and (new is None or new.labels != old.labels):
             self._on_change(old.labels, old.name, type_)
+        container = new or old
+        if isinstance(container, Container) and (old is None or new is None):
+            self._tell_volumes(container)
+
+    def _tell_volumes(self, container: Container) -> None:
+        """Who mounts a volume is part of what there is to know of it."""
+        for mount in container.mounts:
+            if (volume := self.world.volumes.get(mount.volume)) is not None:
+                self._on_change(volume.labels, volume.name, "volume")
 
     # -- listing
     async def _list(self) -> list[Ref]:

@@ -92,9 +92,10 @@ class Observer:
     async def authoritative(self, key: Key, known: Observation | None = None) -> Observation | None:
         """The row and its objects, read now. known: read a moment ago, and nothing was done to
         the engine since: its world will do, if the same is looked at."""
+        asked = self._catalogue.moment()
         entry = await self._store.entry(key)
         if entry is None:
-            self._catalogue.drop(key)
+            self._catalogue.drop(key, asked)
             return None
         self._catalogue.put(entry)
         observation = self.cached(key)

@@ -196,7 +196,7 @@ class Reconciler:
     def _forget(self, key: Key, done: Pass) -> None:
         reading = done.observation.reading
         METRICS.forget(key, reading.entry.status)
-        self._catalogue.drop(key)
+        self._catalogue.finalized(reading.entry.resource.uid)
         self._memo.pop(key, None)
         self._observed(None, key)
         for other in (*self._catalogue.referrers(key), *reading.refs):

@@ -62,7 +62,8 @@ class DatabaseSource:
     async def reread(self, reason: str) -> None:
         """All rows anew; says which changed. Raises StoreUnavailable."""
         METRICS.source_relists.labels(self.name, reason).inc()
-        changed, gone = self._catalogue.replace(await self._store.entries())
+        asked = self._catalogue.moment()
+        changed, gone = self._catalogue.replace(await self._store.entries(), asked)
         for key in changed:
             self._on_change(key, None)
         for reading in gone:
@@ -80,9 +81,10 @@ class DatabaseSource:
                     await asyncio.gather(*(self._reread_key(key) for key in keys))
 
     async def _reread_key(self, key: Key) -> None:
+        asked = self._catalogue.moment()
         entry = await self._store.entry(key)
         if entry is None:
-            gone = self._catalogue.drop(key)
+            gone = self._catalogue.drop(key, asked)
             self._on_change(key, gone)
         else:
             self._catalogue.put(entry)

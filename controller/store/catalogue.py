@@ -1,8 +1,9 @@
 """The mirror of the store in memory: rows by key, read into models, with their relations.
 
 It is a cache and says so: a pass that finds something to do reads the row anew before it acts.
-An entry is replaced only by one that is not older, so readers may race. Relations are kept as an
-index in both directions; waking is a lookup, never a scan.
+Readers may race: an entry is replaced only by one that is not older, and who found no row takes
+away only what had not come in since he asked (``moment``). Relations are kept as an index in both
+directions; waking is a lookup, never a scan.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Catalogue:
         self._referrers: dict[Key, dict[Key, None]] = {}
         self._members: dict[str, dict[Key, None]] = {}
         self._by_uid: dict[str, Key] = {}
+        self._confirmed: dict[Key, int] = {}
+        self._moment = 0
 
     def __len__(self) -> int:
         return len(self._readings)
@@ -81,6 +84,8 @@ class Catalogue:
     def put(self, entry: Entry) -> bool:
         """False when it is what we had, or older."""
         key = entry.key
+        self._moment += 1
+        self._confirmed[key] = self._moment
         before = self._readings.get(key)
         if before is not None:
             if before.entry is entry or before.entry == entry or _older(entry, before.entry):
@@ -106,9 +111,17 @@ class Catalogue:
             self._members.setdefault(key.organization, {})[key] = None
         return True
 
-    def drop(self, key: Key) -> Reading | None:
-        """The row is gone. Returns what was known of it."""
+    def moment(self) -> int:
+        """To be taken before asking the store, and told with the answer."""
+        return self._moment
+
+    def drop(self, key: Key, asked: int) -> Reading | None:
+        """There was no row when that was asked. Returns what was known of it, None also when it
+        has come in since."""
+        if self._confirmed.get(key, 0) > asked:
+            return None
         reading = self._readings.pop(key, None)
+        self._confirmed.pop(key, None)
         if reading is not None:
             self._unlink(reading)
             members = self._members.get(key.organization)
@@ -118,15 +131,21 @@ class Catalogue:
                     del self._members[key.organization]
         return reading
 
-    def replace(self, entries: Iterable[Entry]) -> tuple[list[Key], list[Reading]]:
-        """Everything anew: the keys that changed, and the readings that went."""
+    def finalized(self, uid: str) -> None:
+        """That very resource is gone; its name may have a new one by now."""
+        key = self._by_uid.get(uid)
+        if key is not None:
+            self.drop(key, self._moment)
+
+    def replace(self, entries: Iterable[Entry], asked: int) -> tuple[list[Key], list[Reading]]:
+        """Everything as it was when asked: the keys that changed, and the readings that went."""
         seen: set[Key] = set()
         changed: list[Key] = []
         for entry in entries:
             seen.add(entry.key)
             if self.put(entry):
                 changed.append(entry.key)
-        gone = [self.drop(key) for key in self.all_keys() if key not in seen]
+        gone = [self.drop(key, asked) for key in self.all_keys() if key not in seen]
         return changed, [reading for reading in gone if reading is not None]
 
     def _unlink(self, reading: Reading) -> None:
