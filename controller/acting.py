@@ -20,7 +20,7 @@ from controller.reconcile.orphans import Sweeper
 from controller.reconcile.retention import Retention
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
-from controller.store.base import StoreUnavailable
+from controller.store.base import Deposed, StoreUnavailable
 from controller.store.catalogue import Catalogue
 from resources.errors import UserError
 from resources.meta import Key
@@ -75,7 +75,7 @@ class Resync:
         try:
             await self._index.relist(self._settings.resync_inspect_share)
             await self._database.reread("resync")
-        except (StoreUnavailable, UserError) as error:
+        except (StoreUnavailable, Deposed, UserError) as error:
             log.warning("resync incomplete", reason=str(error) or type(error).__name__)
             return
         self.enqueue(urgent=False)
@@ -95,7 +95,7 @@ class Resync:
         try:
             await self._sweeper.sweep(self._index.world, known)
             await self._retention.expire()
-        except (StoreUnavailable, UserError) as error:
+        except (StoreUnavailable, Deposed, UserError) as error:
             log.warning("sweep incomplete", reason=str(error) or type(error).__name__)
 
     def _interval(self) -> float:
