@@ -35,7 +35,7 @@ def test_one_more_default_touches_nobody(program: Program, docker: Docker, image
     def rolled() -> bool:
         found = docker.containers(program.label, "io.skypanel.name=s0")
         seen = docker.inspect(found[0]["Id"])
-        return len(found) == 1 and "COLOUR=green" in seen["Config"]["Env"]
+        return len(found) == 1 and "COLOUR=green" in (seen["Config"]["Env"] or ())
 
     until(rolled, what="rolled")
     seen = docker.inspect(docker.containers(program.label, "io.skypanel.name=s0")[0]["Id"])
