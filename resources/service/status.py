@@ -19,7 +19,7 @@ from resources.service.fleet import ordinal_of
 from resources.service.heal import unhealthy_since
 from resources.service.health import UNHEALTHY
 from resources.service.phase import STATES, Standing, stand
-from resources.service.survey import FAILED, READY, Survey, survey
+from resources.service.survey import FAILED, READY, Survey, paused, survey
 from resources.service.verdicts import bare_conditions, conditions
 from resources.world import L_GENERATION, L_REVISION, Container
 
@@ -32,7 +32,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         return _bare(context, found, plan, failure)
     standing = stand(found, plan, failure)
     word = "Deleting" if context.deleting else phase.phase(standing)
-    message = _deleting(plan) if context.deleting else phase.message(standing, word)
+    message = _deleting(context, plan) if context.deleting else phase.message(standing, word)
     return {
         "observedGeneration": context.generation,
         "phase": word,
@@ -64,7 +64,7 @@ def _bare(
         "observedGeneration": context.generation,
         "phase": word,
         "state": STATES.get(word, "stopped"),
-        "message": _deleting(plan) if context.deleting else message,
+        "message": _deleting(context, plan) if context.deleting else message,
         "conditions": bare_conditions(context, problem, word),
         "error": problem.to_dict() if problem else None,
         "replicas": 0,
@@ -80,7 +80,9 @@ def _bare(
     }
 
 
-def _deleting(plan: Plan) -> str:
+def _deleting(context: Context, plan: Plan) -> str:
+    if (why := paused(context)) is not None:
+        return f"to be deleted, but paused: {why}"
     return f"being deleted; waiting for {plan.wait.reason}" if plan.wait else "being deleted"
 
 

@@ -221,6 +221,8 @@ def test_deleting() -> None:
     assert (status["phase"], status["state"]) == ("Deleting", "stopped")
     assert status["message"] == "being deleted; waiting for 1 container to be gone"
     assert conditions(status)["Reconciling"] == "True Progressing"
+    stage.annotate(web, paused="an incident")
+    assert stage.status(web)["message"] == "to be deleted, but paused: an incident"
 
 
 @pytest.mark.parametrize(
