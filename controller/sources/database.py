@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 import structlog
 
@@ -74,11 +75,19 @@ class DatabaseSource:
             await self.reread(reason)
             self._set_connected(True)
             self._backoff.forget(self.name)
-            async for keys in _batches(stream):
-                if keys is None or len(keys) > FLOOD:
-                    await self.reread("flood" if keys else "missed")
-                else:
-                    await asyncio.gather(*(self._reread_key(key) for key in keys))
+            async with aclosing(_batches(stream)) as batches:
+                async for keys in batches:
+                    await self._reread(keys)
+
+    async def _reread(self, keys: list[Key] | None) -> None:
+        """None of the readings is left running when another one fails."""
+        if keys is None or len(keys) > FLOOD:
+            await self.reread("flood" if keys else "missed")
+            return
+        readings = (self._reread_key(key) for key in keys)
+        for failure in await asyncio.gather(*readings, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def _reread_key(self, key: Key) -> None:
         asked = self._catalogue.moment()
@@ -98,9 +107,10 @@ class DatabaseSource:
             self.last_error = ""
 
 
-async def _batches(stream: AsyncIterator[Change]) -> AsyncIterator[list[Key] | None]:
+async def _batches(stream: AsyncIterator[Change]) -> AsyncGenerator[list[Key] | None, None]:
     """What has gathered while the last batch was being read, each key once, in the order in which
-    it was heard of; None: read everything."""
+    it was heard of; None: read everything. A stream that ends takes along what nobody has taken
+    yet: who connects again reads everything."""
     pending: dict[Key | None, None] = {}
     wakened = asyncio.Event()
     ended = False
@@ -119,14 +129,13 @@ async def _batches(stream: AsyncIterator[Change]) -> AsyncIterator[list[Key] | N
     try:
         while True:
             await wakened.wait()
+            if ended:
+                await reader
+                return
             wakened.clear()
             batch = list(pending)
             pending.clear()
-            if batch:
-                yield None if None in batch else [key for key in batch if key is not None]
-            elif ended:
-                await reader
-                return
+            yield None if None in batch else [key for key in batch if key is not None]
     finally:
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
