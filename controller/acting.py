@@ -64,10 +64,12 @@ class Resync:
         await self._database.synced.wait()
         self.enqueue(urgent=True)
         while True:
-            await self._aside()
             self._woken.clear()
+            await self._aside()
+            # Not wait_for: that of Python 3.11 loses a cancellation that comes with the waking.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._interval())
+                async with asyncio.timeout(self._interval()):
+                    await self._woken.wait()
             await self.once()
 
     async def once(self) -> None:

@@ -7,6 +7,7 @@ another one stops all acting until ``skyctl adopt-engine``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -43,10 +44,10 @@ class EngineIdentity:
             except (UserError, StoreUnavailable) as error:
                 log.warning("engine not confirmed", reason=str(error))
             self._adopted.clear()
-            try:
-                await asyncio.wait_for(self._adopted.wait(), RETRY_SECONDS)
-            except TimeoutError:
-                continue
+            # Not wait_for: that of Python 3.11 loses a cancellation that comes with the waking.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._adopted.wait()
 
     async def learn(self) -> EngineInfo:
         """Asks the engine who it is. Raises UserError."""
