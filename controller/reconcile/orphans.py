@@ -49,7 +49,7 @@ class Sweeper:
         self._instance = instance
         self._limits = limits
         self._epoch = epoch
-        self._settled: str | None = ""
+        self._settled: tuple[int, str | None] | None = None
 
     async def sweep(self, world: World, known: frozenset[str]) -> int:
         """Number of objects removed. world, known: the mirrors, which only say whether it is
@@ -57,9 +57,11 @@ class Sweeper:
         if not orphans(world, self._instance, known):
             await self._settle(None)
             return 0
+        # In this order: every object is younger than its row, so the rows that are read afterwards
+        # have those of all that is listed.
+        listed = await self._engine.list()
         entries = await self._store.entries()
         known = frozenset(entry.resource.uid for entry in entries)
-        listed = await self._engine.list()
         steps = orphans(listed, self._instance, known)
         total = _ours(listed, self._instance)
         if not steps or not await self._allowed(steps, total, bool(entries)):
@@ -76,7 +78,7 @@ class Sweeper:
         verdict = judge(items, earlier, suspect=suspect)
         if verdict is Verdict.HOLD:
             await self._hold(items, total)
-        elif verdict is Verdict.DELETE:
+        else:
             METRICS.guard_held.labels(SOURCE).set(0)
         return verdict is Verdict.DELETE
 
@@ -93,11 +95,13 @@ class Sweeper:
         )
 
     async def _settle(self, keep: str | None) -> None:
-        """Batches that no longer match what is seen are moot; asked only when that changed."""
-        if self._settled == keep:
+        """Batches that no longer match what is seen are moot; asked only when that changed, and
+        anew by each leader: another one may have held something meanwhile."""
+        epoch = self._leading()
+        if self._settled == (epoch, keep):
             return
-        await self._store.drop_held(SOURCE, keep=keep, epoch=self._leading())
-        self._settled = keep
+        await self._store.drop_held(SOURCE, keep=keep, epoch=epoch)
+        self._settled = epoch, keep
         if keep is None:
             METRICS.guard_held.labels(SOURCE).set(0)
 
