@@ -120,6 +120,7 @@ class Controller:
             self.catalogue,
             lambda: self.index.world,
             self.engine,
+            self.index.read,
             self.store,
             self.platform,
             self.clock,

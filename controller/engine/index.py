@@ -21,14 +21,16 @@ import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from controller.clock import Clock
+from controller.engine.agreement import Thing, agrees, things
 from controller.engine.base import Engine, EngineEvent
 from controller.engine.dirty import Dirty, Ref
 from controller.engine.images import Images
 from resources.errors import UserError
-from resources.world import L_CONTROLLER, Container, Network, Volume, World
+from resources.world import L_CONTROLLER, Container, Network, Scope, Volume, World
 
 INSPECTORS = 8
 """Objects looked at at once."""
@@ -43,7 +45,6 @@ STATE_ACTIONS = FOREIGN_ACTIONS | frozenset(
 """What can change a container's inspection. A ``kill`` alone changes nothing."""
 GONE_ACTIONS = frozenset({"destroy", "remove"})
 
-Thing = Container | Network | Volume
 OnChange = Callable[[Mapping[str, str] | None, str, str], None]
 """(labels before or after, name, type)"""
 
@@ -81,7 +82,8 @@ class EngineIndex:
         self._on_event = on_event
         self._synced = asyncio.Event()
         self._dirty = Dirty()
-        self._listings: dict[int, set[Ref]] = {}
+        self._asked_for: dict[int, set[Ref]] = {}
+        self._sessions = 0
         self._rotation: deque[str] = deque()
         self._images = Images(engine, self.world)
 
@@ -105,6 +107,38 @@ class EngineIndex:
     def forget_images(self) -> None:
         """Any may be another by now: each reference is asked for anew before it is relied on."""
         self._images.forget()
+
+    async def read(self, scope: Scope) -> World:
+        """The engine's own answer. What it says of own containers is held as well, unless
+        something newer is known or under way, so that who acted on it finds it here. Raises
+        UserError."""
+        session = self._sessions
+        with self._asking() as newer:
+            found = await self._engine.read(scope)
+        if self.synced and session == self._sessions:
+            self._learn(scope, found, newer)
+        return found
+
+    @contextmanager
+    def _asking(self) -> Iterator[set[Ref]]:
+        """Gathers of which objects something newer becomes known meanwhile."""
+        newer: set[Ref] = set()
+        self._asked_for[id(newer)] = newer
+        try:
+            yield newer
+        finally:
+            del self._asked_for[id(newer)]
+
+    def _learn(self, scope: Scope, found: World, newer: set[Ref]) -> None:
+        for id_, container in found.containers.items():
+            ref, own = Ref("container", id_), self._own(container.labels)
+            if own and container.inspected and ref not in newer:
+                self._hold(ref, container)
+        for uid in scope.uids | scope.containers_of:
+            for held in self.world.containers_of(uid):
+                ref = Ref("container", held.id)
+                if held.id not in found.containers and ref not in newer:
+                    self._hold(ref, None)
 
     async def relist(self, inspect_share: float) -> None:
         """Lists everything again and looks at this share of the own containers, in turn (a list
@@ -146,6 +180,7 @@ class EngineIndex:
 
     def _lost(self, failure: UserError | None) -> None:
         self._synced.clear()
+        self._sessions += 1
         self._dirty.abandon()
         self._images.forget()
         self.last_error = failure.message if failure else "the engine ended the event stream"
@@ -213,15 +248,17 @@ class EngineIndex:
             self._touch(ref, urgent=True)
 
     def _touch(self, ref: Ref, *, urgent: bool) -> None:
-        for newer in self._listings.values():
-            newer.add(ref)
+        self._outdate(ref)
         self._dirty.add(ref, urgent=urgent)
 
     def _gone(self, ref: Ref) -> None:
-        for newer in self._listings.values():
-            newer.add(ref)
         self._dirty.discard(ref)
         self._hold(ref, None)
+
+    def _outdate(self, ref: Ref) -> None:
+        """What is being asked for just now may already be old, as far as this is concerned."""
+        for newer in self._asked_for.values():
+            newer.add(ref)
 
     # -- looking
     async def _inspect(self) -> None:
@@ -234,8 +271,7 @@ class EngineIndex:
     async def _look(self, ref: Ref) -> None:
         """An engine that cannot be reached ends the session; one that cannot answer about this
         object leaves it as it was, for the next listing."""
-        for newer in self._listings.values():
-            newer.add(ref)
+        self._outdate(ref)
         try:
             found = await self._asked(ref)
         except UserError as error:
@@ -256,6 +292,7 @@ class EngineIndex:
 
     def _hold(self, ref: Ref, new: Thing | None) -> None:
         """Puts or drops, and tells when that made a difference."""
+        self._outdate(ref)
         world, old = self.world, self._held(ref)
         match new:
             case None if ref.type == "container":
@@ -300,22 +337,18 @@ class EngineIndex:
     # -- listing
     async def _list(self) -> list[Ref]:
         """Merges a complete listing; returns own containers that it contradicts."""
-        newer: set[Ref] = set()
-        self._listings[id(newer)] = newer
-        try:
+        with self._asking() as newer:
             listed = await self._engine.list()
-        finally:
-            del self._listings[id(newer)]
         doubtful = []
-        for ref, thing in _things(listed):
+        for ref, thing in things(listed):
             if ref in newer:
                 continue
             if not isinstance(thing, Container) or not self._own(thing.labels):
                 self._hold(ref, thing)
             elif not agrees(self.world.containers.get(ref.id), thing):
                 doubtful.append(ref)
-        newer.update(ref for ref, _ in _things(listed))
-        for ref in [ref for ref, _ in _things(self.world) if ref not in newer]:
+        newer.update(ref for ref, _ in things(listed))
+        for ref in [ref for ref, _ in things(self.world) if ref not in newer]:
             self._hold(ref, None)
         return doubtful
 
@@ -332,29 +365,6 @@ class EngineIndex:
 
     def _own(self, labels: Mapping[str, str]) -> bool:
         return labels.get(L_CONTROLLER) == self._instance
-
-
-def agrees(held: Container | None, listed: Container) -> bool:
-    """Does the inspection we hold still stand, as far as a list can tell?"""
-    if held is None or not held.inspected:
-        return False
-    return _listed(held) == _listed(listed)
-
-
-def _listed(container: Container) -> tuple[object, ...]:
-    """What a list and an inspection both show. (The list hides the health of a paused one.)"""
-    places = [(a.network_id, a.address) for a in container.networks]
-    health = container.health if container.running else ""
-    return (container.name, container.state, health, container.image_id, places, container.mounts)
-
-
-def _things(world: World) -> Iterator[tuple[Ref, Thing]]:
-    for id_, container in world.containers.items():
-        yield Ref("container", id_), container
-    for id_, network in world.networks.items():
-        yield Ref("network", id_), network
-    for name, volume in world.volumes.items():
-        yield Ref("volume", name), volume
 
 
 class _Ended(Exception):

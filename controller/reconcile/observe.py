@@ -43,14 +43,15 @@ class Observation:
 
 
 class Observer:
-    """world: the live index. platform: read anew at each pass (settings may change). ensure: makes
-    the index know these image references."""
+    """world: the live index. read: asks the engine. platform: asked at each pass (settings may
+    change). ensure: makes the index know these image references."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         world: Callable[[], World],
         engine: Engine,
+        read: Callable[[Scope], Awaitable[World]],
         store: Store,
         platform: Callable[[], Platform],
         clock: Clock,
@@ -59,6 +60,7 @@ class Observer:
         self._catalogue = catalogue
         self._world = world
         self._engine = engine
+        self._read_engine = read
         self._store = store
         self._platform = platform
         self._clock = clock
@@ -111,7 +113,7 @@ class Observer:
 
     async def _read(self, scope: Scope) -> World:
         asked, trusted = _divided(scope, self._world())
-        world = await self._engine.read(asked)
+        world = await self._read_engine(asked)
         await self._ensure(_images(scope))
         for item in self._world().slice(trusted):
             world.put(item)
