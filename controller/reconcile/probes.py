@@ -65,9 +65,8 @@ class Prober:
                 await asyncio.Event().wait()
             finally:
                 self._group = None
-                for _, task in self._running.values():
-                    task.cancel()
-                self._running.clear()
+                for container in list(self._running):
+                    self._cancel(container)
 
     def observed(self, observation: Observation | None, key: Key) -> None:
         """Takes the targets over from a finished pass; None: the resource is gone."""
@@ -122,7 +121,8 @@ class Prober:
 
 
 async def knock_network(target: Target) -> str:
-    """Over the network, within the target's timeout."""
+    """Over the network, within the target's timeout. What answers is a tenant's program: whatever
+    it makes our client raise is its failure, and never the prober's."""
     try:
         async with asyncio.timeout(target.timeout):
             if target.path is None:
@@ -130,7 +130,7 @@ async def knock_network(target: Target) -> str:
             return await _request(target)
     except TimeoutError:
         return f"no answer within {target.timeout:g}s"
-    except (OSError, aiohttp.ClientError, ValueError) as error:
+    except Exception as error:
         return str(error) or type(error).__name__
 
 
