@@ -36,6 +36,7 @@ class Leadership:
                 epoch = await self._lease.acquire()
                 self._backoff.forget("lease")
                 if await self._lead(epoch, act):
+                    await self._release()
                     return
             except (StoreUnavailable, Deposed) as error:
                 log.warning("not leading", reason=str(error) or type(error).__name__)
