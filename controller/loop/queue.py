@@ -20,6 +20,8 @@ from typing import Generic, Protocol, TypeVar
 K = TypeVar("K")
 
 FAIRNESS = 16
+SLACK = 64
+"""Dates in the heap that no key has any more, beside as many as there are."""
 
 
 class Meter(Protocol):
@@ -171,6 +173,9 @@ class Queue(Generic[K]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if len(self._heap) > 2 * len(self._waiting) + SLACK:
+            self._heap = [entry for entry in self._heap if self._waiting.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
         while self._heap and self._waiting.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         if self._heap:
