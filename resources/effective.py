@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.errors import UserError
-from resources.meta import Entry, Key
+from resources.meta import Entry, Key, Manifest
 from resources.registry import Kind
-from resources.validate import validate
+from resources.validate import validate, validate_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,11 @@ _memo: OrderedDict[int, tuple[Entry, Effective]] = OrderedDict()
 
 def _read(entry: Entry) -> Effective:
     resource, record = entry.resource, entry.record
+    manifest = Manifest(
+        resource.key, resource.spec, resource.labels, resource.annotations, resource.api_version
+    )
     try:
-        return Effective(validate(resource.key.kind, resource.spec), resource.generation)
+        return Effective(validate_manifest(manifest), resource.generation)
     except UserError as error:
         earlier = _earlier(resource.key.kind, record.accepted_spec)
         generation = resource.generation

@@ -175,5 +175,7 @@ def _same_declaration(old: Entry, new: Entry) -> bool:
     return (
         a.uid == b.uid
         and a.generation == b.generation
-        and (old.record.accepted_generation == new.record.accepted_generation)
+        and a.labels == b.labels
+        and a.annotations == b.annotations
+        and old.record.accepted_generation == new.record.accepted_generation
     )
