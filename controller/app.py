@@ -112,6 +112,7 @@ class Controller:
             for d in manifests
         ]
         self._platform = Platform(instance=instance)
+        self._working = False
         self._compose(knock)
 
     def _compose(self, knock: Knock | None) -> None:
@@ -271,16 +272,22 @@ class Controller:
             )
             stopping = group.create_task(self.stop.wait(), name="stop")
             await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if self.leadership.epoch is not None:
+            if self.leadership.epoch is not None and self._working:
                 await asyncio.wait({leading}, timeout=self.settings.drain_timeout + 1)
             for task in (*background, leading, stopping):
                 task.cancel()
         await self.executor.close()
 
     async def _act(self, epoch: int) -> None:
-        """What only the leader does, until ``stop``."""
+        """What only the leader does, until ``stop``. No pass looks before both mirrors are whole:
+        what is not listed yet would be taken for lost, and a standby is told neither of records
+        nor of status."""
+        self._working = False
         info = await self.identity.confirmed()
         log.info("engine confirmed", version=info.version, engine=info.id, reach=info.reach)
+        await self.index.wait_synced()
+        await self.database.reread("leading")
+        self._working = True
         async with asyncio.TaskGroup() as group:
             aside = [
                 group.create_task(self.resync.run(), name="resync"),
