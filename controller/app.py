@@ -9,6 +9,7 @@ background task that dies takes the process down.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -113,6 +114,7 @@ class Controller:
         ]
         self._platform = Platform(instance=instance)
         self._working = False
+        self._late = False
         self._compose(knock)
 
     def _compose(self, knock: Knock | None) -> None:
@@ -329,6 +331,8 @@ class Controller:
     def _unfinished(self, reports: Sequence[SyncReport]) -> list[str]:
         """What ``--once`` could not do, in words."""
         told = [str(problem) for report in reports for problem in report.problems]
+        if self._late:
+            told.append(f"it is not over after {ONCE_SECONDS:g} s")
         for key in self.catalogue.all_keys():
             entry = self.catalogue.entry(key)
             if entry is not None and (entry.status or {}).get("error"):
@@ -342,12 +346,15 @@ class Controller:
         self.resync.wake()
 
     async def _settled(self, done: asyncio.Event) -> None:
-        deadline = self.clock.monotonic() + ONCE_SECONDS
-        while self.clock.monotonic() < deadline:
-            await self.queue.join()
-            if self.queue.waiting == 0 and self.prober.settled:
-                break
-            await asyncio.sleep(0.1)
+        """Sets ``done`` when no pass is under way or to come, or when that takes too long."""
+        self._late = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ONCE_SECONDS):
+                await self.queue.join()
+                while self.queue.waiting or not self.prober.settled:
+                    await asyncio.sleep(0.1)
+                    await self.queue.join()
+                self._late = False
         done.set()
 
     async def _beat(self) -> None:
