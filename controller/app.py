@@ -101,7 +101,9 @@ class Controller:
         )
         self.identity = EngineIdentity(store, engine)
         self.leadership = Leadership(store.leadership(self.process), Backoff(0.2, 5.0, self.random))
-        self.database = DatabaseSource(store, self.catalogue, self._row_changed, self.random)
+        self.database = DatabaseSource(
+            store, self.catalogue, self._row_changed, self.random, on_missed=self.decided
+        )
         self.manifests = [
             ManifestSource(
                 d.name,
@@ -330,7 +332,11 @@ class Controller:
 
     def _unfinished(self, reports: Sequence[SyncReport]) -> list[str]:
         """What ``--once`` could not do, in words."""
-        told = [str(problem) for report in reports for problem in report.problems]
+        told = [
+            ": ".join(filter(None, (problem.place, problem.error.message)))
+            for report in reports
+            for problem in report.problems
+        ]
         if self._late:
             told.append(f"it is not over after {ONCE_SECONDS:g} s")
         for key in self.catalogue.all_keys():
@@ -340,7 +346,8 @@ class Controller:
         return told
 
     def decided(self) -> None:
-        """A person decided something: the sources and the sweep look again now."""
+        """A person decided something, here or through another process (or may have, when we were
+        not told): the sources and the sweep look again now."""
         for source in self.manifests:
             source.wake()
         self.resync.wake()

@@ -27,7 +27,8 @@ FLOOD = 64
 
 
 class DatabaseSource:
-    """on_change(key, gone): the row changed; gone is what was known of it when it went."""
+    """on_change(key, gone): the row changed; gone is what was known of it when it went. on_missed:
+    something else changed than rows, or we do not know what."""
 
     name = "database"
 
@@ -37,10 +38,12 @@ class DatabaseSource:
         catalogue: Catalogue,
         on_change: Callable[[Key, Reading | None], None],
         random_: random.Random,
+        on_missed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._on_change = on_change
+        self._on_missed = on_missed
         self._backoff: Backoff[str] = Backoff(0.1, 5.0, random_)
         self.connected = False
         self.synced = asyncio.Event()
@@ -81,8 +84,12 @@ class DatabaseSource:
 
     async def _reread(self, keys: list[Key] | None) -> None:
         """None of the readings is left running when another one fails."""
-        if keys is None or len(keys) > FLOOD:
-            await self.reread("flood" if keys else "missed")
+        if keys is None:
+            await self.reread("missed")
+            self._on_missed()
+            return
+        if len(keys) > FLOOD:
+            await self.reread("flood")
             return
         readings = (self._reread_key(key) for key in keys)
         for failure in await asyncio.gather(*readings, return_exceptions=True):
