@@ -204,6 +204,7 @@ class Controller:
     def _relisted(self, reason: str) -> None:
         METRICS.source_relists.labels("engine", reason).inc()
         if reason != "resync":
+            self.identity.doubt()
             self.resync.enqueue(urgent=False)
 
     def _row_changed(self, key: Key, gone: Reading | None) -> None:
@@ -235,10 +236,11 @@ class Controller:
 
     def _gate(self) -> None:
         """Nothing is done to an engine whose state is not known, or that is not ours."""
-        if not self.index.synced or self.identity.refused:
+        if not self.index.synced or not self.identity.sure:
+            away = "the engine is not connected, or was not asked yet whether it is ours"
             raise UserError(
                 "CONFIGURATION_ENGINE_UNREACHABLE",
-                self.identity.refused or "the engine is not connected",
+                self.identity.refused or away,
                 suggestions=["see 'skyctl doctor'"],
                 retryable=True,
             )
@@ -290,10 +292,13 @@ class Controller:
         info = await self.identity.confirmed()
         log.info("engine confirmed", version=info.version, engine=info.id, reach=info.reach)
         await self.index.wait_synced()
+        if not self.identity.sure:
+            await self.identity.confirmed()
         await self.database.reread("leading")
         self._working = True
         async with asyncio.TaskGroup() as group:
             aside = [
+                group.create_task(self.identity.watch(), name="identity"),
                 group.create_task(self.resync.run(), name="resync"),
                 group.create_task(self.prober.run(), name="prober"),
                 *(
@@ -324,10 +329,14 @@ class Controller:
         self.resync.enqueue(urgent=True)
         done = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            probing = group.create_task(self.prober.run(), name="prober")
+            aside = [
+                group.create_task(self.identity.watch(), name="identity"),
+                group.create_task(self.prober.run(), name="prober"),
+            ]
             group.create_task(self._settled(done), name="settled")
             await drained(self._pool(), self.queue, done, self.settings.drain_timeout)
-            probing.cancel()
+            for task in aside:
+                task.cancel()
         self.once_failed = self._unfinished(reports)
 
     def _unfinished(self, reports: Sequence[SyncReport]) -> list[str]:

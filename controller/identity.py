@@ -21,16 +21,32 @@ RETRY_SECONDS = 1.0
 
 
 class EngineIdentity:
+    """sure: the engine that is connected was asked, and is ours."""
+
     def __init__(self, store: Store, engine: Engine) -> None:
         self._store = store
         self._engine = engine
         self._adopted = asyncio.Event()
+        self._doubted = asyncio.Event()
+        self.sure = False
         self.info: EngineInfo | None = None
         self.refused = ""
+
+    def doubt(self) -> None:
+        """The engine was away: what answers now may be another one."""
+        self.sure = False
+        self._doubted.set()
+
+    async def watch(self) -> None:
+        """For ever: asks again whenever there was a doubt."""
+        while True:
+            await self._doubted.wait()
+            await self.confirmed()
 
     async def confirmed(self) -> EngineInfo:
         """Waits until the engine answers and is ours (bound now, if none was)."""
         while True:
+            self._doubted.clear()
             try:
                 info = await self.learn()
                 bound = await self._store.engine_id()
@@ -39,6 +55,7 @@ class EngineIdentity:
                     bound = info.id
                 if bound == info.id:
                     self.refused = ""
+                    self.sure = not self._doubted.is_set()
                     return info
                 self._refuse(bound, info.id)
             except (UserError, StoreUnavailable) as error:
