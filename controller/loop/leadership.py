@@ -17,6 +17,9 @@ from controller.store.base import Deposed, Lease, StoreUnavailable
 
 log = structlog.get_logger("leadership")
 
+STOP_SECONDS = 30.0
+"""What acted and was cancelled may take so long to end; nothing of it waits for anybody."""
+
 
 class Leadership:
     def __init__(self, lease: Lease, backoff: Backoff[str]) -> None:
@@ -63,7 +66,7 @@ class Leadership:
             self._resign()
             for task in (acting, hold):
                 task.cancel()
-            await asyncio.gather(acting, hold, return_exceptions=True)
+            await _ended(acting, hold)
             if acting.done() and not acting.cancelled() and (error := acting.exception()):
                 raise error
 
@@ -85,6 +88,16 @@ class Leadership:
             await self._lease.release()
         except (StoreUnavailable, Deposed) as error:
             log.debug("lease not released", reason=str(error))
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    """Raises RuntimeError when one has lost its cancellation: better no process than one that
+    never leads again. Waits twice, since one that slept finds its time over when it wakes."""
+    for _ in range(2):
+        _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    if late:
+        raise RuntimeError(f"{', '.join(task.get_name() for task in late)} did not stop")
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _awaited(awaitable: Awaitable[None]) -> None:
