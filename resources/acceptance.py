@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resources.context import Context
 from resources.meta import FINALIZER
-from resources.plan import Accept
+from resources.steps import Accept
 
 
 def acceptance(context: Context) -> tuple[Accept, ...]:

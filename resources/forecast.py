@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from resources.meta import FINALIZER, Entry, Record, Rollout
-from resources.plan import (
+from resources.steps import (
     Accept,
     AdoptVolume,
     BeginRollout,

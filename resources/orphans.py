@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
-from resources.plan import EngineStep, RemoveContainer, RemoveNetwork
+from resources.steps import EngineStep, RemoveContainer, RemoveNetwork
 from resources.world import L_CONTROLLER, L_KIND, L_NAME, L_ORGANIZATION, L_UID, World
 
 

@@ -29,8 +29,9 @@ from controller.store.base import Event, Held, Revision
 from resources.context import Retained
 from resources.errors import UserError
 from resources.meta import Entry, Key
-from resources.plan import Plan, Step
+from resources.plan import Plan
 from resources.registry import kinds
+from resources.steps import Step
 
 _HIDDEN = {"Secret": frozenset({"data"})}
 

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from resources.plan import (
+from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
     CreateContainer,

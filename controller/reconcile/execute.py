@@ -18,7 +18,8 @@ from controller.metrics import METRICS
 from controller.store.base import Deposed, Store
 from resources.context import Context
 from resources.errors import UserError
-from resources.plan import (
+from resources.plan import Plan
+from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
     CreateContainer,
@@ -26,7 +27,6 @@ from resources.plan import (
     CreateVolume,
     DisconnectNetwork,
     EngineStep,
-    Plan,
     PullImage,
     PutFiles,
     RemoveContainer,

@@ -18,7 +18,7 @@ from controller.reconcile.execute import Executor
 from controller.store.base import Deposed, Store
 from resources.guard import Verdict, exceeds, fingerprint, judge
 from resources.orphans import orphans
-from resources.plan import EngineStep, Step
+from resources.steps import EngineStep, Step
 from resources.world import L_CONTROLLER, World
 
 log = structlog.get_logger("orphans")

@@ -21,8 +21,9 @@ from resources.context import Context, Platform
 from resources.errors import UserError
 from resources.forecast import advance
 from resources.meta import Entry, Key, Manifest, Resource
-from resources.plan import Plan, Step
+from resources.plan import Plan
 from resources.registry import kinds
+from resources.steps import Step
 from resources.subnets import choose
 from resources.validate import validate
 from resources.world import World

@@ -27,7 +27,8 @@ from controller.store.base import Deposed, Event, Store
 from controller.store.catalogue import Catalogue
 from resources.errors import UserError
 from resources.meta import Key
-from resources.plan import EndRollout, EngineStep, Finalize, Plan, PullImage, Step, StoreStep
+from resources.plan import Plan
+from resources.steps import EndRollout, EngineStep, Finalize, PullImage, Step, StoreStep
 
 log = structlog.get_logger("reconcile")
 

@@ -14,7 +14,7 @@ from controller.clock import Clock
 from controller.reconcile.execute import Executor
 from controller.store.base import Deposed, Store
 from resources.errors import UserError
-from resources.plan import RemoveVolume
+from resources.steps import RemoveVolume
 
 log = structlog.get_logger("retention")
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from resources.context import Retained
 from resources.meta import Entry, Key, Manifest
-from resources.plan import StoreStep
+from resources.steps import StoreStep
 
 
 class StoreUnavailable(Exception):

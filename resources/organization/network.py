@@ -18,15 +18,8 @@ from resources.errors import UserError
 from resources.meta import Entry
 from resources.naming import bridge_name, network_name
 from resources.organization.spec import OrganizationSpec
-from resources.plan import (
-    CreateNetwork,
-    DisconnectNetwork,
-    EngineStep,
-    Plan,
-    RemoveNetwork,
-    Step,
-    Wait,
-)
+from resources.plan import Plan, Wait
+from resources.steps import CreateNetwork, DisconnectNetwork, EngineStep, RemoveNetwork, Step
 from resources.world import (
     L_CONTROLLER,
     L_GENERATION,

@@ -13,7 +13,8 @@ from resources.acceptance import acceptance
 from resources.context import Context
 from resources.errors import UserError
 from resources.organization.network import clearing, network_plan, networks_of, wanted
-from resources.plan import Finalize, Plan, RequestDeletion, ReserveSubnet, Step, StoreStep, Wait
+from resources.plan import Plan, Wait
+from resources.steps import Finalize, RequestDeletion, ReserveSubnet, Step, StoreStep
 
 POOL_EXHAUSTED = "CONFIGURATION_NETWORK_POOL_EXHAUSTED"
 REVISIT = 5.0

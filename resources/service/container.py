@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from resources.plan import ContainerSpec, ExecCheck, FileContent, PortBinding
 from resources.service.capabilities import kept
 from resources.service.spec import HealthCheck, ServiceSpec
 from resources.service.values import environment_text
 from resources.service.wanted import PRE_DEPLOY, Wanted
 from resources.spec import SecretRef
+from resources.steps import ContainerSpec, ExecCheck, FileContent, PortBinding
 from resources.world import (
     L_CONTROLLER,
     L_GENERATION,

@@ -7,10 +7,10 @@ a container that could not be made.
 
 from __future__ import annotations
 
-from resources.plan import PullImage
 from resources.service import moves, obstacles, problems
 from resources.service.draft import Draft
 from resources.service.survey import READY, Survey
+from resources.steps import PullImage
 from resources.world import Container
 
 

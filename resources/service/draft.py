@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from resources.errors import UserError
-from resources.plan import Plan, Step, Wait
+from resources.plan import Plan, Wait
+from resources.steps import Step
 
 
 class Draft:

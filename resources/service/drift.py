@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from resources.plan import ContainerSpec
 from resources.quantity import format_cpu, format_size
+from resources.steps import ContainerSpec
 from resources.world import L_KIND, L_NAME, L_ORGANIZATION, Container, Mount
 
 Remedy = Literal["recreate", "update", "reconnect"]

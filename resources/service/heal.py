@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from resources.conditions import timestamp
-from resources.plan import (
-    ConnectNetwork,
-    DisconnectNetwork,
-    Step,
-    UnpauseContainer,
-    UpdateContainer,
-)
 from resources.quantity import format_duration
 from resources.service import in_force, moves
 from resources.service.draft import Draft, joined
 from resources.service.drift import Difference
 from resources.service.health import UNHEALTHY
 from resources.service.survey import READY, Survey
+from resources.steps import (
+    ConnectNetwork,
+    DisconnectNetwork,
+    Step,
+    UnpauseContainer,
+    UpdateContainer,
+)
 from resources.world import Container
 
 

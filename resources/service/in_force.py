@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from resources.plan import ContainerSpec
 from resources.quantity import format_cpu, format_size
+from resources.steps import ContainerSpec
 
 _FACTS = {"networks": "network"}
 

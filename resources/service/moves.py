@@ -6,7 +6,7 @@ but never started gets its files and its check of the volumes once more.
 
 from __future__ import annotations
 
-from resources.plan import (
+from resources.steps import (
     CheckVolumes,
     ContainerSpec,
     CreateContainer,

@@ -7,13 +7,13 @@ none, a failed one is not tried again until the spec changes or a restart is req
 
 from __future__ import annotations
 
-from resources.plan import EndRollout, RecordPreDeploy, RemoveContainer
 from resources.quantity import format_duration
 from resources.service import moves, problems
 from resources.service.creation import Creation
 from resources.service.draft import Draft
 from resources.service.health import uptime
 from resources.service.survey import NEW, READY, Survey
+from resources.steps import EndRollout, RecordPreDeploy, RemoveContainer
 from resources.world import L_GENERATION, L_REVISION, Container
 
 SUCCEEDED = "succeeded"

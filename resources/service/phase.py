@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resources.errors import UserError
-from resources.plan import Plan, PullImage
+from resources.plan import Plan
 from resources.service import problems
 from resources.service.health import UNHEALTHY, UNKNOWN, crash_looping
 from resources.service.moves import ALIVE
 from resources.service.progress import trouble
 from resources.service.survey import FAILED, READY, Survey
+from resources.steps import PullImage
 from resources.world import Container
 
 STATES = {"Running": "running", "Updating": "running", "Degraded": "running", "Failed": "error"}

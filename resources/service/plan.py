@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from resources.acceptance import acceptance
 from resources.context import Context
 from resources.errors import UserError
-from resources.plan import BeginRollout, EndRollout, Finalize, Plan, RecordPreDeploy
+from resources.plan import Plan
 from resources.service import moves, obstacles, one_off, problems
 from resources.service.accepted import accepted_spec
 from resources.service.causes import replacement
@@ -27,6 +27,7 @@ from resources.service.rollout import Groups, Moves, start_first, stop_first
 from resources.service.spec import GRACE
 from resources.service.survey import FAILED, NEW, OPEN, READY, Survey, paused, survey
 from resources.service.wanted import wanted
+from resources.steps import BeginRollout, EndRollout, Finalize, RecordPreDeploy
 from resources.world import L_CONTROLLER, L_REVISION, Container
 
 

@@ -7,7 +7,6 @@ from functools import cached_property
 
 from resources.context import Context
 from resources.meta import ANNOTATION_PAUSED
-from resources.plan import ContainerSpec
 from resources.service import container
 from resources.service.declaration import Declaration, declaration
 from resources.service.drift import Difference, differences
@@ -16,6 +15,7 @@ from resources.service.health import Health, finished, health, missing_proof, se
 from resources.service.references import network_of
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted, wanted
+from resources.steps import ContainerSpec
 from resources.world import L_REVISION, Container, Network
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"

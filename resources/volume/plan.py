@@ -24,16 +24,15 @@ from resources.effective import effective
 from resources.meta import Entry
 from resources.naming import volume_identity
 from resources.organization.spec import RETAIN_VOLUMES
-from resources.plan import (
+from resources.plan import Plan, Wait
+from resources.steps import (
     AdoptVolume,
     CreateVolume,
     Finalize,
-    Plan,
     RecordVolume,
     RemoveVolume,
     RetainVolume,
     Step,
-    Wait,
 )
 from resources.volume import problems
 from resources.volume.users import mounting, service_of

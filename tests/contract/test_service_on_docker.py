@@ -23,18 +23,18 @@ from controller.settings import Settings
 from resources.context import Context, Platform
 from resources.effective import effective, references
 from resources.meta import Entry, Key, Resource
-from resources.plan import (
+from resources.plan import Plan
+from resources.registry import kinds
+from resources.service.drift import differences
+from resources.service.survey import Survey, survey
+from resources.steps import (
     DisconnectNetwork,
     EngineStep,
     Finalize,
-    Plan,
     RemoveContainer,
     StopContainer,
     UpdateContainer,
 )
-from resources.registry import kinds
-from resources.service.drift import differences
-from resources.service.survey import Survey, survey
 from resources.world import Container, Limits
 from tests.images import ensure_busybox_image
 from tests.property.apply import Stage

@@ -17,7 +17,7 @@ from typing import TypeVar
 from controller.clock import Clock
 from controller.engine.base import EngineEvent, EngineInfo, LogLine, PullProgress, Usage
 from controller.engine.docker import faults as words
-from resources.plan import (
+from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
     CreateContainer,

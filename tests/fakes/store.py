@@ -19,7 +19,7 @@ from controller.store.postgres.recording import EVENTS_KEPT, REVISIONS_KEPT, gon
 from controller.store.postgres.writing import merged_annotations, not_found, owned_elsewhere
 from resources.errors import UserError
 from resources.meta import Entry, Key, Manifest, Resource
-from resources.plan import Finalize, RequestDeletion, RetainVolume, StoreStep
+from resources.steps import Finalize, RequestDeletion, RetainVolume, StoreStep
 from tests.fakes import store_rules as rules
 from tests.fakes.store_client import FakeClient
 from tests.fakes.store_database import FakeDatabase

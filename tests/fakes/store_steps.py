@@ -13,7 +13,7 @@ from controller.store.document import printable
 from controller.store.postgres.recording import conflict
 from resources.context import Retained
 from resources.meta import FINALIZER, Entry, Record, Rollout
-from resources.plan import (
+from resources.steps import (
     Accept,
     AdoptVolume,
     BeginRollout,

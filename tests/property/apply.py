@@ -18,20 +18,20 @@ from resources.effective import effective, references
 from resources.errors import UserError
 from resources.forecast import advance
 from resources.meta import FINALIZER, Entry, Key, Resource
-from resources.plan import (
+from resources.plan import Plan
+from resources.registry import kinds
+from resources.steps import (
     CreateContainer,
     CreateNetwork,
     CreateVolume,
     DisconnectNetwork,
     Finalize,
-    Plan,
     RemoveNetwork,
     RemoveVolume,
     RequestDeletion,
     RetainVolume,
     Step,
 )
-from resources.registry import kinds
 from resources.subnets import choose, overlaps
 from resources.world import L_UID, Network, World
 

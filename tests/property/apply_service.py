@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 from resources.context import Context
-from resources.plan import (
-    ContainerStep,
-    CreateContainer,
-    EngineStep,
-    Plan,
-    RemoveContainer,
-    Step,
-    StopContainer,
-)
+from resources.plan import Plan
 from resources.registry import kinds
 from resources.service.declaration import Declaration
 from resources.service.plan import deliberate
 from resources.service.survey import FAILED, Survey, survey
+from resources.steps import (
+    ContainerStep,
+    CreateContainer,
+    EngineStep,
+    RemoveContainer,
+    Step,
+    StopContainer,
+)
 from resources.world import L_ROLE, Container, World
 from tests.unit.service.theatre import Theatre
 

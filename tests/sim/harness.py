@@ -22,8 +22,8 @@ from controller.engine.base import EngineEvent
 from controller.settings import Settings
 from controller.store.base import StoreUnavailable
 from resources.meta import Entry, Key, Manifest
-from resources.plan import EngineStep
 from resources.probing import Target
+from resources.steps import EngineStep
 from resources.world import L_CONTROLLER, L_ROLE
 from tests.fakes.engine import FakeEngine
 from tests.fakes.objects import Behaviour

@@ -133,7 +133,7 @@ def test_an_outdated_leader_would_be_caught() -> None:
         await sim.apply(WEB, {"image": "app:3"})
         await sim.until(lambda: not oracles.faults_of(sim), 60.0, "it settles")
         sim.database.lock, sim.database.epoch = object(), sim.database.epoch + 1
-        from resources.plan import RemoveContainer
+        from resources.steps import RemoveContainer
 
         container = oracles.ours(sim)[0]
         step = RemoveContainer(container=container.id, container_name="x", cause="of the test")

@@ -15,7 +15,7 @@ from controller.engine.base import EngineEvent
 from controller.engine.docker import faults as words
 from controller.store.base import Change, Lease, StoreUnavailable
 from resources.meta import Entry, Key
-from resources.plan import EngineStep, PullImage, Step, StopContainer
+from resources.steps import EngineStep, PullImage, Step, StopContainer
 from tests.fakes.store import FakeStore
 from tests.fakes.store_lease import FakeLease
 from tests.sim.clockwork import Killed, Process, neutral

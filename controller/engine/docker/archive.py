@@ -11,7 +11,7 @@ import posixpath
 import tarfile
 from collections.abc import Sequence
 
-from resources.plan import FileContent
+from resources.steps import FileContent
 
 
 def pack(files: Sequence[FileContent], folder: str) -> bytes:

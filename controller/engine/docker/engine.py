@@ -19,7 +19,7 @@ from controller.engine.docker.steps import Steps
 from controller.engine.docker.usage import Meter
 from controller.engine.docker.wire import ObserveCall, Wire
 from controller.settings import Settings
-from resources.plan import PullImage
+from resources.steps import PullImage
 from resources.world import Container, Image, Network, Scope, Volume, World
 
 

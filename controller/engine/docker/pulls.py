@@ -13,7 +13,7 @@ import orjson
 from controller.engine.base import PullProgress
 from controller.engine.docker import faults
 from controller.engine.docker.wire import Wire
-from resources.plan import PullImage
+from resources.steps import PullImage
 
 REPORT_EVERY = 0.25
 """Seconds between two reports of one pull."""

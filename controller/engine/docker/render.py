@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.engine.docker.convert import TO_POLICY
-from resources.plan import ContainerSpec, CreateNetwork, ExecCheck, PortBinding
+from resources.steps import ContainerSpec, CreateNetwork, ExecCheck, PortBinding
 from resources.world import L_CONTROLLER, L_PHANTOM, Limits, Mount
 
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}

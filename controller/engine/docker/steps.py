@@ -13,7 +13,7 @@ from controller.engine.docker import archive, faults, render
 from controller.engine.docker.reading import Reading
 from controller.engine.docker.wire import Wire, segment, together
 from resources.errors import UserError
-from resources.plan import (
+from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
     CreateContainer,

@@ -16,7 +16,7 @@ from controller.store.postgres.rows import NO_UID
 from controller.store.postgres.writing import Writing
 from resources.errors import UserError
 from resources.meta import FINALIZER
-from resources.plan import (
+from resources.steps import (
     Accept,
     AdoptVolume,
     BeginRollout,

@@ -20,7 +20,7 @@ from controller.clock import SystemClock
 from controller.engine.base import Engine, EngineEvent
 from controller.engine.docker import DockerEngine, connect
 from controller.settings import Settings
-from resources.plan import (
+from resources.steps import (
     ContainerSpec,
     CreateContainer,
     CreateNetwork,

@@ -8,7 +8,7 @@ import pytest
 
 from controller.engine.index import agrees
 from resources.errors import UserError
-from resources.plan import PortBinding, UnpauseContainer, UpdateContainer
+from resources.steps import PortBinding, UnpauseContainer, UpdateContainer
 from resources.world import Limits, Mount
 from tests.contract.engine.bench import LIMITS, MEGABYTE, Bench, step
 

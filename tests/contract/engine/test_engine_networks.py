@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resources.errors import UserError
-from resources.plan import ConnectNetwork, DisconnectNetwork
+from resources.steps import ConnectNetwork, DisconnectNetwork
 from resources.world import Container, Network
 from tests.contract.engine.bench import Bench, step
 

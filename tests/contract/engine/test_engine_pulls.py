@@ -6,7 +6,7 @@ import pytest
 
 from controller.engine.base import PullProgress
 from resources.errors import UserError
-from resources.plan import PullImage
+from resources.steps import PullImage
 from tests.contract.engine.bench import WHY, Bench, DockerBench
 from tests.registry import registry
 

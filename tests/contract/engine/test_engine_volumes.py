@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resources.errors import UserError
-from resources.plan import CheckVolumes, CreateVolume, RemoveVolume
+from resources.steps import CheckVolumes, CreateVolume, RemoveVolume
 from resources.world import L_CONTROLLER, L_PHANTOM, L_UID, Mount
 from tests.contract.engine.bench import WHY, Bench, step
 

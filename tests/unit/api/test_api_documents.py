@@ -8,7 +8,8 @@ from controller.api import documents
 from controller.core import Difference
 from controller.store.base import Revision
 from resources.meta import Entry, Key, Resource
-from resources.plan import Plan, StartContainer, Wait
+from resources.plan import Plan, Wait
+from resources.steps import StartContainer
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECRET = Entry(

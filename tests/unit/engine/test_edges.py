@@ -16,7 +16,7 @@ from controller.engine.docker.pulls import Layers, split
 from controller.engine.docker.usage import resident
 from controller.engine.docker.wire import segment
 from resources.errors import UserError
-from resources.plan import ContainerSpec, FileContent
+from resources.steps import ContainerSpec, FileContent
 from resources.world import Limits, Network
 
 ID = "ab" * 32

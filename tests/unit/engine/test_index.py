@@ -14,7 +14,7 @@ import pytest
 from controller.engine.base import EngineEvent
 from controller.engine.index import EngineIndex
 from resources.errors import UserError
-from resources.plan import PullImage
+from resources.steps import PullImage
 from resources.world import L_CONTROLLER, L_NAME, L_UID, Container, Limits, Network, World
 from tests.fakes.engine import FakeEngine
 from tests.fakes.objects import Behaviour

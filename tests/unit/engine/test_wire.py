@@ -16,7 +16,7 @@ from controller.engine.docker import DockerEngine, connect
 from controller.engine.docker.wire import together
 from controller.settings import Settings
 from resources.errors import UserError
-from resources.plan import RemoveContainer, StopContainer
+from resources.steps import RemoveContainer, StopContainer
 from resources.world import Scope
 
 UNREACHABLE = "CONFIGURATION_ENGINE_UNREACHABLE"

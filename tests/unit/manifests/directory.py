@@ -13,7 +13,7 @@ from typing import Any
 from controller.settings import Settings
 from controller.sources.manifests import ManifestSource, Timing
 from resources.meta import Key, Resource
-from resources.plan import Finalize
+from resources.steps import Finalize
 from tests.fakes.store import FakeStore
 
 EPOCH = 1

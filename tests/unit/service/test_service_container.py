@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from resources.plan import ContainerSpec, CreateContainer
 from resources.quantity import MI
+from resources.steps import ContainerSpec, CreateContainer
 from resources.world import Limits
 from tests.property.apply import uid_of
 from tests.unit.service.theatre import Theatre

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from resources.meta import Key
-from resources.plan import Plan, StartContainer, Step
+from resources.plan import Plan
+from resources.steps import StartContainer, Step
 from resources.world import Container, Probe
 from tests.property.apply import Stage
 
