@@ -78,6 +78,7 @@ class Metrics:
         self.replicas = _gauge(
             "service_replicas", "Replicas by state", "organization", "name", "state"
         )
+        self._exported: dict[Key, frozenset[str]] = {}
         for result in ("written", "suppressed"):
             self.status_writes.labels(result)
 
@@ -97,18 +98,30 @@ class Metrics:
 
     # -- per resource
     def reported(self, key: Key, status: Mapping[str, Any]) -> None:
-        for condition in status.get("conditions", ()):
-            self.condition.labels(*key, condition["type"]).set(_VALUE[condition["status"]])
+        """A condition that is in the status no more is exported no more."""
+        now = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
+        for gone in self._exported.get(key, frozenset()) - now.keys():
+            _remove(self.condition, *key, gone)
+        self._exported[key] = frozenset(now)
+        for type_, value in now.items():
+            self.condition.labels(*key, type_).set(_VALUE[value])
         if key.kind == "Service":
             for state, field in _REPLICAS:
                 self.replicas.labels(key.organization, key.name, state).set(status.get(field, 0))
 
-    def forget(self, key: Key, status: Mapping[str, Any] | None) -> None:
-        for condition in (status or {}).get("conditions", ()):
-            _remove(self.condition, *key, condition["type"])
+    def forget(self, key: Key, _status: Mapping[str, Any] | None = None) -> None:
+        """The resource is gone."""
+        for type_ in self._exported.pop(key, frozenset()):
+            _remove(self.condition, *key, type_)
         if key.kind == "Service":
             for state, _ in _REPLICAS:
                 _remove(self.replicas, key.organization, key.name, state)
+
+    def forget_all(self) -> None:
+        """Resources are the acting controller's to tell about; this process is it no more."""
+        self._exported.clear()
+        self.condition.clear()
+        self.replicas.clear()
 
 
 _VALUE = {"True": 1, "False": 0, "Unknown": -1}
