@@ -29,6 +29,3 @@ class Backoff(Generic[K]):
 
     def forget(self, key: K) -> None:
         self._failures.pop(key, None)
-
-    def failures(self, key: K) -> int:
-        return self._failures.get(key, 0)

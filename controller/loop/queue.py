@@ -3,7 +3,8 @@
 Theory (client-go's): ``dirty`` holds what must be worked, ``processing`` what is being worked. An
 add during processing is remembered and runs once more afterwards, so no change is ever missed
 and no key is ever worked twice at once. Keys that shall come later wait in a heap; the
-earliest date of a key wins, and an immediate add overtakes it.
+earliest date of a key wins, and an immediate add overtakes it. While nobody works the queue
+it is suspended: it would grow by every key that was ever heard of.
 
 Changes (urgent) go before resyncs (not urgent), but for every ``FAIRNESS`` urgent keys in a row
 one of the others is let through, so that a flood of changes cannot suspend the guarantee.
@@ -55,11 +56,12 @@ class Queue(Generic[K]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
+        self._suspended = False
 
     # -- adding
     def add(self, key: K, *, urgent: bool = True) -> None:
         """Now. Adding what is already dirty changes at most its urgency."""
-        if self._closed:
+        if self._closed or self._suspended:
             return
         if self._meter:
             self._meter.added()
@@ -79,7 +81,9 @@ class Queue(Generic[K]):
 
     def add_after(self, key: K, seconds: float) -> None:
         """Later; the earliest date asked for wins. Nothing when the key is dirty already."""
-        if self._closed or key in self._urgent or key in self._rest or key in self._again:
+        if self._closed or self._suspended:
+            return
+        if key in self._urgent or key in self._rest or key in self._again:
             return
         due = self._now() + max(0.0, seconds)
         if (known := self._waiting.get(key)) is not None and known <= due:
@@ -141,13 +145,25 @@ class Queue(Generic[K]):
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def forget(self, key: K) -> None:
-        """The key is gone: drop a date it may have."""
-        self._waiting.pop(key, None)
-
     async def join(self) -> None:
         """Until nothing is dirty and nothing is worked (dated keys do not count)."""
         await self._idle.wait()
+
+    def suspend(self) -> None:
+        """Nobody works it: all keys are dropped, and none is taken until ``resume``. Who resumes
+        adds whatever is to be worked."""
+        self._suspended = True
+        self._urgent.clear()
+        self._rest.clear()
+        self._again.clear()
+        self._waiting.clear()
+        self._arm()
+        self._measure()
+        if not self._processing:
+            self._idle.set()
+
+    def resume(self) -> None:
+        self._suspended = False
 
     def close(self) -> None:
         self._closed = True

@@ -85,6 +85,25 @@ async def test_close_wakes_every_getter() -> None:
             await getter
 
 
+async def test_suspended_it_holds_nothing_and_takes_nothing() -> None:
+    queue: Queue[str] = Queue()
+    for key in ("a", "worked"):
+        queue.add(key)
+    queue.add_after("b", 1000)
+    assert await queue.get() == "a"
+    queue.add("a")
+    queue.suspend()
+    queue.add("c")
+    queue.add_after("d", 0)
+    queue.done("a")
+    assert (queue.depth, queue.waiting, queue.processing) == (0, 0, 0)
+    async with asyncio.timeout(5):
+        await queue.join()
+    queue.resume()
+    queue.add("e")
+    assert await queue.get() == "e"
+
+
 async def test_a_cancelled_getter_passes_its_wake_up_on() -> None:
     queue: Queue[str] = Queue()
     first = asyncio.ensure_future(queue.get())
@@ -143,4 +162,3 @@ def test_backoff_doubles_with_jitter_and_is_forgotten() -> None:
         assert ceiling / 2 <= wait <= ceiling
     backoff.forget("a")
     assert backoff.next("a") <= 0.5
-    assert backoff.failures("b") == 0
