@@ -81,12 +81,12 @@ def _not_allowed(spec: ServiceSpec, tenancy: Tenancy) -> UserError | None:
 def _unsupported(context: Context, spec: ServiceSpec) -> UserError | None:
     """Fields that this platform or its engine cannot honour: an error, never ignored."""
     platform, check = context.platform, spec.health_check
-    if check is not None and check.from_outside and platform.reach == "none":
+    if check is not None and check.from_outside and platform.reach != "host":
         return UserError(
             "CONFIGURATION_UNSUPPORTED",
-            "http and tcp health checks need an engine whose containers can be reached from here",
+            "http and tcp health checks need the controller on the engine's host, in its network",
             details={"pointer": "/spec/healthCheck", "reach": platform.reach},
-            suggestions=["use healthCheck.exec"],
+            suggestions=["use healthCheck.exec", "run the controller with the host's network"],
         )
     if check is not None and check.exec and platform.engine and "execCheck" not in platform.engine:
         return UserError(
