@@ -7,6 +7,7 @@ limit the longest unused is forgotten. A memo never changes an answer, only its 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from operator import is_
 from typing import Any, Generic, TypeVar
@@ -19,7 +20,7 @@ LIMIT = 65536
 class Memo(Generic[T]):
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._known: dict[Hashable, tuple[tuple[Any, ...], T]] = {}
+        self._known: OrderedDict[Hashable, tuple[tuple[Any, ...], T]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -28,6 +29,7 @@ class Memo(Generic[T]):
         """inputs: everything that ``compute`` depends on, immutable."""
         known = self._known.get(name)
         if known is not None:
+            self._known.move_to_end(name)
             before, value = known
             if all(map(is_, before, inputs)):
                 return value
@@ -35,8 +37,8 @@ class Memo(Generic[T]):
                 self._known[name] = (inputs, value)
                 return value
         value = compute()
-        self._known.pop(name, None)
-        if len(self._known) >= self._limit:
-            del self._known[next(iter(self._known))]
         self._known[name] = (inputs, value)
+        self._known.move_to_end(name)
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
         return value
