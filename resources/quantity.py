@@ -298,4 +298,12 @@ Duration = Annotated[
 Period = Annotated[
     float, _between(parse_duration, format_duration, 0.001), _duration_text, _duration_schema
 ]
-"""Seconds, more than 0 (intervals, timeouts)."""
+"""Seconds, more than 0 (deadlines)."""
+CheckInterval = Annotated[
+    float, _between(parse_duration, format_duration, 1.0, 3600.0), _duration_text, _duration_schema
+]
+"""Seconds between two health checks: more often is load without news."""
+CheckTimeout = Annotated[
+    float, _between(parse_duration, format_duration, 0.001, 60.0), _duration_text, _duration_schema
+]
+"""Seconds for one health check: what hangs must not hold a probe for long."""

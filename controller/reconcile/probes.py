@@ -3,6 +3,9 @@
 Targets are derived from each finished observation; a target that is equal keeps its probe running.
 Results are written into the live world and wake the key when they change the health. After a
 restart of ours nothing is known until the first probe: Unknown changes nothing.
+
+Attempts are shared out, since one that gets no answer lasts as long as its timeout: no service
+holds the slots of its organization, and no organization everybody's.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import aiohttp
 
@@ -21,7 +25,10 @@ from resources.probing import Target, judge
 from resources.service.probing import targets
 from resources.world import World
 
-CONCURRENCY = 32
+CONCURRENCY = 64
+PER_ORGANIZATION = 16
+PER_SERVICE = 4
+"""Attempts under way at once."""
 
 
 class Knock(Protocol):
@@ -48,6 +55,8 @@ class Prober:
         self._running: dict[str, tuple[Target, asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._shares: WeakValueDictionary[Key | str, asyncio.Semaphore] = WeakValueDictionary()
+        """By service and by organization; they live as long as a probe holds them."""
 
     @property
     def settled(self) -> bool:
@@ -102,11 +111,16 @@ class Prober:
             running[1].cancel()
             self._world().probes.pop(container, None)
 
+    def _share(self, whose: Key | str, slots: int) -> asyncio.Semaphore:
+        return self._shares.setdefault(whose, asyncio.Semaphore(slots))
+
     async def _probe(self, key: Key, target: Target) -> None:
         """While starting it is asked more often, so that readiness is seen at once."""
         failures = 0
+        own = self._share(key, PER_SERVICE)
+        tenants = self._share(key.organization, PER_ORGANIZATION)
         while True:
-            async with self._slots:
+            async with own, tenants, self._slots:
                 message = await self._knock(target)
             failures = failures + 1 if message else 0
             probes = self._world().probes

@@ -13,7 +13,17 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from resources.organization.spec import Capability
-from resources.quantity import MI, CpuLimit, Duration, MemoryLimit, Period, Size, StorageSize
+from resources.quantity import (
+    MI,
+    CheckInterval,
+    CheckTimeout,
+    CpuLimit,
+    Duration,
+    MemoryLimit,
+    Period,
+    Size,
+    StorageSize,
+)
 from resources.service.rules import check
 from resources.service.values import (
     Arguments,
@@ -107,8 +117,12 @@ class HealthCheck(Spec):
     exec: Command | None = Field(None, description="Command inside the container; 0 is healthy.")
     http: HttpCheck | None = Field(None, description="Asked from outside the container.")
     tcp: TcpCheck | None = Field(None, description="Connected to from outside the container.")
-    interval: Period = Field(5.0, description="Time between two checks, like '5s'.")
-    timeout: Period = Field(5.0, description="How long one check may take, like '5s'.")
+    interval: CheckInterval = Field(
+        5.0, description="Time between two checks, like '5s'; 1s to 1h."
+    )
+    timeout: CheckTimeout = Field(
+        5.0, description="How long one check may take, like '5s'; 60s at most."
+    )
     retries: Annotated[int, Field(ge=1, le=100)] = Field(
         3, description="Failures in a row that make it unhealthy."
     )

@@ -155,7 +155,7 @@ EVERYTHING: dict[str, Any] = {
     "tmpfs": [{"mountPath": "/scratch", "size": "1Mi"}],
     "shmSize": "8Mi",
     "resources": {"cpu": "333m", "memory": "33Mi", "pids": 33},
-    "healthCheck": {"exec": ["true"], "interval": "200ms", "startPeriod": "0s"},
+    "healthCheck": {"exec": ["true"], "interval": "1s", "startPeriod": "0s"},
     "restart": {"policy": "onFailure"},
     "terminationGracePeriod": "1s",
     "stopSignal": "SIGTERM",
@@ -258,7 +258,7 @@ async def test_stopped_kept_and_started_again(docker: OnDocker) -> None:
 
 async def test_rolled_out_start_first(docker: OnDocker) -> None:
     spec = {"image": IMAGE(), "terminationGracePeriod": "1s"}
-    check = {"healthCheck": {"exec": ["true"], "interval": "200ms"}}
+    check = {"healthCheck": {"exec": ["true"], "interval": "1s"}}
     web = docker.declare("Service", "web", {**spec, **check})
     await docker.settle(web)
     docker.declare("Service", "web", {**spec, **check, "environment": {"A": "1"}})

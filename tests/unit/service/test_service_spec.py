@@ -150,6 +150,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "/spec/healthCheck",
         "not exec and tcp",
     ),
+    "checks without pause": (
+        {"healthCheck": {"exec": ["a"], "interval": "1ms"}},
+        "/spec/healthCheck/interval",
+        "1s",
+    ),
+    "a check that hangs": (
+        {"healthCheck": {"tcp": {"port": 1}, "timeout": "3650d"}},
+        "/spec/healthCheck/timeout",
+        "maximum of 1m",
+    ),
     "check's path": (
         {"healthCheck": {"http": {"port": 80, "path": "x"}}},
         "/spec/healthCheck/http/path",
