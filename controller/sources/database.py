@@ -1,8 +1,8 @@
 """The database as a source: keeps the catalogue current and says which keys changed.
 
 Listen first, then read everything, then follow. Any doubt (lost connection, silent canary,
-overflow) ends the stream; the supervisor reconnects and reads everything again. A flood of
-notifications is answered by one full read instead of thousands of small ones.
+overflow) ends the stream; the supervisor reconnects and reads everything again. What was heard
+while something was being read is read in one question; a flood is answered by reading everything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from resources.meta import Key
 
 log = structlog.get_logger("database")
 
-FLOOD = 64
+FLOOD = 1000
 """More changed keys than this at once: read everything."""
 
 
@@ -103,7 +103,7 @@ class DatabaseSource:
             gone = self._catalogue.drop(key, asked)
             self._on_change(key, gone)
         else:
-            self._catalogue.put(entry)
+            self._catalogue.put(entry, asked)
             self._on_change(key, None)
 
     def _set_connected(self, connected: bool) -> None:

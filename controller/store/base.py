@@ -93,6 +93,10 @@ class Store(Protocol):
         ...
 
     async def entry(self, key: Key) -> Entry | None: ...
+    async def entries_of(self, keys: Sequence[Key]) -> Sequence[Entry]:
+        """Those rows that there are, in no order, each once. keys: distinct."""
+        ...
+
     async def retained(self) -> Sequence[Retained]: ...
     async def subnets(self) -> Mapping[str, str]:
         """uid of the organization -> reserved CIDR."""
@@ -137,8 +141,8 @@ class Store(Protocol):
     async def adopt(self, key: Key, *, source: str, actor: str | None = None) -> None: ...
 
     # -- the controller's writes
-    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> None:
-        """All steps in one transaction."""
+    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> Entry | None:
+        """All steps in one transaction. The row as it is after them, None when it is gone."""
         ...
 
     async def write_status(

@@ -1,21 +1,27 @@
 """The mirror of the store in memory: rows by key, read into models, with their relations.
 
 It is a cache and says so: a pass that finds something to do reads the row anew before it acts.
-Readers may race: an entry is replaced only by one that is not older, and who found no row takes
-away only what had not come in since he asked (``moment``). Relations are kept as an index in both
-directions; waking is a lookup, never a scan.
+Readers may race, so each answer comes with the ``moment`` before its question. What a row declares
+says itself which of two is newer; its status, its record and that it is there at all do not: there
+who asked last is right, and who asked before that is not heard any more. Should he have been right
+after all, because he was answered later, then what he saw is announced, and asked about again.
+Relations are kept as an index in both directions; waking is a lookup, never a scan.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from resources.effective import effective, references
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.registry import Kind, kinds
+
+GONE_KEPT = 10_000  # keys of which it is remembered when they were found missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Catalogue:
         self._referrers: dict[Key, dict[Key, None]] = {}
         self._members: dict[str, dict[Key, None]] = {}
         self._by_uid: dict[str, Key] = {}
-        self._confirmed: dict[Key, int] = {}
+        self._asked: dict[Key, int] = {}
+        self._gone: OrderedDict[Key, int] = OrderedDict()
         self._moment = 0
 
     def __len__(self) -> int:
@@ -81,14 +88,19 @@ class Catalogue:
         members = self._members.get(organization, ())
         return sum(not self._readings[key].entry.resource.deleting for key in members)
 
-    def put(self, entry: Entry) -> bool:
-        """False when it is what we had, or older."""
+    def put(self, entry: Entry, asked: int | None = None) -> bool:
+        """asked: the ``moment`` before the question; None: we know that it is so now. False when
+        it is what we had, or not newer."""
         key = entry.key
-        self._moment += 1
-        self._confirmed[key] = self._moment
+        asked = self.moment() if asked is None else asked
         before = self._readings.get(key)
+        if before is None and asked < self._gone.get(key, 0):
+            return False
+        if before is not None and self._outdated(entry, before.entry, asked):
+            return False
+        self._asked[key] = max(asked, self._asked.get(key, 0))
         if before is not None:
-            if before.entry is entry or before.entry == entry or _older(entry, before.entry):
+            if before.entry is entry or before.entry == entry:
                 return False
             if _same_declaration(before.entry, entry):
                 self._readings[key] = Reading(
@@ -104,6 +116,7 @@ class Catalogue:
         if before is not None:
             self._unlink(before)
         self._readings[key] = reading
+        self._gone.pop(key, None)
         self._by_uid[entry.resource.uid] = key
         for ref in reading.refs:
             self._referrers.setdefault(ref, {})[key] = None
@@ -112,16 +125,24 @@ class Catalogue:
         return True
 
     def moment(self) -> int:
-        """To be taken before asking the store, and told with the answer."""
+        """To be taken before asking the store, and told with the answer. No two are equal."""
+        self._moment += 1
         return self._moment
 
+    def _outdated(self, new: Entry, known: Entry, asked: int) -> bool:
+        order = _order(new, known)
+        return order < 0 or (order == 0 and asked < self._asked[known.key])
+
     def drop(self, key: Key, asked: int) -> Reading | None:
-        """There was no row when that was asked. Returns what was known of it, None also when it
-        has come in since."""
-        if self._confirmed.get(key, 0) > asked:
+        """There was no row when that was asked. Returns what was known of it, None also when
+        somebody who asked later found one."""
+        if self._asked.get(key, 0) > asked:
             return None
         reading = self._readings.pop(key, None)
-        self._confirmed.pop(key, None)
+        self._asked.pop(key, None)
+        self._gone[key] = max(asked, self._gone.pop(key, 0))
+        if len(self._gone) > GONE_KEPT:
+            self._gone.popitem(last=False)
         if reading is not None:
             self._unlink(reading)
             members = self._members.get(key.organization)
@@ -135,7 +156,7 @@ class Catalogue:
         """That very resource is gone; its name may have a new one by now."""
         key = self._by_uid.get(uid)
         if key is not None:
-            self.drop(key, self._moment)
+            self.drop(key, self.moment())
 
     def replace(self, entries: Iterable[Entry], asked: int) -> tuple[list[Key], list[Reading]]:
         """Everything as it was when asked: the keys that changed, and the readings that went."""
@@ -143,7 +164,7 @@ class Catalogue:
         changed: list[Key] = []
         for entry in entries:
             seen.add(entry.key)
-            if self.put(entry):
+            if self.put(entry, asked):
                 changed.append(entry.key)
         gone = [self.drop(key, asked) for key in self.all_keys() if key not in seen]
         return changed, [reading for reading in gone if reading is not None]
@@ -160,13 +181,16 @@ class Catalogue:
                     del self._referrers[ref]
 
 
-def _older(new: Entry, old: Entry) -> bool:
+def _order(new: Entry, old: Entry) -> int:
+    """Of what they declare: negative when new is the older one, 0 when that does not tell."""
     a, b = new.resource, old.resource
     if a.uid != b.uid:
-        return bool(a.created_at and b.created_at and a.created_at < b.created_at)
-    if a.generation != b.generation:
-        return a.generation < b.generation
-    return bool(a.updated_at and b.updated_at and a.updated_at < b.updated_at)
+        return _later(a.created_at, b.created_at)
+    return a.generation - b.generation or _later(a.updated_at, b.updated_at)
+
+
+def _later(a: datetime | None, b: datetime | None) -> int:
+    return 0 if a is None or b is None else (a > b) - (a < b)
 
 
 def _same_declaration(old: Entry, new: Entry) -> bool:

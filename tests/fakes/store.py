@@ -187,7 +187,7 @@ class FakeStore(FakeClient):
 
     # -- the controller's writes
 
-    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> None:
+    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> Entry | None:
         async with self.operation("record", uid, steps) as database:
             self.lead(epoch)
             entry = database.by_uid(uid)
@@ -195,6 +195,7 @@ class FakeStore(FakeClient):
                 self._record(database, entry, steps)
             elif not all(isinstance(step, Finalize | RetainVolume) for step in steps):
                 raise gone(uid)
+            return database.by_uid(uid)
 
     def _record(self, database: FakeDatabase, entry: Entry, steps: Sequence[StoreStep]) -> None:
         """All or nothing. Steps that end the row or reach beyond it refuse before they change

@@ -80,6 +80,10 @@ class FakeClient:
         async with self.operation("entry", key) as database:
             return database.entries.get(key)
 
+    async def entries_of(self, keys: Sequence[Key]) -> Sequence[Entry]:
+        async with self.operation("entries_of", *keys) as database:
+            return [database.entries[key] for key in keys if key in database.entries]
+
     async def retained(self) -> Sequence[Retained]:
         async with self.operation("retained") as database:
             found = [retained for retained, _ in database.retained.values()]

@@ -25,7 +25,9 @@ Connection: TypeAlias = Any  # asyncpg is not typed
 Session: TypeAlias = Any
 
 MINIMUM_VERSION = 14  # idle_session_timeout, CREATE OR REPLACE TRIGGER
-POOL_SIZE = 8
+POOL_SIZE = 4  # each costs the server a process with caches of its own; statements are short
+_PLANS = {"plan_cache_mode": "force_generic_plan"}
+"""Everything asked through the pool goes by keys: planned once for each connection."""
 _ACCESS = frozenset({"28000", "28P01", "3D000", "42501"})
 
 
@@ -133,7 +135,7 @@ class Database:
                 init=prepare,
                 reset=_no_reset,
                 target_session_attrs="read-write",
-                server_settings=_server_settings(self.settings, "store"),
+                server_settings=_server_settings(self.settings, "store") | _PLANS,
             )
 
     async def dedicated(self, purpose: str, **server_settings: str) -> Connection:
@@ -169,21 +171,32 @@ class Database:
                     await self._pool.release(connection)
 
     @asynccontextmanager
-    async def transaction(
-        self, *, source: str | None = None, actor: str | None = None, epoch: int | None = None
-    ) -> AsyncIterator[Session]:
-        """source, actor: as whom we write. epoch: raises Deposed when another one leads."""
+    async def transaction(self, *, source: str, actor: str | None = None) -> AsyncIterator[Session]:
+        """source, actor: as whom we write."""
         async with self.session() as connection, connection.transaction():
-            if source is not None:
-                await connection.execute(
-                    "SELECT set_config('skyctl.source', $1, true),"
-                    " set_config('skyctl.actor', $2, true)",
-                    source,
-                    actor or ("" if source == "*" else source),
-                )
-            if epoch is not None:
-                await connection.execute("SELECT skyctl.check_epoch($1)", epoch)
+            await connection.execute(
+                "SELECT set_config('skyctl.source', $1, true),"
+                " set_config('skyctl.actor', $2, true)",
+                source,
+                actor or ("" if source == "*" else source),
+            )
             yield connection
+
+    @asynccontextmanager
+    async def leading(self, epoch: int) -> AsyncIterator[Session]:
+        """A transaction of the leader's, begun and proved in one round trip. Raises Deposed when
+        another one leads."""
+        async with self.session() as connection:
+            try:
+                await connection.execute(f"BEGIN; SELECT skyctl.check_epoch({epoch:d})")
+                yield connection
+                await connection.execute("COMMIT")
+            except (asyncio.CancelledError, TimeoutError):
+                raise  # the connection is thrown away
+            except BaseException:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+                raise
 
     async def close(self) -> None:
         if self._pool is None:

@@ -20,7 +20,7 @@ class Guarding(Recording):
     async def hold(
         self, source: str, items: Sequence[str], total: int, fingerprint: str, *, epoch: int
     ) -> Held:
-        async with self._database.transaction(epoch=epoch) as session:
+        async with self._database.leading(epoch) as session:
             await session.execute(
                 "INSERT INTO skyctl.guard_batches (source, items, total, fingerprint)"
                 " VALUES ($1, $2, $3, $4) ON CONFLICT (source, fingerprint) DO NOTHING",
@@ -60,7 +60,7 @@ class Guarding(Recording):
         return held_of(row)
 
     async def drop_held(self, source: str, *, keep: str | None, epoch: int) -> None:
-        async with self._database.transaction(epoch=epoch) as session:
+        async with self._database.leading(epoch) as session:
             await session.execute(
                 "DELETE FROM skyctl.guard_batches"
                 " WHERE source = $1 AND fingerprint IS DISTINCT FROM $2::text",

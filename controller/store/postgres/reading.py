@@ -17,6 +17,9 @@ from controller.store.postgres.rows import (
 from resources.context import Retained
 from resources.meta import Entry, Key
 
+_THESE = """
+WHERE (r.kind, r.organization, r.name) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
+"""
 BATCH = 500  # rows decoded at a time: the event loop breathes in between
 
 
@@ -57,6 +60,15 @@ class Reading:
                 return None
             return entry_of(row)
 
+    async def entries_of(self, keys: Sequence[Key]) -> Sequence[Entry]:
+        """Raises StoreUnavailable as ``entries`` does."""
+        columns = list(zip(*keys, strict=True)) or [(), (), ()]
+        async with self._database.session() as session:
+            rows = await session.fetch(ENTRY + _THESE, *columns)
+            if len(rows) < len(keys):
+                await self._same_store(session)
+            return [entry_of(row) for row in rows]
+
     async def retained(self) -> Sequence[Retained]:
         async with self._database.session() as session:
             rows = await session.fetch(
@@ -87,16 +99,19 @@ class Reading:
     ) -> Sequence[Event]:
         """Those seen last come last; the newest ``limit`` of them. since: exclusive. An
         Organization's own events count as in it."""
+        conditions = {
+            "uid = $": uid,
+            "$ IN (organization, CASE kind WHEN 'Organization' THEN name END)": organization,
+            "at > $": since,
+        }
+        values = [value for value in conditions.values() if value is not None]
+        asked = (text for text, value in conditions.items() if value is not None)
+        given = [text.replace("$", f"${number}") for number, text in enumerate(asked, 1)]
         async with self._database.session() as session:
             rows = await session.fetch(
-                "SELECT * FROM skyctl.events WHERE ($1::uuid IS NULL OR uid = $1)"
-                " AND ($2::text IS NULL OR organization = $2"
-                "      OR (kind = 'Organization' AND name = $2))"
-                " AND ($3::timestamptz IS NULL OR at > $3)"
-                " ORDER BY at DESC, id DESC LIMIT $4",
-                uid,
-                organization,
-                since,
-                limit,
+                "SELECT * FROM skyctl.events"
+                + (" WHERE " + " AND ".join(given) if given else "")
+                + f" ORDER BY at DESC, id DESC LIMIT {limit:d}",
+                *values,
             )
         return [event_of(row) for row in reversed(rows)]

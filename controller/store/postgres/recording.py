@@ -12,10 +12,10 @@ from typing import Any
 from controller.store.base import Event
 from controller.store.document import printable, storable
 from controller.store.postgres.connection import Session
-from controller.store.postgres.rows import NO_UID
+from controller.store.postgres.rows import ENTRY, NO_UID, entry_of
 from controller.store.postgres.writing import Writing
 from resources.errors import UserError
-from resources.meta import FINALIZER
+from resources.meta import FINALIZER, Entry
 from resources.steps import (
     Accept,
     AdoptVolume,
@@ -44,10 +44,10 @@ def gone(uid: str) -> UserError:
 
 
 class Recording(Writing):
-    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> None:
+    async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> Entry | None:
         """Raises UserError RESOURCE_NOT_FOUND when the row is gone (ending it twice is fine),
         RESOURCE_CONFLICT when the facts contradict a step; then nothing is written."""
-        async with self._database.transaction(epoch=epoch) as session:
+        async with self._database.leading(epoch) as session:
             row = await session.fetchrow(
                 "SELECT kind, organization, name, deletion_requested_at FROM skyctl.resource_rows"
                 " WHERE uid = $1 FOR UPDATE",
@@ -55,10 +55,12 @@ class Recording(Writing):
             )
             if row is None:
                 if all(isinstance(step, Finalize | RetainVolume) for step in steps):
-                    return
+                    return None
                 raise gone(uid)
             for step in steps:
                 await _STEPS[type(step)](session, uid, row, step)
+            after = await session.fetchrow(ENTRY + "WHERE r.uid = $1", uid)
+        return entry_of(after) if after is not None else None
 
     async def write_status(
         self, uid: str, observed_generation: int, status: Mapping[str, Any], *, epoch: int
@@ -77,13 +79,10 @@ class Recording(Writing):
     async def emit(self, events: Sequence[Event], *, epoch: int) -> None:
         if not events:
             return
-        async with self._database.transaction(epoch=epoch) as session:
-            await session.execute("SELECT set_config('synchronous_commit', 'off', true)")
+        async with self._database.session() as session:
             await session.execute(
-                "SELECT skyctl.record_event(uid, kind, organization, name, type, reason, message)"
-                " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],"
-                " $6::text[], $7::text[])"
-                " AS e (uid, kind, organization, name, type, reason, message)",
+                _EMIT,
+                epoch,
                 [event.uid or NO_UID for event in events],
                 [event.key.kind for event in events],
                 [event.key.organization for event in events],
@@ -94,7 +93,7 @@ class Recording(Writing):
             )
 
     async def release_retained(self, uid: str, *, epoch: int) -> None:
-        async with self._database.transaction(epoch=epoch) as session:
+        async with self._database.leading(epoch) as session:
             await session.execute("DELETE FROM skyctl.retained_volumes WHERE uid = $1", uid)
 
     async def expire_retained(self, uid: str, *, actor: str | None = None) -> None:
@@ -117,7 +116,7 @@ class Recording(Writing):
             await session.execute("SELECT pg_notify('skyctl_guard', 'retained')")
 
     async def housekeeping(self, *, epoch: int) -> None:
-        async with self._database.transaction(epoch=epoch) as session:
+        async with self._database.leading(epoch) as session:
             await session.execute(
                 "DELETE FROM skyctl.events WHERE at < now() - make_interval(secs => $1)",
                 self._database.settings.event_retention,
@@ -132,6 +131,15 @@ class Recording(Writing):
             )
 
 
+# One statement is one transaction; it is proved before the first event is recorded. Events that a
+# crash of the server takes away are no loss.
+_EMIT = """
+WITH proof AS MATERIALIZED (
+  SELECT skyctl.check_epoch($1), set_config('synchronous_commit', 'off', true))
+SELECT skyctl.record_event(e.uid, e.kind, e.organization, e.name, e.type, e.reason, e.message)
+FROM proof, unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                   $8::text[]) AS e (uid, kind, organization, name, type, reason, message)
+"""
 # Never trimmed: the newest accepted, the newest that was Ready, any with containers.
 _TRIM_REVISIONS = """
 DELETE FROM skyctl.revisions AS v USING (
@@ -166,19 +174,17 @@ WHERE e.id = n.id AND n.place > $1
 
 
 async def _accept(session: Session, uid: str, row: Any, step: Accept) -> None:
-    answer = await session.execute(
-        "UPDATE skyctl.revisions SET accepted = true WHERE uid = $1 AND generation = $2",
+    found = await session.fetchval(
+        "WITH marked AS (UPDATE skyctl.resource_rows SET finalizers = finalizers || $3::text"
+        " WHERE uid = $1 AND NOT $3::text = ANY (finalizers))"
+        " UPDATE skyctl.revisions SET accepted = true WHERE uid = $1 AND generation = $2"
+        " RETURNING true",
         uid,
         step.generation,
-    )
-    if answer == "UPDATE 0":
-        raise conflict(f"generation {step.generation} is no longer kept")
-    await session.execute(
-        "UPDATE skyctl.resource_rows SET finalizers = finalizers || $2::text"
-        " WHERE uid = $1 AND NOT $2::text = ANY (finalizers)",
-        uid,
         FINALIZER,
     )
+    if not found:
+        raise conflict(f"generation {step.generation} is no longer kept")
 
 
 async def _begin_rollout(session: Session, uid: str, row: Any, step: BeginRollout) -> None:

@@ -31,8 +31,11 @@ async def get(store: Store, key: Key = WEB) -> Entry:
 
 
 async def record(store: Store, entry: Entry, epoch: int, *steps: StoreStep) -> Entry | None:
-    await store.record(entry.resource.uid, steps, epoch=epoch)
-    return await store.entry(entry.key)
+    """The row after it, which is also what ``record`` says it is."""
+    said = await store.record(entry.resource.uid, steps, epoch=epoch)
+    found = await store.entry(entry.key)
+    assert said == found
+    return found
 
 
 async def accept(store: Store, entry: Entry, epoch: int) -> Entry:

@@ -54,6 +54,16 @@ async def test_acceptance_is_of_a_generation(store: Store, epoch: int) -> None:
         await record(store, entry, epoch, Accept(cause=CAUSE, generation=9))
 
 
+async def test_rows_are_read_by_their_keys(store: Store, epoch: int) -> None:
+    web = await accept(store, await put(store), epoch)
+    data = await put(store, DATA, {})
+    nowhere = Key("Service", "acme", "nowhere")
+    found = await store.entries_of([WEB, nowhere, DATA])
+    assert {entry.key: entry for entry in found} == {WEB: web, DATA: data}
+    assert await store.entries_of([]) == []
+    assert await store.entries_of([nowhere]) == []
+
+
 async def test_steps_are_written_all_or_none(store: Store, epoch: int) -> None:
     entry = await put(store)
     with pytest.raises(UserError) as caught:
