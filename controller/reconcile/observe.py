@@ -99,7 +99,7 @@ class Observer:
         if entry is None:
             self._catalogue.drop(key, asked)
             return None
-        self._catalogue.put(entry)
+        self._catalogue.put(entry, asked)
         observation = self.cached(key)
         if observation is None:
             return None
