@@ -14,14 +14,14 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from controller import __version__
-from controller.acting import Resync, drained, every
+from controller.acting import Acting, Term
 from controller.clock import Clock, SystemClock
 from controller.core import Core
 from controller.engine.base import Engine
@@ -30,7 +30,6 @@ from controller.health import Health
 from controller.identity import EngineIdentity
 from controller.loop.backoff import Backoff
 from controller.loop.leadership import Leadership
-from controller.loop.pool import Pool
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.pulls import Pulls
@@ -41,10 +40,11 @@ from controller.reconcile.preview import Previewer
 from controller.reconcile.probes import Knock, Prober
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
+from controller.resync import Resync
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
-from controller.sources.manifests import Directory, ManifestSource, SyncReport
-from controller.store.base import Store
+from controller.sources.manifests import Directory, ManifestSource
+from controller.store.base import Store, StoreUnavailable
 from controller.store.catalogue import Catalogue, Reading
 from resources.context import Platform
 from resources.errors import UserError
@@ -58,9 +58,10 @@ log = structlog.get_logger("app")
 
 HEARTBEAT_SECONDS = 5.0
 LAG_SECONDS = 1.0
+GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
-Serve = Callable[[Core], Awaitable[None]]
+Serve = Callable[[Core], Coroutine[Any, Any, None]]
 
 
 class Controller:
@@ -115,11 +116,10 @@ class Controller:
             for d in manifests
         ]
         self._platform = Platform(instance=instance)
-        self._working = False
-        self._late = False
-        self._compose(knock)
+        self._knock = knock
+        self._compose()
 
-    def _compose(self, knock: Knock | None) -> None:
+    def _compose(self) -> None:
         settings, epoch = self.settings, self.leadership.current
         self.observer = Observer(
             self.catalogue,
@@ -137,20 +137,9 @@ class Controller:
             epoch,
             concurrency=settings.engine_concurrency,
             pulls=settings.pull_concurrency,
+            wake=self.queue.add,
             gate=self._gate,
             doubt=self.index.forget_images,
-        )
-        self.prober = Prober(
-            lambda: self.index.world, self.queue.add, self.clock, self.random, knock
-        )
-        self.reconciler = Reconciler(
-            catalogue=self.catalogue,
-            observer=self.observer,
-            executor=self.executor,
-            store=self.store,
-            epoch=epoch,
-            wake=self.queue.add,
-            observed=self.prober.observed,
         )
         sweeper = Sweeper(
             store=self.store,
@@ -170,6 +159,19 @@ class Controller:
             sweeper=sweeper,
             retention=Retention(self.store, self.executor, self.clock, epoch),
         )
+        self.acting = Acting(
+            identity=self.identity,
+            index=self.index,
+            database=self.database,
+            queue=self.queue,
+            resync=self.resync,
+            manifests=self.manifests,
+            begin=self._begin,
+            workers=settings.workers,
+            drain_seconds=settings.drain_timeout,
+            clock=self.clock,
+            stop=self.stop,
+        )
         self.preview = Previewer(
             self.observer, self.catalogue, lambda: self.index.world, self.platform, self.clock
         )
@@ -185,6 +187,23 @@ class Controller:
             ),
             engine_refused=lambda: self.identity.refused,
         )
+
+    def _begin(self) -> Term:
+        prober = Prober(
+            lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
+        )
+        reconciler = Reconciler(
+            catalogue=self.catalogue,
+            observer=self.observer,
+            executor=self.executor,
+            store=self.store,
+            epoch=self.leadership.current,
+            wake=self.queue.add,
+            observed=prober.observed,
+        )
+        settings = self.settings
+        backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
+        return Term(reconciler, prober, backoff)
 
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
@@ -234,8 +253,13 @@ class Controller:
             self._platform = current
         return self._platform
 
-    def _gate(self) -> None:
-        """Nothing is done to an engine whose state is not known, or that is not ours."""
+    async def _gate(self) -> None:
+        """Nothing is done to an engine whose state is not known, or that is not ours. A listing
+        under way is waited for, briefly."""
+        if not self.index.synced:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATE_SECONDS):
+                    await self.index.wait_synced()
         if not self.index.synced or not self.identity.sure:
             away = "the engine is not connected, or was not asked yet whether it is ours"
             raise UserError(
@@ -263,91 +287,51 @@ class Controller:
 
     # -- lifetimes
     async def run(self, serve: Serve | None = None, *, once: bool = False) -> None:
-        """Until ``stop`` is set (or, with once, until everything converged)."""
-        async with asyncio.TaskGroup() as group:
-            background = [
-                group.create_task(self.index.run(), name="engine-index"),
-                group.create_task(self.database.run(), name="database"),
-                group.create_task(every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
-                group.create_task(self._measure_lag(), name="lag"),
-            ]
-            if serve is not None:
-                background.append(group.create_task(_awaited(serve(self.core)), name="http"))
-            leading = group.create_task(
-                self.leadership.run(self._act_once if once else self._act), name="leadership"
-            )
-            stopping = group.create_task(self.stop.wait(), name="stop")
-            await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if self.leadership.epoch is not None and self._working:
-                await asyncio.wait({leading}, timeout=self.settings.drain_timeout + 1)
-            for task in (*background, leading, stopping):
-                task.cancel()
-        await self.executor.close()
+        """Until ``stop`` is set (or, with once, until everything converged, but no longer than
+        ``ONCE_SECONDS``: neither store nor engine need ever come)."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._run(group, serve, once)
+        finally:
+            await self.executor.close()
 
-    async def _act(self, epoch: int) -> None:
-        """What only the leader does, until ``stop``. No pass looks before both mirrors are whole:
-        what is not listed yet would be taken for lost, and a standby is told neither of records
-        nor of status."""
-        self._working = False
-        info = await self.identity.confirmed()
-        log.info("engine confirmed", version=info.version, engine=info.id, reach=info.reach)
-        await self.index.wait_synced()
-        if not self.identity.sure:
-            await self.identity.confirmed()
-        await self.database.reread("leading")
-        self._working = True
-        async with asyncio.TaskGroup() as group:
-            aside = [
-                group.create_task(self.identity.watch(), name="identity"),
-                group.create_task(self.resync.run(), name="resync"),
-                group.create_task(self.prober.run(), name="prober"),
-                *(
-                    group.create_task(source.run(), name=f"manifests-{source.name}")
-                    for source in self.manifests
-                ),
-            ]
-            await drained(self._pool(), self.queue, self.stop, self.settings.drain_timeout)
-            for task in aside:
-                task.cancel()
-
-    def _pool(self) -> Pool:
-        settings = self.settings
-        return Pool(
-            self.queue,
-            Backoff(settings.backoff_base, settings.backoff_cap, self.random),
-            self.reconciler,
-            workers=settings.workers,
-            clock=self.clock.monotonic,
+    async def _run(self, group: asyncio.TaskGroup, serve: Serve | None, once: bool) -> None:
+        background = [
+            group.create_task(self.index.run(), name="engine-index"),
+            group.create_task(self.database.run(), name="database"),
+            group.create_task(_every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
+            group.create_task(self._measure_lag(), name="lag"),
+        ]
+        if serve is not None:
+            background.append(group.create_task(serve(self.core), name="http"))
+        act = self.acting.once if once else self.acting.act
+        leading = group.create_task(self.leadership.run(act), name="leadership")
+        stopping = group.create_task(self.stop.wait(), name="stop")
+        await asyncio.wait(
+            {leading, stopping},
+            timeout=ONCE_SECONDS if once else None,
+            return_when=asyncio.FIRST_COMPLETED,
         )
+        cause = "it was stopped" if self.stop.is_set() else f"{ONCE_SECONDS:g} s have passed"
+        self.stop.set()
+        if self.leadership.epoch is not None and self.acting.working:
+            await asyncio.wait({leading}, timeout=self.settings.drain_timeout + 1)
+        if once:
+            self.once_failed = self._unfinished(cause)
+        for task in (*background, leading, stopping):
+            task.cancel()
 
-    async def _act_once(self, epoch: int) -> None:
-        """Converges and ends: manifests read, every key worked until none is waiting."""
-        await self.identity.confirmed()
-        reports = [await source.sync_once() for source in self.manifests]
-        await self.index.wait_synced()
-        await self.database.reread("once")
-        self.resync.enqueue(urgent=True)
-        done = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            aside = [
-                group.create_task(self.identity.watch(), name="identity"),
-                group.create_task(self.prober.run(), name="prober"),
-            ]
-            group.create_task(self._settled(done), name="settled")
-            await drained(self._pool(), self.queue, done, self.settings.drain_timeout)
-            for task in aside:
-                task.cancel()
-        self.once_failed = self._unfinished(reports)
-
-    def _unfinished(self, reports: Sequence[SyncReport]) -> list[str]:
+    def _unfinished(self, cause: str) -> list[str]:
         """What ``--once`` could not do, in words."""
         told = [
             ": ".join(filter(None, (problem.place, problem.error.message)))
-            for report in reports
+            for report in self.acting.reports
             for problem in report.problems
         ]
-        if self._late:
-            told.append(f"it is not over after {ONCE_SECONDS:g} s")
+        if not self.acting.settled:
+            told.append(
+                ": ".join((f"{cause} before it was over", *self.health.readiness().reasons))
+            )
         for key in self.catalogue.all_keys():
             entry = self.catalogue.entry(key)
             if entry is not None and (entry.status or {}).get("error"):
@@ -360,18 +344,6 @@ class Controller:
         for source in self.manifests:
             source.wake()
         self.resync.wake()
-
-    async def _settled(self, done: asyncio.Event) -> None:
-        """Sets ``done`` when no pass is under way or to come, or when that takes too long."""
-        self._late = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ONCE_SECONDS):
-                await self.queue.join()
-                while self.queue.waiting or not self.prober.settled:
-                    await asyncio.sleep(0.1)
-                    await self.queue.join()
-                self._late = False
-        done.set()
 
     async def _beat(self) -> None:
         info = self.identity.info
@@ -397,8 +369,14 @@ def _organization(labels: Mapping[str, str]) -> str:
     return "" if labels.get(L_KIND) == "Organization" else labels.get(L_ORGANIZATION, "")
 
 
-async def _awaited(awaitable: Awaitable[None]) -> None:
-    await awaitable
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """For ever; an unavailable store is waited out, anything else is fatal on purpose."""
+    while True:
+        try:
+            await work()
+        except StoreUnavailable as error:
+            log.debug("skipped", reason=str(error))
+        await asyncio.sleep(seconds)
 
 
 async def run(

@@ -1,23 +1,28 @@
 """Execute: walk the steps, decide nothing.
 
-Consecutive store steps are one transaction. Before a destructive step the leadership is
-confirmed against the store. Changing engine calls share a limit, pulls another; pulls of one
-image are shared. The first error ends the walk: what was done is seen by the next observation.
+Consecutive store steps are one transaction. Right before a destructive call, with its place among
+the calls already taken, the leadership is confirmed against the store. Changing engine calls share
+a limit; pulls and stops, which may take long, run beside the workers under limits of their own. The
+first error ends the walk, and so does a call that takes long: what was done is seen by the next
+observation.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import groupby
 
 import structlog
 
 from controller.engine.base import Engine
 from controller.metrics import METRICS
+from controller.reconcile.longcalls import LongCalls, Slots
 from controller.store.base import Deposed, Store
 from resources.context import Context
 from resources.errors import UserError
+from resources.meta import Key
 from resources.plan import Plan
 from resources.steps import (
     CheckVolumes,
@@ -44,11 +49,19 @@ log = structlog.get_logger("execute")
 
 Done = Callable[[Step], None]
 
+STOPS = 64
+"""Stops under way at once; a quarter of them at most of one organization."""
+
+
+async def _open() -> None:
+    """The gate that is always open."""
+
 
 class Executor:
     """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done
-    to the engine (not connected, or not ours). doubt: told when what
-    is known of images may be wrong, after a pull and after a step that failed."""
+    to the engine (not connected, or not ours). doubt: told when what is known of images may be
+    wrong, after a pull and after a step that failed. wake: puts a key on the queue, when what it
+    waits for is done."""
 
     def __init__(
         self,
@@ -58,7 +71,8 @@ class Executor:
         *,
         concurrency: int,
         pulls: int,
-        gate: Callable[[], None] = lambda: None,
+        wake: Callable[[Key], None] = lambda _: None,
+        gate: Callable[[], Awaitable[None]] = _open,
         doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -66,9 +80,9 @@ class Executor:
         self._gate = gate
         self._doubt = doubt
         self._slots = asyncio.Semaphore(concurrency)
-        self._pull_slots = asyncio.Semaphore(pulls)
-        self._pulling: dict[str, asyncio.Task[None]] = {}
-        self._engine = engine
+        self._pull_slots = Slots(pulls, max(1, pulls - 1))
+        self._stop_slots = Slots(STOPS, STOPS // 4)
+        self._long = LongCalls(wake)
         self._calls: dict[type[Step], Callable[..., Awaitable[None]]] = {
             CreateNetwork: engine.create_network,
             RemoveNetwork: engine.remove_network,
@@ -76,6 +90,7 @@ class Executor:
             DisconnectNetwork: engine.disconnect_network,
             CreateVolume: engine.create_volume,
             RemoveVolume: engine.remove_volume,
+            PullImage: engine.pull_image,
             CreateContainer: engine.create_container,
             PutFiles: engine.put_files,
             CheckVolumes: engine.check_volumes,
@@ -86,81 +101,88 @@ class Executor:
             UpdateContainer: engine.update_container,
         }
 
-    async def execute(self, context: Context, plan: Plan, done: Done) -> None:
-        """Raises the first step's error; ``done`` is called after each step that succeeded."""
+    async def execute(self, context: Context, plan: Plan, done: Done) -> bool:
+        """False: a call takes long; the key is woken when it ended. Raises the first step's
+        error; ``done`` is called after each step that succeeded."""
         for is_store, steps in groupby(plan.steps, lambda step: isinstance(step, StoreStep)):
             if is_store:
                 await self._record(context, [s for s in steps if isinstance(s, StoreStep)], done)
             else:
                 for step in steps:
-                    await self._call(context, step)
+                    if not await self._step(context, step):
+                        return False
                     done(step)
+        return True
 
     async def remove(self, steps: Sequence[EngineStep], done: Done) -> None:
         """Removal of objects without a row, already decided as a batch."""
         for step in steps:
-            await self.confirm()
-            self._gate()
-            async with self._slots:
-                await self._calls[type(step)](step)
+            await self._short(step)
             done(step)
 
     async def confirm(self) -> int:
         """Our epoch, if the store says that it still is the newest. Raises Deposed."""
-        epoch = self._epoch()
-        if epoch is None or await self._store.epoch() != epoch or self._epoch() != epoch:
+        epoch = self._leading()
+        if await self._store.epoch() != epoch or self._epoch() != epoch:
             raise Deposed("another controller leads, or none")
         return epoch
 
-    async def _record(self, context: Context, steps: list[StoreStep], done: Done) -> None:
+    def _leading(self) -> int:
         epoch = self._epoch()
         if epoch is None:
             raise Deposed("not the leader")
-        await self._store.record(context.uid, steps, epoch=epoch)
+        return epoch
+
+    async def _record(self, context: Context, steps: list[StoreStep], done: Done) -> None:
+        """A row that goes because nothing is left on the engine: of the right engine."""
+        if any(step.destructive for step in steps):
+            await self._gate()
+        await self._store.record(context.uid, steps, epoch=self._leading())
         for step in steps:
             done(step)
 
-    async def _call(self, context: Context, step: Step) -> None:
-        self._gate()
+    async def _step(self, context: Context, step: Step) -> bool:
+        organization = context.key.organization
+        match step:
+            case PullImage():
+                call = partial(self._held, step, self._pull_slots, organization)
+                over = await self._long.ask(context.key, step.reference, call)
+            case StopContainer():
+                call = partial(self._held, step, self._stop_slots, organization)
+                over = await self._long.ask(context.key, ("stop", step.container), call)
+            case _:
+                await self._short(step)
+                over = True
+        if over and step.drift:
+            METRICS.drift.labels(context.key.kind, step.drift).inc()
+        return over
+
+    async def _short(self, step: Step) -> None:
+        async with self._slots:
+            await self._call(step)
+
+    async def _held(self, step: Step, slots: Slots, organization: str) -> None:
+        async with slots.of(organization):
+            await self._call(step)
         if isinstance(step, PullImage):
-            await self._pull(step)
-            return
+            self._doubt()
+
+    async def _call(self, step: Step) -> None:
+        """With its place taken: nothing is waited for between the last check and the call."""
+        await self._gate()
         if step.destructive:
             await self.confirm()
-        elif self._epoch() is None:
-            raise Deposed("not the leader")
+        self._leading()
         try:
-            async with self._slots:
-                await self._calls[type(step)](step)
+            await self._calls[type(step)](step)
         except UserError:
             self._doubt()
             raise
-        if step.drift:
-            METRICS.drift.labels(context.key.kind, step.drift).inc()
 
-    async def _pull(self, step: PullImage) -> None:
-        """One pull per reference however many ask; it outlives an asker that is cancelled only
-        as long as another waits."""
-        task = self._pulling.get(step.reference)
-        if task is None:
-            task = asyncio.create_task(self._pull_alone(step), name=f"pull {step.reference}")
-            self._pulling[step.reference] = task
-            task.add_done_callback(lambda done: self._pulled(step.reference, done))
-        await asyncio.shield(task)
-
-    def _pulled(self, reference: str, task: asyncio.Task[None]) -> None:
-        """Its error is for whoever asked; that may be nobody any more."""
-        self._pulling.pop(reference, None)
-        if not task.cancelled():
-            task.exception()
-
-    async def _pull_alone(self, step: PullImage) -> None:
-        async with self._pull_slots:
-            await self._engine.pull_image(step)
-        self._doubt()
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._long.forget(key)
 
     async def close(self) -> None:
-        """Cancels the pulls under way."""
-        for task in list(self._pulling.values()):
-            task.cancel()
-        await asyncio.gather(*self._pulling.values(), return_exceptions=True)
+        """Cancels the pulls and stops under way."""
+        await self._long.close()

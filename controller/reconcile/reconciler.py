@@ -110,8 +110,11 @@ class Reconciler:
             if not done.plan.steps or done.failure is not None:
                 return
             before = len(done.executed)
+            over = True
             try:
-                await self._executor.execute(observation.context, done.plan, done.executed.append)
+                over = await self._executor.execute(
+                    observation.context, done.plan, done.executed.append
+                )
             except UserError as error:
                 done.failure = error
             made = done.executed[before:]
@@ -120,6 +123,8 @@ class Reconciler:
             if any(isinstance(step, Finalize) for step in made):
                 done.gone = True
                 return
+            if not over and not made:
+                return  # woken when what takes long has ended
             touched = done.failure is not None or any(isinstance(s, EngineStep) for s in made)
             known = None if touched else observation
         done.unfinished = True
@@ -199,6 +204,7 @@ class Reconciler:
         METRICS.forget(key, reading.entry.status)
         self._catalogue.finalized(reading.entry.resource.uid)
         self._memo.pop(key, None)
+        self._executor.forget(key)
         self._observed(None, key)
         for other in (*self._catalogue.referrers(key), *reading.refs):
             self._wake(other)
