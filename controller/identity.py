@@ -51,8 +51,7 @@ class EngineIdentity:
                 info = await self.learn()
                 bound = await self._store.engine_id()
                 if bound is None:
-                    await self._store.bind_engine(info.id)
-                    bound = info.id
+                    bound = await self._store.bind_engine(info.id)
                 if bound == info.id:
                     self.refused = ""
                     self.sure = not self._doubted.is_set()
@@ -74,7 +73,7 @@ class EngineIdentity:
     async def adopt(self) -> EngineInfo:
         """Binds the store to the engine that answers now (``skyctl adopt-engine``)."""
         info = await self.learn()
-        await self._store.bind_engine(info.id)
+        await self._store.bind_engine(info.id, adopt=True)
         self.refused = ""
         self._adopted.set()
         log.warning("engine adopted", engine=info.id)

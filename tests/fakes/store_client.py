@@ -181,9 +181,11 @@ class FakeClient:
         async with self.operation("engine_id") as database:
             return database.engine_id
 
-    async def bind_engine(self, engine_id: str) -> None:
+    async def bind_engine(self, engine_id: str, *, adopt: bool = False) -> str:
         async with self.operation("bind_engine") as database:
-            database.engine_id = engine_id
+            if adopt or database.engine_id is None:
+                database.engine_id = engine_id
+            return database.engine_id
 
     async def heartbeat(
         self,

@@ -77,9 +77,16 @@ class Guarding(Recording):
             value = await session.fetchval("SELECT engine_id FROM skyctl.identity")
         return None if value is None else str(value)
 
-    async def bind_engine(self, engine_id: str) -> None:
+    async def bind_engine(self, engine_id: str, *, adopt: bool = False) -> str:
         async with self._database.session() as session:
-            await session.execute("UPDATE skyctl.identity SET engine_id = $1", engine_id)
+            return str(
+                await session.fetchval(
+                    "UPDATE skyctl.identity SET engine_id ="
+                    " CASE WHEN $2 THEN $1 ELSE coalesce(engine_id, $1) END RETURNING engine_id",
+                    engine_id,
+                    adopt,
+                )
+            )
 
     async def epoch(self) -> int:
         async with self._database.session() as session:

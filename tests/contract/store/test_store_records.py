@@ -386,8 +386,18 @@ async def test_the_guard_remembers(store: Store, epoch: int) -> None:
 async def test_identity(store: Store) -> None:
     assert await store.instance() == await store.instance()
     assert await store.engine_id() is None
-    await store.bind_engine("ABCD:1")
+    assert await store.bind_engine("ABCD:1") == "ABCD:1"
     assert await store.engine_id() == "ABCD:1"
+
+
+async def test_only_one_of_two_engines_is_bound(store: Store) -> None:
+    """Two processes find the store without an engine: the second learns of the first's."""
+    found = await asyncio.gather(*(store.bind_engine(id_) for id_ in ("A", "B", "A")))
+    assert len(set(found)) == 1
+    assert await store.engine_id() == found[0]
+    other = "B" if found[0] == "A" else "A"
+    assert await store.bind_engine(other, adopt=True) == other
+    assert await store.engine_id() == other
 
 
 async def test_signs_of_life(store: Store, epoch: int) -> None:
