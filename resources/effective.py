@@ -4,11 +4,11 @@ was accepted. What ran from it keeps running and being healed while the newest i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from resources.errors import UserError
+from resources.memo import Memo
 from resources.meta import Entry, Key, Manifest
 from resources.registry import Kind
 from resources.validate import validate, validate_manifest
@@ -41,12 +41,29 @@ def references(kind: Kind, entry: Entry, found: Effective) -> tuple[Key, ...]:
     key, record = entry.key, entry.record
     refs = kind.refs(key, found.spec)
     if record.accepted_generation not in (None, found.generation):
-        earlier = _earlier(key.kind, record.accepted_spec)
+        earlier = accepted(entry)
         if earlier is not None:
             refs = (*refs, *kind.refs(key, earlier))
     return tuple(dict.fromkeys(refs))
 
 
+def accepted(entry: Entry) -> Any:
+    """The model of the spec that was accepted last, read once; None when there is none, or none
+    that this release can read."""
+    raw = entry.record.accepted_spec
+    if raw is None:
+        return None
+
+    def read() -> Any:
+        try:
+            return validate(entry.key.kind, raw)
+        except UserError:
+            return None
+
+    return _accepted.get(entry.resource.uid, (raw,), read)
+
+
+_accepted: Memo[Any] = Memo()
 _REMEMBERED = 4096
 _memo: OrderedDict[int, tuple[Entry, Effective]] = OrderedDict()
 
@@ -59,18 +76,8 @@ def _read(entry: Entry) -> Effective:
     try:
         return Effective(validate_manifest(manifest), resource.generation)
     except UserError as error:
-        earlier = _earlier(resource.key.kind, record.accepted_spec)
+        earlier = accepted(entry)
         generation = resource.generation
         if earlier is not None and record.accepted_generation is not None:
             generation = record.accepted_generation
         return Effective(earlier, generation, error)
-
-
-def _earlier(kind: str, spec: Mapping[str, Any] | None) -> Any:
-    """What an older release accepted this one may not be able to read: then there is none."""
-    if spec is None:
-        return None
-    try:
-        return validate(kind, spec)
-    except UserError:
-        return None

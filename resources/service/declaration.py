@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resources.context import Context
+from resources.effective import accepted
 from resources.errors import UserError
-from resources.service.accepted import accepted_spec
 from resources.service.admission import refusal
 from resources.service.spec import ServiceSpec
 
@@ -37,7 +37,7 @@ def declaration(context: Context) -> Declaration:
     problem = refusal(context, context.spec)
     if problem is None:
         return Declaration(context.spec, generation)
-    earlier = accepted_spec(context.entry)
+    earlier: ServiceSpec | None = accepted(context.entry)
     if earlier is None or record.accepted_generation is None:
         return Declaration(None, generation, problem=problem)
     return Declaration(earlier, record.accepted_generation, True, problem)

@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 
 from resources.acceptance import acceptance
 from resources.context import Context
+from resources.effective import accepted
 from resources.errors import UserError
 from resources.plan import Plan
 from resources.service import moves, obstacles, one_off, problems
-from resources.service.accepted import accepted_spec
 from resources.service.causes import replacement
 from resources.service.creation import Creation
 from resources.service.declaration import Declaration
@@ -258,7 +258,7 @@ def _why(found: Survey, container: Container) -> str:
     context = found.context
     before = None
     if context.entry.record.accepted_generation not in (None, found.generation):
-        before = accepted_spec(context.entry)
+        before = accepted(context.entry)
     if before is not None:
         earlier = wanted(context.entry.resource, before, context.refs, earlier=True)
         if container.labels.get(L_REVISION) not in earlier.revision.known:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from resources.context import Context
+from resources.effective import accepted
 from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.organization.network import organization_network
-from resources.service.accepted import accepted_spec
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted, wanted
 from resources.world import Network, Scope
@@ -57,7 +57,7 @@ def _wanted(
         return
     yield wanted(entry.resource, spec, references)
     if entry.record.accepted_generation not in (None, entry.resource.generation):
-        earlier = accepted_spec(entry)
+        earlier: ServiceSpec | None = accepted(entry)
         if earlier is not None and earlier != spec:
             yield wanted(entry.resource, earlier, references, earlier=True)
 

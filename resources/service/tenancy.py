@@ -8,14 +8,11 @@ one stays in force.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from typing import Any
 
-from pydantic import ValidationError
-
+from resources.effective import effective
 from resources.memo import Memo
 from resources.meta import Entry
 from resources.organization.security import Profile, allowed_capabilities
@@ -56,20 +53,10 @@ class Tenancy:
 
 
 def tenancy(organization: Entry) -> Tenancy:
-    resource, record = organization.resource, organization.record
-    inputs = (resource.spec, record.accepted_spec)
-    return _MEMO.get(resource.uid, inputs, lambda: _read(*inputs))
-
-
-def _read(newest: Mapping[str, Any], accepted: Mapping[str, Any] | None) -> Tenancy:
-    for raw in (newest, accepted):
-        if raw is None:
-            continue
-        try:
-            return _tenancy(OrganizationSpec.model_validate(raw))
-        except ValidationError:
-            continue
-    return Tenancy()
+    spec: OrganizationSpec | None = effective(organization).spec
+    if spec is None:
+        return Tenancy()
+    return _MEMO.get(organization.resource.uid, (spec,), lambda: _tenancy(spec))
 
 
 def _tenancy(spec: OrganizationSpec) -> Tenancy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resources.effective import effective
+from resources.effective import accepted, effective
 from resources.meta import Entry, Key, Record, Resource
 from resources.world import L_UID, Attachment, Container, Mount, Network, Scope, Volume, World
 
@@ -28,6 +28,12 @@ def test_remembered_by_identity_only() -> None:
     one, other = entry({"plan": "a"}, 1), entry({"plan": "b"}, 1)
     assert effective(one) is effective(one)
     assert effective(one).spec.plan != effective(other).spec.plan
+
+
+def test_what_was_accepted_is_read_once() -> None:
+    record = Record(accepted_generation=2, accepted_spec={"plan": "small"})
+    one, other = entry({"plan": 5}, 3, record), entry({"plan": 6}, 4, record)
+    assert accepted(one) is accepted(other) is effective(one).spec is effective(other).spec
 
 
 def container(id_: str, uid: str, *networks: str, volumes: tuple[str, ...] = ()) -> Container:
