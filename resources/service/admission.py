@@ -12,6 +12,7 @@ from resources.finding import Finding
 from resources.finding import refusal as invalid
 from resources.service import problems
 from resources.service.capabilities import may_be_root
+from resources.service.references import unresolved
 from resources.service.spec import ServiceSpec
 from resources.service.tenancy import Tenancy, tenancy
 
@@ -30,30 +31,29 @@ def refusal(context: Context, spec: ServiceSpec) -> UserError | None:
             suggestions=["wait until it is gone, then create it again"],
         )
     return (
-        _unresolved(context, spec)
+        unresolved(context, spec)
+        or _leaving(context, spec)
+        or _dependencies(context, spec)
         or _not_allowed(spec, tenancy(organization))
         or _unsupported(context, spec)
     )
 
 
-def _unresolved(context: Context, spec: ServiceSpec) -> UserError | None:
+def _leaving(context: Context, spec: ServiceSpec) -> UserError | None:
     for index, mount in enumerate(spec.volumes):
-        place = f"spec.volumes[{index}].volume"
         entry = context.ref("Volume", mount.volume)
-        if entry is None:
-            return problems.missing(context, "Volume", mount.volume, place)
-        if entry.resource.deleting:
-            return problems.leaving(context, mount.volume, place)
-    for name in spec.secrets:
-        if context.ref("Secret", name) is None:
-            return problems.secret_missing(context, name)
+        if entry is not None and entry.resource.deleting:
+            return problems.leaving(context, mount.volume, f"spec.volumes[{index}].volume")
+    return None
+
+
+def _dependencies(context: Context, spec: ServiceSpec) -> UserError | None:
     for index, name in enumerate(spec.depends_on):
-        place = f"spec.dependsOn[{index}]"
         if name == context.key.name:
             path = ("spec", "dependsOn", index)
             return invalid([Finding(path, "a service cannot depend on itself", name)])
         if context.ref("Service", name) is None:
-            return problems.missing(context, "Service", name, place)
+            return problems.missing(context, "Service", name, f"spec.dependsOn[{index}]")
     return None
 
 

@@ -12,6 +12,7 @@ from resources.errors import UserError
 from resources.plan import Wait
 from resources.service import problems
 from resources.service.capabilities import may_be_root
+from resources.service.references import unresolved
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
 from resources.world import L_PHANTOM, L_UID, Network
@@ -27,23 +28,11 @@ def hindrance(context: Context, want: Wanted, network: Network | None) -> UserEr
     if organization.resource.deleting:
         return Wait("the deletion of the organization")
     return (
-        _unresolved_now(context, want.spec)
+        unresolved(context, want.spec)
         or _volume_pending(context, want)
         or (None if network is not None else Wait("the organization's network"))
         or _dependency(context, want.spec)
     )
-
-
-def _unresolved_now(context: Context, spec: ServiceSpec) -> UserError | None:
-    for index, mount in enumerate(spec.volumes):
-        if context.ref("Volume", mount.volume) is None:
-            return problems.missing(
-                context, "Volume", mount.volume, f"spec.volumes[{index}].volume"
-            )
-    for name in spec.secrets:
-        if context.ref("Secret", name) is None:
-            return problems.secret_missing(context, name)
-    return None
 
 
 def _volume_pending(context: Context, want: Wanted) -> Wait | None:

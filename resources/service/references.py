@@ -7,9 +7,11 @@ from typing import Any
 
 from resources.context import Context
 from resources.effective import accepted
+from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.organization.network import organization_network
+from resources.service import problems
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted, wanted
 from resources.world import Network, Scope
@@ -26,6 +28,18 @@ def refs(key: Key, spec: ServiceSpec | None) -> tuple[Key, ...]:
         *(Key("Secret", key.organization, name) for name in spec.secrets),
         *(Key("Service", key.organization, n) for n in spec.depends_on if n != key.name),
     )
+
+
+def unresolved(context: Context, spec: ServiceSpec) -> UserError | None:
+    """The first volume or secret that is not there: without it no container can be made."""
+    for index, mount in enumerate(spec.volumes):
+        if context.ref("Volume", mount.volume) is None:
+            place = f"spec.volumes[{index}].volume"
+            return problems.missing(context, "Volume", mount.volume, place)
+    for name in spec.secrets:
+        if context.ref("Secret", name) is None:
+            return problems.secret_missing(context, name)
+    return None
 
 
 def scope(entry: Entry, spec: Any, references: Mapping[Key, Entry | None]) -> Scope:
