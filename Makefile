@@ -19,7 +19,7 @@ run: .venv/.run engine ## Everything, from nothing to a URL that answers; Ctrl-C
 	@$(BIN)/python scripts/run
 
 test: .venv/.dev test-needs ## All tests, the long matrices in their short form
-	$(PYTEST) tests
+	$(PYTEST) --durations=15 tests
 
 check: .venv/.dev ## Style, types, direction of imports, generated files up to date
 	@$(MAKE) --no-print-directory --keep-going style types imports fresh
@@ -88,5 +88,6 @@ engine:
 # Tests that need what is still missing are skipped, and say so.
 test-needs: engine
 	@scripts/quickstart-image
-	@$(PYTHON) scripts/debian.py pg_config=postgresql,libpq-dev node=nodejs,npm mmdebstrap=mmdebstrap \
+	@$(PYTHON) scripts/debian.py pg_config=postgresql,libpq-dev node=nodejs,npm ip=iproute2 \
+		mmdebstrap=mmdebstrap \
 		|| echo "going on without; the tests that need it are skipped"
