@@ -168,11 +168,13 @@ class CreateVolume(EngineStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveVolume(EngineStep):
-    """Removes data. uid: the label the volume must still carry when it goes."""
+    """Removes data. uid, instance: the labels (whose data, whose controller's) that the volume must
+    still carry when it goes."""
 
     destructive: ClassVar[bool] = True
     name: str
     uid: str
+    instance: str
 
     @property
     def target(self) -> str:

@@ -1,7 +1,7 @@
 """The end of what has outlived its window: retained volumes past it, old events.
 
 A retained volume's data is removed here and nowhere else: its window (or ``skyctl purge``) is the
-explicit policy. The engine checks the volume's label once more before it removes.
+explicit policy. The engine checks the volume's labels once more before it removes.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Retention:
             step = RemoveVolume(
                 name=retained.engine_name,
                 uid=retained.label_uid or retained.uid,
+                instance=await self._store.instance(),
                 cause="its retention window ended",
             )
             try:

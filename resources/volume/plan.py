@@ -170,7 +170,9 @@ def _policy(context: Context, name: str, uid: str) -> tuple[Step, ...]:
     policy = "Retain" if context.spec is None else context.spec.deletion_policy
     cause = f"deletion requested, deletionPolicy {policy}"
     if policy == "Delete":
-        return (RemoveVolume(name=name, uid=uid, cause=cause), Finalize(cause=cause))
+        instance = context.platform.instance
+        remove = RemoveVolume(name=name, uid=uid, instance=instance, cause=cause)
+        return (remove, Finalize(cause=cause))
     seconds = None
     if policy == "Expire":
         seconds = _window(context.ref("Organization", context.key.organization))

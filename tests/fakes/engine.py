@@ -35,7 +35,7 @@ from resources.steps import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import L_UID, Container, Image, Network, Scope, Volume, World
+from resources.world import L_CONTROLLER, L_UID, Container, Image, Network, Scope, Volume, World
 from tests.fakes.hand import Hand
 from tests.fakes.listening import Listeners, unreachable
 from tests.fakes.machine import Machine
@@ -234,8 +234,9 @@ class FakeEngine:
             volume = self.world.volume(step.name)
             if volume is None:
                 return
-            if volume.labels.get(L_UID) != step.uid:
-                raise words.not_ours("volume", step.name, volume.labels)
+            labels = volume.labels
+            if labels.get(L_UID) != step.uid or labels.get(L_CONTROLLER) != step.instance:
+                raise words.not_ours("volume", step.name, labels)
             self.machine.remove_volume(step.name)
             self.removed_volumes.append(volume)
 

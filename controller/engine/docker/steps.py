@@ -30,7 +30,7 @@ from resources.steps import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import L_UID
+from resources.world import L_CONTROLLER, L_UID
 
 GONE = 404
 NOT_MODIFIED = 304
@@ -86,12 +86,14 @@ class Steps:
             raise faults.not_ours("volume", step.name, labels)
 
     async def remove_volume(self, step: RemoveVolume) -> None:
-        """Looked at right before it goes: data of another uid is never removed."""
+        """Looked at right before it goes: data of another uid, or of another controller's (whose
+        uids may be the same in a copied store), is never removed."""
         volume = await self._reading.inspect_volume(step.name)
         if volume is None:
             return
-        if volume.labels.get(L_UID) != step.uid:
-            raise faults.not_ours("volume", step.name, volume.labels)
+        labels = volume.labels
+        if labels.get(L_UID) != step.uid or labels.get(L_CONTROLLER) != step.instance:
+            raise faults.not_ours("volume", step.name, labels)
         await self._wire.call(
             "remove_volume", "DELETE", f"volumes/{segment(step.name)}",
             subject=step.name, accept=(GONE,),

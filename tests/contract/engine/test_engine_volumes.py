@@ -10,8 +10,8 @@ from resources.world import L_CONTROLLER, L_PHANTOM, L_UID, Mount
 from tests.contract.engine.bench import WHY, Bench, step
 
 
-def removal(name: str, uid: str) -> RemoveVolume:
-    return RemoveVolume(**WHY, name=name, uid=uid)
+def removal(bench: Bench, name: str, *, uid: str = "", instance: str = "") -> RemoveVolume:
+    return RemoveVolume(**WHY, name=name, uid=uid or bench.uid, instance=instance or bench.prefix)
 
 
 async def test_making_twice_is_harmless(bench: Bench) -> None:
@@ -28,9 +28,13 @@ async def test_another_owner_keeps_its_volume(bench: Bench) -> None:
     with pytest.raises(UserError) as caught:
         await bench.engine.create_volume(CreateVolume(**WHY, name=name, labels=other))
     assert (caught.value.code, caught.value.retryable) == ("RESOURCE_CONFLICT", False)
-    with pytest.raises(UserError) as caught:
-        await bench.engine.remove_volume(removal(name, "somebody-else"))
-    assert caught.value.code == "RESOURCE_CONFLICT"
+    for removed in (
+        removal(bench, name, uid="somebody-else"),
+        removal(bench, name, instance="another-controller"),
+    ):
+        with pytest.raises(UserError) as caught:
+            await bench.engine.remove_volume(removed)
+        assert caught.value.code == "RESOURCE_CONFLICT"
     volume = await bench.engine.inspect_volume(name)
     assert volume is not None
     assert volume.labels == bench.labels()
@@ -40,12 +44,12 @@ async def test_removed_only_when_unused(bench: Bench) -> None:
     name = await bench.volume()
     container = await bench.create(bench.spec("db", mounts=(Mount(name, "/data"),)))
     with pytest.raises(UserError) as caught:
-        await bench.engine.remove_volume(removal(name, bench.uid))
+        await bench.engine.remove_volume(removal(bench, name))
     assert (caught.value.code, caught.value.retryable) == ("STORAGE_VOLUME_IN_USE", True)
     await bench.remove(container)
     assert await bench.engine.inspect_volume(name) is not None, "named volumes outlive containers"
-    await bench.engine.remove_volume(removal(name, bench.uid))
-    await bench.engine.remove_volume(removal(name, bench.uid))
+    await bench.engine.remove_volume(removal(bench, name))
+    await bench.engine.remove_volume(removal(bench, name))
     assert await bench.engine.inspect_volume(name) is None
 
 
