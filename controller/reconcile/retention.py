@@ -1,7 +1,9 @@
 """The end of what has outlived its window: retained volumes past it, old events.
 
 A retained volume's data is removed here and nowhere else: its window (or ``skyctl purge``) is the
-explicit policy. The engine checks the volume's labels once more before it removes.
+explicit policy. Somebody may be adopting it at this moment, and our clock is not the store's: the
+store decides in one statement that it goes, after which no adoption is possible. The engine checks
+the volume's labels once more before it removes.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ class Retention:
         now = self._clock.now()
         for retained in await self._store.retained():
             if retained.expires_at is None or retained.expires_at > now:
+                continue
+            if not await self._store.claim_expired(retained.uid, epoch=self._leading()):
                 continue
             step = RemoveVolume(
                 name=retained.engine_name,

@@ -153,6 +153,11 @@ class Store(Protocol):
 
     async def emit(self, events: Sequence[Event], *, epoch: int) -> None: ...
 
+    async def claim_expired(self, uid: str, *, epoch: int) -> bool:
+        """May this retained volume's data go? From then on nobody can adopt it. False when its
+        window has not ended by the store's clock, or it is not retained (any more)."""
+        ...
+
     async def release_retained(self, uid: str, *, epoch: int) -> None:
         """The retained volume's data is gone from the engine: forget it."""
         ...

@@ -257,6 +257,13 @@ class FakeStore(FakeClient):
                     now,
                 )
 
+    async def claim_expired(self, uid: str, *, epoch: int) -> bool:
+        async with self.operation("claim_expired", uid) as database:
+            self.lead(epoch)
+            retained, _ = database.retained.get(uid, (None, None))
+            expires = None if retained is None else retained.expires_at
+            return expires is not None and expires <= database.now()
+
     async def release_retained(self, uid: str, *, epoch: int) -> None:
         async with self.operation("release_retained", uid) as database:
             self.lead(epoch)

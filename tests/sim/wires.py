@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 ENGINE_SECONDS, PULL_SECONDS, STORE_SECONDS = 60.0, 900.0, 10.0
 """Deadlines, as the real clients have them."""
 STORE_WRITES = frozenset(
-    {"record", "write_status", "emit", "hold", "drop_held", "release_retained", "bind_engine"}
+    {
+        "record",
+        "write_status",
+        "emit",
+        "hold",
+        "drop_held",
+        "claim_expired",
+        "release_retained",
+        "bind_engine",
+    }
 )
 QUICK = {"create_container": 0.1, "start_container": 0.1, "remove_container": 0.06}
 Act = Callable[[], Awaitable[Any]]

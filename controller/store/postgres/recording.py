@@ -92,6 +92,16 @@ class Recording(Writing):
                 [printable(event.message) for event in events],
             )
 
+    async def claim_expired(self, uid: str, *, epoch: int) -> bool:
+        """The window shrinks to nothing, so that no clock which is set back opens it again."""
+        async with self._database.leading(epoch) as session:
+            answer = await session.execute(
+                "UPDATE skyctl.retained_volumes SET expires_at = least(expires_at, retained_at)"
+                " WHERE uid = $1 AND expires_at <= clock_timestamp()",
+                uid,
+            )
+        return str(answer) != "UPDATE 0"
+
     async def release_retained(self, uid: str, *, epoch: int) -> None:
         async with self._database.leading(epoch) as session:
             await session.execute("DELETE FROM skyctl.retained_volumes WHERE uid = $1", uid)
@@ -260,10 +270,11 @@ async def _retain_volume(session: Session, uid: str, row: Any, step: RetainVolum
 
 
 async def _adopt_volume(session: Session, uid: str, row: Any, step: AdoptVolume) -> None:
-    """Not past its window: its removal may be under way."""
+    """Not past its window: its removal may be under way. By the time that it is now, not when we
+    began: we may have waited for the row."""
     taken = await session.execute(
         "DELETE FROM skyctl.retained_volumes WHERE uid = $1 AND engine_name = $2"
-        " AND organization = $3 AND (expires_at IS NULL OR expires_at > now())",
+        " AND organization = $3 AND (expires_at IS NULL OR expires_at > clock_timestamp())",
         step.retained_uid,
         step.engine_name,
         row["organization"],
