@@ -2,6 +2,9 @@
 
 ``lastTransitionTime`` moves only when ``status`` changes, so an unchanged world yields a
 byte-equal status and no write.
+
+Invariant of every kind: at most one of Reconciling and Stalled is True. A problem that trying
+again may cure is Reconciling; one that needs somebody is Stalled.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from resources.errors import UserError
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 ACCEPTED, AVAILABLE, READY = "Accepted", "Available", "Ready"
@@ -46,6 +51,16 @@ class Conditions:
             else timestamp(self._now),
             "observedGeneration": self._generation,
         }
+
+    def progress(self, problem: UserError | None, doing: str) -> None:
+        """Sets Reconciling and Stalled. doing: what is still to happen, '' when nothing is."""
+        if problem is not None and not problem.retryable:
+            self.set(RECONCILING, False, "Idle")
+            self.set(STALLED, True, problem.reason, problem.message)
+            return
+        busy = doing or (problem.message if problem is not None else "")
+        self.set(RECONCILING, bool(busy), "Progressing" if busy else "Idle", busy)
+        self.set(STALLED, False, "NotStalled")
 
     def to_list(self) -> list[dict[str, Any]]:
         return list(self._next.values())

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_REASONS = {"CONFIGURATION_INVALID_SPEC": "InvalidSpec"}
+
 
 class UserError(Exception):
     """An error in the contract's shape.
@@ -44,6 +46,12 @@ class UserError(Exception):
 
     def __hash__(self) -> int:
         return hash((self.code, self.message))
+
+    @property
+    def reason(self) -> str:
+        """The code as conditions and events name it: ``IMAGE_NOT_FOUND`` -> ``ImageNotFound``."""
+        known = _REASONS.get(self.code)
+        return known or "".join(part.capitalize() for part in self.code.split("_"))
 
     def to_dict(self) -> dict[str, Any]:
         return {

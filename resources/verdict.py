@@ -1,7 +1,7 @@
-"""How a pass stands, in the words that every kind's status shares.
+"""How a pass over an Organization or a Volume stands, and the status that says so.
 
-Invariant: at most one of Reconciling and Stalled is True, and neither is when Ready is. A problem
-that trying again may cure is Reconciling; one that needs somebody is Stalled.
+A Service has more to tell (see ``service/conditions.py``). Ready is True only when nothing is left
+to do, so neither Reconciling nor Stalled is then.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from resources.conditions import ACCEPTED, READY, RECONCILING, STALLED, Conditions
+from resources.conditions import ACCEPTED, READY, Conditions
 from resources.context import Context
 from resources.errors import UserError
 from resources.plan import Plan
-
-_REASONS = {"CONFIGURATION_INVALID_SPEC": "InvalidSpec"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +48,12 @@ def judge(
     return Verdict(failure or plan.problem or context.rejection, rejection, doing)
 
 
-def reason(error: UserError) -> str:
-    """A condition's reason: ``RESOURCE_CONFLICT`` -> ``ResourceConflict``."""
-    known = _REASONS.get(error.code)
-    return known or "".join(part.capitalize() for part in error.code.split("_"))
-
-
 def begin(context: Context, verdict: Verdict) -> Conditions:
     """The conditions of a resource, with Accepted set."""
     before = (context.entry.status or {}).get("conditions", ())
     conditions = Conditions(before, context.generation, context.now)
     if verdict.rejection is not None:
-        conditions.set(ACCEPTED, False, reason(verdict.rejection), verdict.rejection.message)
+        conditions.set(ACCEPTED, False, verdict.rejection.reason, verdict.rejection.message)
     else:
         conditions.set(ACCEPTED, True, "Accepted")
     return conditions
@@ -74,15 +66,10 @@ def finish(
     tell why, when no problem does."""
     problem = verdict.problem
     if problem is not None:
-        conditions.set(READY, False, reason(problem), problem.message)
+        conditions.set(READY, False, problem.reason, problem.message)
     else:
         conditions.set(READY, ready, ready_reason, message)
-    busy = not verdict.stalled and (bool(verdict.doing) or problem is not None)
-    conditions.set(RECONCILING, busy, "Progressing" if busy else "Idle", verdict.doing)
-    if problem is not None and verdict.stalled:
-        conditions.set(STALLED, True, reason(problem), problem.message)
-    else:
-        conditions.set(STALLED, False, "NotStalled")
+    conditions.progress(problem, verdict.doing)
 
 
 def document(

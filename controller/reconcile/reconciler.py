@@ -240,9 +240,7 @@ class Reconciler:
             if not isinstance(step, StoreStep) or isinstance(step, EndRollout | Finalize)
         ]
         if done.failure is not None:
-            events.append(
-                Event(uid, key, "Warning", camel(done.failure.code), done.failure.message)
-            )
+            events.append(Event(uid, key, "Warning", done.failure.reason, done.failure.message))
         if events:
             await self._store.emit(events, epoch=epoch)
 
@@ -253,17 +251,12 @@ def reason(step: Step) -> str:
     return f"Drift{name}" if step.drift else name
 
 
-def camel(code: str) -> str:
-    """``IMAGE_PULL_FAILED`` -> ``ImagePullFailed``."""
-    return "".join(part.capitalize() for part in code.split("_"))
-
-
 def refused_status(error: UserError, generation: int) -> dict[str, Any]:
     """Status of a row that no kind of this build plans."""
     condition = {
         "type": "Accepted",
         "status": "False",
-        "reason": camel(error.code),
+        "reason": error.reason,
         "message": error.message,
         "observedGeneration": generation,
     }

@@ -14,13 +14,13 @@ from resources.context import Context
 from resources.errors import UserError
 from resources.plan import Plan
 from resources.service import in_force, phase
+from resources.service.conditions import bare_conditions, conditions
 from resources.service.declaration import Declaration
 from resources.service.fleet import ordinal_of
 from resources.service.heal import unhealthy_since
 from resources.service.health import UNHEALTHY
 from resources.service.phase import STATES, Standing, stand
 from resources.service.survey import FAILED, READY, Survey, paused, survey
-from resources.service.verdicts import bare_conditions, conditions
 from resources.world import L_GENERATION, L_REVISION, Container
 
 RESTARTS_SHOWN = 5
@@ -60,12 +60,14 @@ def _bare(
     problem = failure or plan.problem or found.problem
     word = "Deleting" if context.deleting else "Failed" if problem else "Pending"
     message = problem.message if problem else "waiting to be accepted"
+    if context.deleting:
+        message = _deleting(context, plan)
     return {
         "observedGeneration": context.generation,
         "phase": word,
         "state": STATES.get(word, "stopped"),
-        "message": _deleting(context, plan) if context.deleting else message,
-        "conditions": bare_conditions(context, problem, word),
+        "message": message,
+        "conditions": bare_conditions(context, problem, word, message),
         "error": problem.to_dict() if problem else None,
         "replicas": 0,
         "readyReplicas": 0,

@@ -223,6 +223,23 @@ def test_deleting() -> None:
     assert conditions(status)["Reconciling"] == "True Progressing"
     stage.annotate(web, paused="an incident")
     assert stage.status(web)["message"] == "to be deleted, but paused: an incident"
+    assert conditions(stage.status(web))["Reconciling"] == "False Paused"
+
+
+def test_deleting_what_was_never_accepted() -> None:
+    stage = Theatre()
+    web = stage.service(volumes=[{"volume": "none", "mountPath": "/data"}])
+    stage.rows[web] = replace(
+        stage.rows[web],
+        resource=replace(stage.rows[web].resource, deletion_requested_at=stage.now),
+    )
+    stage.annotate(web, paused="an incident")
+    status = stage.status(web)
+    assert (status["phase"], status["message"]) == (
+        "Deleting",
+        "to be deleted, but paused: an incident",
+    )
+    assert conditions(status)["Reconciling"] == "False Paused"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The conditions of a Service, from where it stands.
 
-At most one of Reconciling and Stalled is True. A stopped service is neither Ready nor Reconciling:
+A stopped service is neither Ready nor Reconciling:
 it is as declared, and serves nobody. What a problem means for the newest generation does not hide
 that an earlier one still serves (``Available``).
 """
@@ -23,31 +23,31 @@ from resources.errors import UserError
 from resources.service.phase import Standing
 from resources.service.problems import UNRESOLVED
 from resources.service.survey import OPEN, paused
-from resources.verdict import reason
 
 
 def conditions(standing: Standing, word: str, message: str) -> list[dict[str, Any]]:
     context = standing.survey.context
+    problem = standing.failure or standing.plan.problem
     found = _begin(context)
     _accepted(found, standing)
     _available(found, standing)
     _ready(found, standing, word, message)
-    _progress(found, standing)
+    _progress(found, context, problem, _doing(standing, problem))
     if standing.survey.spec.drift_policy == "report":
         _drifted(found, standing)
     return found.to_list()
 
 
-def bare_conditions(context: Context, problem: UserError | None, word: str) -> list[dict[str, Any]]:
+def bare_conditions(
+    context: Context, problem: UserError | None, word: str, message: str
+) -> list[dict[str, Any]]:
     """Of a service of which nothing was ever accepted."""
     found = _begin(context)
-    why, text = (reason(problem), problem.message) if problem else (word, "")
+    why, text = (problem.reason, problem.message) if problem else (word, "")
     found.set(ACCEPTED, False if problem else None, why, text)
     found.set(AVAILABLE, False, why)
     found.set(READY, False, why, text)
-    stalled = problem is not None and not problem.retryable
-    found.set(RECONCILING, not stalled, why)
-    found.set(STALLED, stalled, why if stalled else "NotStalled", text if stalled else "")
+    _progress(found, context, problem, message)
     return found.to_list()
 
 
@@ -62,7 +62,7 @@ def _accepted(found: Conditions, standing: Standing) -> None:
     if problem is None and standing.plan.problem and standing.plan.problem.code in UNRESOLVED:
         problem = standing.plan.problem
     if problem is not None:
-        found.set(ACCEPTED, False, reason(problem), problem.message)
+        found.set(ACCEPTED, False, problem.reason, problem.message)
     elif _recorded(standing):
         found.set(ACCEPTED, True, "Accepted")
     else:
@@ -88,7 +88,7 @@ def _available(found: Conditions, standing: Standing) -> None:
 def _ready(found: Conditions, standing: Standing, word: str, message: str) -> None:
     problem = standing.problem
     if problem is not None:
-        found.set(READY, False, reason(problem), problem.message)
+        found.set(READY, False, problem.reason, problem.message)
     elif word == "Deleting" or (standing.stopped and not standing.completed):
         found.set(READY, False, word, message)
     elif not _recorded(standing):
@@ -101,30 +101,23 @@ def _ready(found: Conditions, standing: Standing, word: str, message: str) -> No
         found.set(READY, False, word, message)
 
 
-def _progress(found: Conditions, standing: Standing) -> None:
-    """Stalled by what needs somebody; Reconciling while anything is still to happen."""
-    survey, plan = standing.survey, standing.plan
-    if (why := paused(survey.context)) is not None:
+def _progress(found: Conditions, context: Context, problem: UserError | None, doing: str) -> None:
+    if (why := paused(context)) is not None:
         found.set(RECONCILING, False, "Paused", why)
         found.set(STALLED, False, "Paused", why)
-        return
-    problem = standing.failure or plan.problem
-    stalled = problem is not None and not problem.retryable
-    doing = ""
-    if plan.steps:
-        doing = plan.steps[0].render()
-    elif plan.wait is not None:
-        doing = f"waiting for {plan.wait.reason}"
-    elif problem is not None:
-        doing = problem.message
-    elif survey.rollout == OPEN and not survey.stop_reason:
-        doing = "the rollout is under way"
-    busy = bool(doing) and not stalled
-    found.set(RECONCILING, busy, "Progressing" if busy else "Idle", doing if busy else "")
-    if problem is not None and stalled:
-        found.set(STALLED, True, reason(problem), problem.message)
     else:
-        found.set(STALLED, False, "NotStalled")
+        found.progress(problem, doing)
+
+
+def _doing(standing: Standing, problem: UserError | None) -> str:
+    survey, plan = standing.survey, standing.plan
+    if plan.steps:
+        return plan.steps[0].render()
+    if plan.wait is not None:
+        return f"waiting for {plan.wait.reason}"
+    if problem is None and survey.rollout == OPEN and not survey.stop_reason:
+        return "the rollout is under way"
+    return ""
 
 
 def _drifted(found: Conditions, standing: Standing) -> None:
