@@ -85,10 +85,11 @@ class LongCalls:
         running = self._running.get(name)
         if running is None:
             running = self._start(name, call)
-        running.askers.add(key)
         await asyncio.wait({running.task}, timeout=self._patience)
-        if running.task.done() and (key, name) in self._ended:
-            return self._told(key, name)
+        if running.task.done():
+            running.task.result()  # raises what it raised
+            return True
+        running.askers.add(key)
         return False
 
     def forget(self, key: Key) -> None:

@@ -18,6 +18,7 @@ async def test_a_quick_call_is_done_at_once() -> None:
     woken: list[Key] = []
     calls = LongCalls(woken.append)
     assert await calls.ask(A, "x", lambda: asyncio.sleep(PATIENCE / 2)) is True
+    assert woken == [], "the pass that waited needs no waking: it would never end"
 
 
 @pytest.mark.looptime
