@@ -4,8 +4,10 @@ The mirrors (catalogue, engine index) cost nothing and may lag; they decide only
 nothing to do. Before anything is done, the row is read from the store and the resource's own
 objects from the engine. What is another's to decide about (the organization's network, mounted
 volumes) is asked of the engine only where the mirror lacks it; where the mirror is behind, the
-engine refuses the step, or CheckVolumes does. A name is asked about when the mirror says that it is
-taken; otherwise its creation is the question. Images are known until something happens to any.
+engine refuses the step, or CheckVolumes does. What an organization that goes still holds is counted
+by the store: a member that the mirror has not heard of yet would lose its network. A name is asked
+about when the mirror says that it is taken; otherwise its creation is the question. Images are
+known until something happens to any.
 """
 
 from __future__ import annotations
@@ -108,7 +110,7 @@ class Observer:
         else:
             world = await self._read(observation.scope)
         self._copy_probes(world)
-        context = replace(observation.context, world=world)
+        context = await self._counted(replace(observation.context, world=world))
         return await self._offered(replace(observation, context=context))
 
     async def _read(self, scope: Scope) -> World:
@@ -130,6 +132,12 @@ class Observer:
             return 0, None
         undeleted = self._catalogue.undeleted(key.name) if reading.entry.resource.deleting else None
         return self._catalogue.members(key.name), undeleted
+
+    async def _counted(self, context: Context) -> Context:
+        if context.key.kind != "Organization" or not context.deleting:
+            return context
+        members, undeleted = await self._store.members(context.key.name)
+        return replace(context, members=members, undeleted=undeleted)
 
     def _copy_probes(self, world: World) -> None:
         live = self._world().probes

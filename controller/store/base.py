@@ -97,6 +97,10 @@ class Store(Protocol):
         """Those rows that there are, in no order, each once. keys: distinct."""
         ...
 
+    async def members(self, organization: str) -> tuple[int, int]:
+        """How many rows are in the organization, and how many of them nobody asked to delete."""
+        ...
+
     async def retained(self) -> Sequence[Retained]: ...
     async def subnets(self) -> Mapping[str, str]:
         """uid of the organization -> reserved CIDR."""

@@ -84,6 +84,11 @@ class FakeClient:
         async with self.operation("entries_of", *keys) as database:
             return [database.entries[key] for key in keys if key in database.entries]
 
+    async def members(self, organization: str) -> tuple[int, int]:
+        async with self.operation("members", organization) as database:
+            found = [database.entries[key] for key in database.members.get(organization, ())]
+        return len(found), sum(not entry.resource.deleting for entry in found)
+
     async def retained(self) -> Sequence[Retained]:
         async with self.operation("retained") as database:
             found = [retained for retained, _ in database.retained.values()]

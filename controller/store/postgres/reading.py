@@ -69,6 +69,18 @@ class Reading:
                 await self._same_store(session)
             return [entry_of(row) for row in rows]
 
+    async def members(self, organization: str) -> tuple[int, int]:
+        """Raises StoreUnavailable as ``entries`` does: that there are none ends an organization."""
+        async with self._database.session() as session:
+            members, undeleted = await session.fetchrow(
+                "SELECT count(*), count(*) FILTER (WHERE deletion_requested_at IS NULL)"
+                " FROM skyctl.resource_rows WHERE organization = $1",
+                organization,
+            )
+            if members == 0:
+                await self._same_store(session)
+        return members, undeleted
+
     async def retained(self) -> Sequence[Retained]:
         async with self._database.session() as session:
             rows = await session.fetch(

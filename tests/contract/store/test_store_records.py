@@ -240,8 +240,11 @@ async def test_an_organization_takes_its_members_along(store: Store, epoch: int)
     await store.annotate(DATA, {"skypanel.io/protect": "yes"})
     with pytest.raises(UserError, match="still has resources"):
         await record(store, acme, epoch, Finalize(cause=CAUSE))
+    assert await store.members("acme") == (2, 2)
+    assert await store.members("nobody") == (0, 0)
     request = RequestDeletion(cause=CAUSE, organization="acme")
     await record(store, acme, epoch, request)
+    assert await store.members("acme") == (2, 1)
     deleting = {e.key for e in await store.entries() if e.resource.deleting}
     assert deleting == {ACME, WEB}
     await store.annotate(DATA, {"skypanel.io/protect": None})

@@ -1,0 +1,80 @@
+"""What is asked of the store before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import pytest
+
+from controller.clock import SystemClock
+from controller.engine.base import Engine
+from controller.reconcile.observe import Observer
+from controller.store.catalogue import Catalogue
+from resources.context import Platform
+from resources.meta import Key, Manifest
+from resources.organization.plan import plan
+from resources.steps import Finalize, RequestDeletion
+from resources.world import Scope, World
+from tests.fakes.store import FakeStore
+
+ACME = Key("Organization", "", "acme")
+WEB = Key("Service", "acme", "web")
+
+
+async def nothing_there(scope: Scope) -> World:
+    return World()
+
+
+async def ensured(references: Iterable[str]) -> None:
+    """There are no images."""
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    return Catalogue()
+
+
+@pytest.fixture
+def observer(store: FakeStore, catalogue: Catalogue) -> Observer:
+    return Observer(
+        catalogue,
+        World,
+        cast(Engine, None),
+        nothing_there,
+        store,
+        lambda: Platform(instance="test"),
+        SystemClock(),
+        ensured,
+    )
+
+
+async def test_the_end_of_an_organization_waits_for_members_unheard_of(
+    store: FakeStore, catalogue: Catalogue, observer: Observer
+) -> None:
+    await store.apply(Manifest(ACME, {}), source="sql")
+    await store.apply(Manifest(WEB, {"image": "nginx:1.27"}), source="sql")
+    await store.delete(ACME, source=None)
+    observation = await observer.authoritative(ACME)
+    assert observation is not None
+    assert catalogue.members("acme") == 0
+    assert (observation.context.members, observation.context.undeleted) == (1, 1)
+    assert [type(step) for step in plan(observation.context).steps] == [RequestDeletion]
+
+    await store.delete(WEB, source=None)
+    observation = await observer.authoritative(ACME)
+    assert observation is not None
+    assert plan(observation.context).steps == ()
+    entry = await store.entry(WEB)
+    assert entry is not None
+    epoch = await store.leadership("test").acquire()
+    await store.record(entry.resource.uid, [Finalize(cause="test")], epoch=epoch)
+    catalogue.put(entry)  # heard of, but not that it went
+    observation = await observer.authoritative(ACME)
+    assert observation is not None
+    assert [type(step) for step in plan(observation.context).steps] == [Finalize]
