@@ -3,6 +3,10 @@
 ``skyctl diff`` plans against forecasts, so that it shows everything that applying leads to and not
 only the first move; the property tests use the same to show that plans converge. It is
 optimistic: images are there, containers start and turn healthy.
+
+What is not forecast: content (``PutFiles``), checks that change nothing (``CheckVolumes``), and
+what becomes of rows (``RequestDeletion``, ``RetainVolume``, ``Finalize``): whoever plays with more
+than one row does that (a step on a container that is not there is nothing, too).
 """
 
 from __future__ import annotations
@@ -16,19 +20,25 @@ from resources.steps import (
     Accept,
     AdoptVolume,
     BeginRollout,
+    CheckVolumes,
     ConnectNetwork,
+    ContainerStep,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
     DisconnectNetwork,
     EndRollout,
+    Finalize,
     PullImage,
+    PutFiles,
     RecordPreDeploy,
     RecordVolume,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
+    RequestDeletion,
     ReserveSubnet,
+    RetainVolume,
     StartContainer,
     Step,
     StopContainer,
@@ -82,8 +92,12 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 world.drop_volume(step.name)
             case PullImage():
                 world.put_image(Image(f"sha256:{step.reference}", step.reference))
-            case _:
+            case ContainerStep() | ConnectNetwork() | DisconnectNetwork():
                 _container(world, step, now)
+            case PutFiles() | CheckVolumes() | RequestDeletion() | RetainVolume() | Finalize():
+                pass
+            case _:
+                raise TypeError(f"nobody knows what {type(step).__name__} leads to")
     return entry
 
 
@@ -149,10 +163,11 @@ def _created(step: CreateContainer, now: datetime) -> Container:
     )
 
 
-def _container(world: World, step: Step, now: datetime) -> None:
+def _container(
+    world: World, step: ContainerStep | ConnectNetwork | DisconnectNetwork, now: datetime
+) -> None:
     """Steps on one existing container, by id or by name."""
-    reference = getattr(step, "container", "")
-    found = world.containers.get(reference) or world.container_named(reference)
+    found = world.containers.get(step.container) or world.container_named(step.container)
     if found is None:
         return
     match step:
@@ -179,8 +194,6 @@ def _container(world: World, step: Step, now: datetime) -> None:
                 found,
                 networks=tuple(a for a in found.networks if a.network_id != step.network),
             )
-        case _:
-            return
     world.put_container(found)
 
 
