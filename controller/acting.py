@@ -1,108 +1,158 @@
 """What only the leader does: work the queue, resync, sweep, expire, and read manifests.
 
-Everything here is cancelled the moment the lease is in doubt. Nothing here remembers anything
-that a successor would need.
+One term of leading after the other. Everything here is cancelled the moment the lease is in doubt,
+and what was learnt in a term ends with it: memo, probes, keys waiting, gauges of resources. A
+successor, even this same process, begins from the store and the engine.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
+from controller.clock import Clock
 from controller.engine.index import EngineIndex
+from controller.identity import EngineIdentity
+from controller.loop.backoff import Backoff
 from controller.loop.pool import Pool
 from controller.loop.queue import Queue
-from controller.reconcile.orphans import Sweeper
-from controller.reconcile.retention import Retention
-from controller.settings import Settings
+from controller.metrics import METRICS
+from controller.reconcile.probes import Prober
+from controller.reconcile.reconciler import Reconciler
+from controller.resync import Resync
 from controller.sources.database import DatabaseSource
-from controller.store.base import Deposed, StoreUnavailable
-from controller.store.catalogue import Catalogue
-from resources.errors import UserError
+from controller.sources.manifests import ManifestSource, SyncReport
 from resources.meta import Key
 
 log = structlog.get_logger("acting")
 
 
-class Resync:
-    """The guarantee behind the hints: relist the engine, reread the store, look at every key."""
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What is made anew each time we begin to lead, since it remembers."""
+
+    reconciler: Reconciler
+    prober: Prober
+    backoff: Backoff[Key]
+
+
+class Acting:
+    """stop: no new keys are taken from then on; ``once`` sets it when all is done. working: passes
+    may be under way. settled: ``once`` saw the end of all work. reports: what it read of the
+    manifests."""
 
     def __init__(
         self,
         *,
-        settings: Settings,
-        random_: random.Random,
+        identity: EngineIdentity,
         index: EngineIndex,
         database: DatabaseSource,
-        catalogue: Catalogue,
         queue: Queue[Key],
-        sweeper: Sweeper,
-        retention: Retention,
+        resync: Resync,
+        manifests: Sequence[ManifestSource],
+        begin: Callable[[], Term],
+        workers: int,
+        drain_seconds: float,
+        clock: Clock,
+        stop: asyncio.Event,
     ) -> None:
-        self._settings = settings
-        self._random = random_
+        self._identity = identity
         self._index = index
         self._database = database
-        self._catalogue = catalogue
         self._queue = queue
-        self._sweeper = sweeper
-        self._retention = retention
-        self.completed = 0
-        self._woken = asyncio.Event()
+        self._resync = resync
+        self._manifests = manifests
+        self._begin = begin
+        self._workers = workers
+        self._drain_seconds = drain_seconds
+        self._clock = clock
+        self._stop = stop
+        self._queue.suspend()
+        self.working = False
+        self.settled = False
+        self.reports: Sequence[SyncReport] = ()
 
-    def wake(self) -> None:
-        """Resync now."""
-        self._woken.set()
+    async def act(self, epoch: int) -> None:
+        """Until ``stop``."""
+        await self._confirmed()
+        await self._mirrored("leading")
+        with self._term() as term:
+            async with asyncio.TaskGroup() as group:
+                aside = [
+                    group.create_task(self._identity.watch(), name="identity"),
+                    group.create_task(self._resync.run(), name="resync"),
+                    group.create_task(term.prober.run(), name="prober"),
+                    *(
+                        group.create_task(source.run(), name=f"manifests-{source.name}")
+                        for source in self._manifests
+                    ),
+                ]
+                await self._drained(term)
+                for task in aside:
+                    task.cancel()
 
-    async def run(self) -> None:
-        """For ever; the first resync is at once."""
+    async def once(self, epoch: int) -> None:
+        """Converges and ends: manifests read, every key worked until none is waiting."""
+        await self._confirmed()
+        self.reports = [await source.sync_once() for source in self._manifests]
+        await self._mirrored("once")
+        with self._term() as term:
+            self._resync.enqueue(urgent=True)
+            async with asyncio.TaskGroup() as group:
+                aside = [
+                    group.create_task(self._identity.watch(), name="identity"),
+                    group.create_task(term.prober.run(), name="prober"),
+                    group.create_task(self._settling(term), name="settling"),
+                ]
+                await self._drained(term)
+                for task in aside:
+                    task.cancel()
+
+    async def _confirmed(self) -> None:
+        info = await self._identity.confirmed()
+        log.info("engine confirmed", version=info.version, engine=info.id, reach=info.reach)
+
+    async def _mirrored(self, reason: str) -> None:
+        """No pass looks before both mirrors are whole: what is not listed yet would be taken for
+        lost, and a standby is told neither of records nor of status."""
         await self._index.wait_synced()
-        await self._database.synced.wait()
-        self.enqueue(urgent=True)
-        while True:
-            self._woken.clear()
-            await self._aside()
-            # Not wait_for: that of Python 3.11 loses a cancellation that comes with the waking.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interval()):
-                    await self._woken.wait()
-            await self.once()
+        if not self._identity.sure:
+            await self._identity.confirmed()
+        await self._database.reread(reason)
 
-    async def once(self) -> None:
-        """One resync. A part that fails is logged; the other parts and the next resync go on."""
+    @contextmanager
+    def _term(self) -> Iterator[Term]:
+        self._queue.resume()
+        self.working = True
         try:
-            await self._index.relist(self._settings.resync_inspect_share)
-            await self._database.reread("resync")
-        except (StoreUnavailable, Deposed, UserError) as error:
-            log.warning("resync incomplete", reason=str(error) or type(error).__name__)
-            return
-        self.enqueue(urgent=False)
-        self.completed += 1
+            yield self._begin()
+        finally:
+            self.working = False
+            self._queue.suspend()
+            METRICS.forget_all()
 
-    def enqueue(self, *, urgent: bool) -> None:
-        for key in self._catalogue.all_keys():
-            self._queue.add(key, urgent=urgent)
+    async def _settling(self, term: Term) -> None:
+        """Sets ``stop`` when no pass is under way or to come."""
+        await self._queue.join()
+        while self._queue.waiting or not term.prober.settled:
+            await asyncio.sleep(0.1)
+            await self._queue.join()
+        self.settled = True
+        self._stop.set()
 
-    async def _aside(self) -> None:
-        """Objects without a row, and retained volumes whose window ended."""
-        known = frozenset(
-            entry.resource.uid
-            for key in self._catalogue.all_keys()
-            if (entry := self._catalogue.entry(key)) is not None
+    async def _drained(self, term: Term) -> None:
+        pool = Pool(
+            self._queue,
+            term.backoff,
+            term.reconciler,
+            workers=self._workers,
+            clock=self._clock.monotonic,
         )
-        try:
-            await self._sweeper.sweep(self._index.world, known)
-            await self._retention.expire()
-        except (StoreUnavailable, Deposed, UserError) as error:
-            log.warning("sweep incomplete", reason=str(error) or type(error).__name__)
-
-    def _interval(self) -> float:
-        spread = self._settings.resync_jitter
-        return self._settings.resync_interval * self._random.uniform(1 - spread, 1 + spread)
+        await drained(pool, self._queue, self._stop, self._drain_seconds)
 
 
 async def drained(pool: Pool, queue: Queue[Key], stop: asyncio.Event, deadline: float) -> None:
@@ -121,13 +171,3 @@ async def drained(pool: Pool, queue: Queue[Key], stop: asyncio.Event, deadline: 
         for task in (working, stopping):
             task.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)
-
-
-async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """For ever; an unavailable store is waited out, anything else is fatal on purpose."""
-    while True:
-        try:
-            await work()
-        except StoreUnavailable as error:
-            log.debug("skipped", reason=str(error))
-        await asyncio.sleep(seconds)

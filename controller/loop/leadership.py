@@ -7,7 +7,8 @@ the lease released and asked for again. The epoch is None whenever we do not lea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -32,7 +33,7 @@ class Leadership:
         the moment before it notices."""
         return self.epoch if self._lease.fresh() else None
 
-    async def run(self, act: Callable[[int], Awaitable[None]]) -> None:
+    async def run(self, act: Callable[[int], Coroutine[Any, Any, None]]) -> None:
         """Until ``act`` returns while we lead (then the lease is released)."""
         while True:
             try:
@@ -48,13 +49,13 @@ class Leadership:
             await self._release()
             await asyncio.sleep(self._backoff.next("lease"))
 
-    async def _lead(self, epoch: int, act: Callable[[int], Awaitable[None]]) -> bool:
+    async def _lead(self, epoch: int, act: Callable[[int], Coroutine[Any, Any, None]]) -> bool:
         """True when ``act`` finished by itself, False when the lease was lost."""
         self.epoch = epoch
         METRICS.leader.set(1)
         log.info("leading", epoch=epoch)
         hold = asyncio.create_task(self._hold(), name="lease")
-        acting = asyncio.create_task(_awaited(act(epoch)), name="acting")
+        acting = asyncio.create_task(act(epoch), name="acting")
         try:
             await asyncio.wait({hold, acting}, return_when=asyncio.FIRST_COMPLETED)
             if hold.done():
@@ -98,7 +99,3 @@ async def _ended(*tasks: asyncio.Task[None]) -> None:
     if late:
         raise RuntimeError(f"{', '.join(task.get_name() for task in late)} did not stop")
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _awaited(awaitable: Awaitable[None]) -> None:
-    await awaitable
