@@ -62,6 +62,9 @@ class Pool:
             finally:
                 METRICS.active_workers.dec()
                 self._queue.done(key)
+            # A pass that finds nothing to do waits for nothing: thousands of them in a row must not
+            # keep the lease, the probes and the API waiting.
+            await asyncio.sleep(0)
 
     async def _one(self, key: Key) -> None:
         started = self._clock()
