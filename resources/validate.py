@@ -41,15 +41,6 @@ def validate(kind: str, spec: Any) -> BaseModel:
     return _read(kind_named(kind), spec)
 
 
-def validate_metadata(
-    kind: str, organization: Any, name: Any, labels: Any, annotations: Any
-) -> None:
-    """Raises UserError like ``validate``, with pointers under ``/metadata``."""
-    found = _metadata(kind_named(kind), organization, name, labels, annotations)
-    if found:
-        raise refusal(found)
-
-
 def validate_manifest(manifest: Manifest) -> BaseModel:
     """Metadata and spec at once: everything wrong with a document in one error."""
     kind, key = kind_named(manifest.key.kind), manifest.key

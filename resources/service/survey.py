@@ -44,10 +44,6 @@ class Survey:
     def generation(self) -> int:
         return self.declaration.generation
 
-    @property
-    def paused(self) -> str | None:
-        return paused(self.context)
-
     @cached_property
     def stop_reason(self) -> str:
         """Why nothing runs, '' when it should."""

@@ -45,10 +45,6 @@ class Wanted:
     rendered: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
     """Replicas rendered so far, by ordinal (see ``container.remembered``)."""
 
-    @property
-    def stopped(self) -> bool:
-        return self.tenancy.suspended or self.spec.state == "stopped"
-
 
 def wanted(
     resource: Resource,

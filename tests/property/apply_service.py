@@ -12,7 +12,7 @@ from resources.plan import Plan
 from resources.registry import kinds
 from resources.service.declaration import Declaration
 from resources.service.plan import deliberate
-from resources.service.survey import FAILED, Survey, survey
+from resources.service.survey import FAILED, Survey, paused, survey
 from resources.steps import (
     ContainerStep,
     CreateContainer,
@@ -198,7 +198,7 @@ class Trial(Theatre):
         again = replace(context, world=World.of(objects))
         service = kinds()["Service"]
         assert service.plan(again) == plan
-        if isinstance(found := survey(again), Survey) and not (again.deleting or found.paused):
+        if isinstance(found := survey(again), Survey) and not (again.deleting or paused(again)):
             assert deliberate(found) == plan
         assert service.status(again, plan, None) == service.status(context, plan, None)
 

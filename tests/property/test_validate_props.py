@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.errors import UserError
+from resources.meta import Key, Manifest
 from resources.registry import kinds
-from resources.validate import validate, validate_metadata
+from resources.validate import validate, validate_manifest
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.just("\ud800")
@@ -41,7 +42,9 @@ def test_any_spec(kind: str, spec: Any) -> None:
 @given(JSON, JSON, JSON, JSON)
 def test_any_metadata(organization: Any, name: Any, labels: Any, annotations: Any) -> None:
     _, refusal = outcome(
-        lambda: validate_metadata("Service", organization, name, labels, annotations)
+        lambda: validate_manifest(
+            Manifest(Key("Service", organization, name), {"image": "nginx"}, labels, annotations)
+        )
     )
     assert refusal is None or presentable(refusal)
 
