@@ -90,6 +90,4 @@ class Context:
         """Does the object carry this controller's mark and this resource's uid?"""
         from resources.world import L_CONTROLLER, L_UID
 
-        return (
-            labels.get(L_CONTROLLER) == self.platform.instance and labels.get(L_UID) == self.uid
-        )
+        return labels.get(L_CONTROLLER) == self.platform.instance and labels.get(L_UID) == self.uid
