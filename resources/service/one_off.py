@@ -10,10 +10,17 @@ from __future__ import annotations
 from resources.quantity import format_duration
 from resources.service import moves, problems
 from resources.service.creation import Creation
-from resources.service.draft import Draft
+from resources.service.draft import Draft, joined
+from resources.service.drift import differences
 from resources.service.health import uptime
 from resources.service.survey import NEW, READY, Survey
-from resources.steps import EndRollout, RecordPreDeploy, RemoveContainer
+from resources.steps import (
+    EndRollout,
+    RecordPreDeploy,
+    RemoveContainer,
+    Step,
+    UnpauseContainer,
+)
 from resources.world import L_GENERATION, L_REVISION, Container
 
 SUCCEEDED = "succeeded"
@@ -65,9 +72,14 @@ def advance(survey: Survey, draft: Draft, creation: Creation) -> bool:
         case "exited":
             return _ended(survey, draft, container)
         case "created":
+            draft.add(*_launch(survey, container))
+        case "paused":
             draft.add(
-                *moves.launch(
-                    container.id, container.name, survey.one_off(), "made, but never started"
+                UnpauseContainer(
+                    container=container.id,
+                    container_name=container.name,
+                    cause="paused on the engine",
+                    drift="state",
                 )
             )
         case "dead":
@@ -79,6 +91,17 @@ def advance(survey: Survey, draft: Draft, creation: Creation) -> bool:
     else:
         draft.wait("preDeploy to finish", left)
     return False
+
+
+def _launch(survey: Survey, container: Container) -> tuple[Step, ...]:
+    """What was made for a network that has been replaced since can never be started."""
+    spec = survey.one_off()
+    found = [d for d in differences(container, spec) if d.remedy == "recreate"]
+    if found:
+        return moves.retire(
+            container, 0, joined(f"{d.field} is {d.old}, not {d.new}" for d in found)
+        )
+    return moves.launch(container.id, container.name, spec, "made, but never started")
 
 
 def _ended(survey: Survey, draft: Draft, container: Container) -> bool:
