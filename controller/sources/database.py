@@ -25,6 +25,9 @@ log = structlog.get_logger("database")
 FLOOD = 1000
 """More changed keys than this at once: read everything."""
 
+BREATH = 100
+"""Rows understood in a row before others (the lease, the API) may run."""
+
 
 class DatabaseSource:
     """on_change(key, gone): the row changed; gone is what was known of it when it went. on_missed:
@@ -67,10 +70,13 @@ class DatabaseSource:
         """All rows anew; says which changed. Raises StoreUnavailable."""
         METRICS.source_relists.labels(self.name, reason).inc()
         asked = self._catalogue.moment()
-        changed, gone = self._catalogue.replace(await self._store.entries(), asked)
-        for key in changed:
-            self._on_change(key, None)
-        for reading in gone:
+        entries = await self._store.entries()
+        for number, entry in enumerate(entries, 1):
+            if self._catalogue.put(entry, asked):
+                self._on_change(entry.key, None)
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+        for reading in self._catalogue.keep({entry.key for entry in entries}, asked):
             self._on_change(reading.entry.key, reading)
 
     async def _follow(self, reason: str) -> None:

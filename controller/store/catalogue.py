@@ -11,7 +11,7 @@ Relations are kept as an index in both directions; waking is a lookup, never a s
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -166,8 +166,12 @@ class Catalogue:
             seen.add(entry.key)
             if self.put(entry, asked):
                 changed.append(entry.key)
-        gone = [self.drop(key, asked) for key in self.all_keys() if key not in seen]
-        return changed, [reading for reading in gone if reading is not None]
+        return changed, self.keep(seen, asked)
+
+    def keep(self, keys: Set[Key], asked: int) -> list[Reading]:
+        """These were all when asked: the readings that went."""
+        gone = [self.drop(key, asked) for key in self.all_keys() if key not in keys]
+        return [reading for reading in gone if reading is not None]
 
     def _unlink(self, reading: Reading) -> None:
         key = reading.entry.key
