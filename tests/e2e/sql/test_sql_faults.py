@@ -131,7 +131,7 @@ async def test_a_leader_that_hangs_in_a_transaction_holds_nobody_up(site: Site) 
     other = (await open_store(quick(), site.url)).leadership("two")
 
     async def hang() -> None:
-        async with site.store._database.transaction(epoch=epoch), asyncio.timeout(PATIENT):
+        async with site.store._database.leading(epoch), asyncio.timeout(PATIENT):
             assert await other.acquire() == epoch + 1
 
     with pytest.raises(StoreUnavailable):
