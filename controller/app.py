@@ -212,7 +212,7 @@ class Controller:
         if not labels or labels.get(L_CONTROLLER) != self.instance:
             return
         key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
-        self.queue.add(key)
+        self.queue.hint(key)
         others = self.catalogue.referrers(key)
         if type_ == "container":
             reading = self.catalogue.get(key)

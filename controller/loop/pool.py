@@ -104,7 +104,7 @@ class Pool:
     def _retry(self, key: Key) -> float:
         METRICS.workqueue_retries.inc()
         seconds = self._backoff.next(key)
-        self._queue.add_after(key, seconds)
+        self._queue.back_off(key, seconds)
         return seconds
 
 

@@ -48,6 +48,8 @@ class Queue(Generic[K]):
         self._processing: set[K] = set()
         self._again: dict[K, bool] = {}
         self._waiting: dict[K, float] = {}
+        self._backed_off: set[K] = set()
+        self._hinted: set[K] = set()
         self._heap: list[tuple[float, int, K]] = []
         self._serial = 0
         self._run = 0
@@ -66,6 +68,7 @@ class Queue(Generic[K]):
         if self._meter:
             self._meter.added()
         self._waiting.pop(key, None)
+        self._backed_off.discard(key)
         if key in self._processing:
             self._again[key] = self._again.get(key, False) or urgent
             return
@@ -78,6 +81,20 @@ class Queue(Generic[K]):
         self._idle.clear()
         self._measure()
         self._wake()
+
+    def hint(self, key: K) -> None:
+        """Like ``add``, but leaves a key that failed to its date: a failing call makes events of
+        its own, and would be tried again at once for ever."""
+        if key in self._processing:
+            self._hinted.add(key)
+        elif key not in self._backed_off:
+            self.add(key)
+
+    def back_off(self, key: K, seconds: float) -> None:
+        """After a failure: ``add_after``, and hints do not hasten it."""
+        self.add_after(key, seconds)
+        if key in self._waiting:
+            self._backed_off.add(key)
 
     def add_after(self, key: K, seconds: float) -> None:
         """Later; the earliest date asked for wins. Nothing when the key is dirty already."""
@@ -127,8 +144,12 @@ class Queue(Generic[K]):
     def done(self, key: K) -> None:
         self._processing.discard(key)
         again = self._again.pop(key, None)
+        hinted = key in self._hinted
+        self._hinted.discard(key)
         if again is not None:
             self.add(key, urgent=again)
+        elif hinted:
+            self.hint(key)
         if not (self._processing or self._urgent or self._rest):
             self._idle.set()
 
@@ -157,6 +178,8 @@ class Queue(Generic[K]):
         self._rest.clear()
         self._again.clear()
         self._waiting.clear()
+        self._backed_off.clear()
+        self._hinted.clear()
         self._arm()
         self._measure()
         if not self._processing:

@@ -75,6 +75,30 @@ async def test_dates_the_earliest_wins_and_an_add_overtakes() -> None:
     assert queue.waiting == 0
 
 
+@pytest.mark.looptime
+async def test_hints_do_not_hasten_what_failed() -> None:
+    queue: Queue[str] = Queue()
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    queue.add("a")
+    await queue.get()
+    queue.hint("a")  # an event of the failing call itself
+    queue.back_off("a", 10)
+    queue.done("a")
+    queue.hint("a")
+    assert queue.depth == 0
+    assert await queue.get() == "a"
+    assert loop.time() - start == pytest.approx(10, abs=0.01)
+    queue.hint("a")
+    queue.done("a")
+    assert await queue.get() == "a", "without a failure a hint counts, also during the work"
+    queue.back_off("a", 10)
+    queue.done("a")
+    queue.add("a")
+    assert await queue.get() == "a", "a change of the declaration is worked at once"
+    assert loop.time() - start == pytest.approx(10, abs=0.01)
+
+
 async def test_close_wakes_every_getter() -> None:
     queue: Queue[str] = Queue()
     getters = [asyncio.ensure_future(queue.get()) for _ in range(3)]
