@@ -23,11 +23,12 @@ from controller.api.models import (
     DiffRequest,
     DiffResponse,
 )
-from controller.api.ownership import OWNED_ELSEWHERE, refused
+from controller.api.ownership import refused
 from controller.core import Core
 from resources.document import interpret
 from resources.errors import UserError
 from resources.meta import Key, Manifest
+from resources.ownership import OWNED_ELSEWHERE
 from resources.registry import kinds
 from resources.validate import validate_manifest
 
