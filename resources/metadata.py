@@ -30,6 +30,13 @@ _KEY = re.compile(
 _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 
 
+def merged(current: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
+    """Annotations after applying a manifest: those that the controller heeds stay when it does not
+    mention them, all others are as it says."""
+    kept = {name: text for name, text in current.items() if name.startswith(OWN_ANNOTATIONS)}
+    return kept | dict(declared)
+
+
 def inspect_name(name: Any) -> list[Finding]:
     path = ("metadata", "name")
     if not isinstance(name, str):

@@ -10,7 +10,7 @@ from typing import Any
 from controller.sources.manifests.declaration import Declaration, Declared, Problem
 from resources.errors import UserError
 from resources.meta import ANNOTATION_PROTECT, Key, Manifest, Resource
-from resources.metadata import OWN_ANNOTATIONS
+from resources.metadata import merged
 from resources.registry import kinds
 
 PROTECTED = "RESOURCE_PROTECTED"
@@ -63,15 +63,9 @@ def _same(row: Resource | None, manifest: Manifest, source: str) -> bool:
         row is not None
         and row.source == source
         and dict(row.labels) == dict(manifest.labels)
-        and _annotated(row.annotations, manifest.annotations)
+        and merged(row.annotations, manifest.annotations) == dict(row.annotations)
         and _canonical(row.spec) == _canonical(manifest.spec)
     )
-
-
-def _annotated(current: Mapping[str, str], declared: Mapping[str, str]) -> bool:
-    """Those that the controller heeds stay when a manifest does not mention them."""
-    kept = {name: text for name, text in current.items() if name.startswith(OWN_ANNOTATIONS)}
-    return kept | dict(declared) == dict(current)
 
 
 def _is_protected(row: Resource) -> bool:
