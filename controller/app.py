@@ -173,7 +173,12 @@ class Controller:
             stop=self.stop,
         )
         self.preview = Previewer(
-            self.observer, self.catalogue, lambda: self.index.world, self.platform, self.clock
+            self.observer,
+            self.catalogue,
+            lambda: self.index.world,
+            self.platform,
+            self.clock,
+            self.index.ensure_images,
         )
         self.health = Health(
             leading=lambda: self.leadership.epoch is not None,

@@ -7,32 +7,35 @@ shows everything that applying leads to, in the order in which resources depend 
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from controller.clock import Clock
 from controller.core import Difference
+from controller.reconcile.future import Future, Rows, scope_of
 from controller.reconcile.observe import Observer
-from controller.store.catalogue import Catalogue, Reading
-from resources.context import Context, Platform
+from controller.store.catalogue import Catalogue
+from resources.context import Platform
 from resources.errors import UserError
-from resources.forecast import advance
 from resources.meta import Entry, Key, Manifest, Resource
+from resources.metadata import merged
+from resources.ownership import owned_elsewhere
 from resources.plan import Plan
 from resources.registry import kinds
-from resources.steps import Step
-from resources.subnets import choose
 from resources.validate import validate
 from resources.world import World
 
-TURNS = 40
-"""Plans played forward per resource; more would be a planner that does not converge."""
+UNBORN = "xxxxxxxx"
+"""What stands for the uid, whole in identities and short in names, of what is not made yet."""
 
 
 class Previewer:
+    """ensure: makes the world know these image references."""
+
     def __init__(
         self,
         observer: Observer,
@@ -40,18 +43,21 @@ class Previewer:
         world: Callable[[], World],
         platform: Callable[[], Platform],
         clock: Clock,
+        ensure: Callable[[Iterable[str]], Awaitable[None]],
     ) -> None:
         self._observer = observer
         self._catalogue = catalogue
         self._world = world
         self._platform = platform
         self._clock = clock
+        self._ensure = ensure
 
     async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[tuple[Key, Plan]]:
         """Named keys are read authoritatively, all keys from the mirrors. Raises UserError
         RESOURCE_NOT_FOUND for a named key that does not exist."""
         found: list[tuple[Key, Plan]] = []
         for key in self._ordered(self._catalogue.all_keys()) if keys is None else keys:
+            await asyncio.sleep(0)
             observation = (
                 self._observer.cached(key)
                 if keys is None
@@ -70,14 +76,17 @@ class Previewer:
 
     async def diff(self, manifests: Sequence[Manifest], source: str) -> Sequence[Difference]:
         """Nothing is written. Resources that refer to a changed one are shown when they would
-        do something."""
-        future = _Future(self._catalogue, self._world(), self._platform(), self._clock)
+        do something. Raises UserError when the engine cannot be asked about images."""
+        rows, now = Rows(self._catalogue), self._clock.now()
         given: dict[Key, Difference] = {}
         for manifest in manifests:
-            given[manifest.key] = future.declare(manifest, source)
+            await asyncio.sleep(0)
+            given[manifest.key] = _declare(rows, manifest, source, now)
         changed = [d.key for d in given.values() if d.action in ("create", "configure")]
-        concerned = dict.fromkeys([*given, *(r for k in changed for r in future.referrers(k))])
-        plans = future.play(self._ordered(k for k in concerned if not _refused(given.get(k))))
+        concerned = dict.fromkeys([*given, *(r for k in changed for r in rows.referrers(k))])
+        played = self._ordered(k for k in concerned if not _refused(given.get(k)))
+        await self._ensure(sorted(_unread(rows, played)))
+        plans = await Future(rows, self._world(), self._platform(), now).play(played)
         shown: list[Difference] = []
         for key in self._ordered(concerned):
             plan = plans.get(key, Plan())
@@ -98,134 +107,54 @@ def _refused(difference: Difference | None) -> bool:
     return difference is not None and difference.action == "refused"
 
 
-class _Future:
-    """Copies of catalogue and world, played forward."""
-
-    def __init__(
-        self, catalogue: Catalogue, world: World, platform: Platform, clock: Clock
-    ) -> None:
-        self._now = clock.now()
-        self._platform = platform
-        self._catalogue = Catalogue()
-        for key in catalogue.all_keys():
-            if (entry := catalogue.entry(key)) is not None:
-                self._catalogue.put(entry)
-        self._world = World.of(
-            (
-                *world.containers.values(),
-                *world.networks.values(),
-                *world.volumes.values(),
-                *world.images.values(),
-                *world.probes.items(),
-            )
-        )
-
-    def referrers(self, key: Key) -> tuple[Key, ...]:
-        return self._catalogue.referrers(key)
-
-    def declare(self, manifest: Manifest, source: str) -> Difference:
-        """Puts the manifest in, as the store would."""
-        before = self._catalogue.entry(manifest.key)
-        try:
-            validate(manifest.key.kind, manifest.spec)
-            _owned(before, source)
-        except UserError as error:
-            return Difference(manifest.key, "refused", Plan(problem=error), error=error)
-        if before is None:
-            resource = Resource(
-                manifest.key,
-                f"new:{manifest.key}",
-                manifest.spec,
-                1,
-                manifest.labels,
-                manifest.annotations,
-                source,
-            )
-            self._catalogue.put(Entry(resource))
-            return Difference(manifest.key, "create", Plan())
-        old = before.resource
-        changes = differences(old.spec, manifest.spec)
-        annotations = {**old.annotations, **manifest.annotations}
-        if not changes and annotations == old.annotations:
-            return Difference(manifest.key, "unchanged", Plan())
-        resource = replace(
-            old,
-            spec=manifest.spec,
-            generation=old.generation + bool(changes),
-            annotations=annotations,
-            updated_at=self._now,
-        )
-        self._catalogue.put(replace(before, resource=resource))
-        return Difference(manifest.key, "configure", Plan(), tuple(changes))
-
-    def play(self, keys: Sequence[Key]) -> Mapping[Key, Plan]:
-        """Round after round over all keys until none has a step left, nor news for another; time
-        passes when that is all that they wait for."""
-        steps: dict[Key, list[Step]] = {key: [] for key in keys}
-        last: dict[Key, Plan] = {}
-        for _ in range(TURNS):
-            moved = False
-            for key in keys:
-                reading = self._catalogue.get(key)
-                if reading is None or reading.kind is None:
-                    continue
-                context = self._context(reading)
-                plan = reading.kind.plan(context)
-                last[key] = plan
-                moved = moved or bool(plan.steps)
-                steps[key].extend(plan.steps)
-                entry = advance(self._world, reading.entry, plan.steps, self._now)
-                status = reading.kind.status(self._context(reading), plan, None)
-                moved = moved or status != reading.entry.status
-                self._catalogue.put(replace(entry, status=status))
-            if not moved and not self._waits(last.values()):
-                break
-        return {key: replace(last[key], steps=tuple(steps[key])) for key in keys if key in last}
-
-    def _waits(self, plans: Iterable[Plan]) -> bool:
-        """Lets time pass until the first of them is to be looked at again."""
-        due = [plan.wait.seconds for plan in plans if plan.wait and plan.wait.seconds]
-        if due:
-            self._now += timedelta(seconds=min(due))
-        return bool(due)
-
-    def _context(self, reading: Reading) -> Context:
-        assert reading.kind is not None
-        refs = {ref: self._catalogue.entry(ref) for ref in reading.refs}
-        scope = reading.kind.scope(reading.entry, reading.spec, refs)
-        key = reading.entry.key
-        offer = None
-        if key.kind == "Organization" and reading.entry.record.subnet is None:
-            taken = {s for n in self._world.networks.values() for s in n.subnets}
-            platform = self._platform
-            offer = choose(
-                platform.network_pool, platform.network_prefix, taken, reading.entry.resource.uid
-            )
-        return Context(
-            entry=reading.entry,
-            spec=reading.spec,
-            effective_generation=reading.effective_generation,
-            refs=refs,
-            world=World.of(self._world.slice(scope)),
-            platform=self._platform,
-            now=self._now,
-            rejection=reading.rejection,
-            members=self._catalogue.members(key.name) if key.kind == "Organization" else 0,
-            undeleted=self._catalogue.undeleted(key.name) if key.kind == "Organization" else None,
-            subnet_offer=offer,
-        )
+def _unread(rows: Rows, keys: Iterable[Key]) -> set[str]:
+    """The images that these want: nobody may have asked the engine about them so far."""
+    found: set[str] = set()
+    for key in keys:
+        reading = rows.get(key)
+        if reading is not None and reading.kind is not None:
+            others = scope_of(rows, reading).others
+            found.update(others.images if others is not None else ())
+    return found
 
 
-def _owned(before: Entry | None, source: str) -> None:
-    if before is None or before.resource.source == source:
-        return
-    key = before.key
-    raise UserError(
-        "RESOURCE_OWNED_ELSEWHERE",
-        f"{key.short} belongs to source '{before.resource.source}', not to '{source}'",
-        details={"source": before.resource.source, "claimant": source},
-        suggestions=[f"skyctl adopt {key.short} --org {key.organization} --source {source}"],
+def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Difference:
+    """Puts the manifest in, as the store would."""
+    before = rows.entry(manifest.key)
+    try:
+        validate(manifest.key.kind, manifest.spec)
+        if before is not None and before.resource.source != source:
+            raise owned_elsewhere(manifest.key, before.resource.source, source)
+    except UserError as error:
+        return Difference(manifest.key, "refused", Plan(problem=error), error=error)
+    if before is None:
+        rows.declare(Entry(_new(manifest, source)))
+        return Difference(manifest.key, "create", Plan())
+    old = before.resource
+    annotations = merged(old.annotations, manifest.annotations)
+    spec_changes = differences(old.spec, manifest.spec)
+    changes = (
+        *spec_changes,
+        *differences(old.labels, manifest.labels, "/metadata/labels"),
+        *differences(old.annotations, annotations, "/metadata/annotations"),
     )
+    if not changes:
+        return Difference(manifest.key, "unchanged", Plan())
+    resource = replace(
+        old,
+        spec=manifest.spec,
+        generation=old.generation + bool(spec_changes),
+        labels=manifest.labels,
+        annotations=annotations,
+        updated_at=now,
+    )
+    rows.declare(replace(before, resource=resource))
+    return Difference(manifest.key, "configure", Plan(), changes)
+
+
+def _new(manifest: Manifest, source: str) -> Resource:
+    key, spec = manifest.key, manifest.spec
+    return Resource(key, f"{UNBORN}-{key}", spec, 1, manifest.labels, manifest.annotations, source)
 
 
 def differences(old: Any, new: Any, path: str = "/spec") -> list[str]:

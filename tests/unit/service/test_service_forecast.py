@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from controller.core import Difference
 from controller.reconcile.preview import Previewer
 from controller.store.catalogue import Catalogue
-from resources.meta import Key, Manifest
+from resources.meta import ANNOTATION_PAUSED, Key, Manifest
+from resources.world import Image
 from tests.unit.service.theatre import Theatre
 
 
@@ -23,13 +27,27 @@ class Clock:
         return 0.0
 
 
-async def diff(stage: Theatre, *manifests: Manifest) -> dict[str, Difference]:
+async def diff(
+    stage: Theatre, *manifests: Manifest, present: Collection[str] = ()
+) -> dict[str, Difference]:
+    """present: images that the engine has, though nobody asked it about them so far."""
+
+    async def ensure(references: Iterable[str]) -> None:
+        for reference in references:
+            if reference in present:
+                stage.world.put_image(Image(f"sha256:{reference}", reference))
+
     catalogue = Catalogue()
     for entry in stage.rows.values():
         catalogue.put(entry)
     observer: Any = None
     previewer = Previewer(
-        observer, catalogue, lambda: stage.world, lambda: stage.platform, Clock(stage.now)
+        observer,
+        catalogue,
+        lambda: stage.world,
+        lambda: stage.platform,
+        Clock(stage.now),
+        ensure,
     )
     return {d.key.name: d for d in await previewer.diff(manifests, "sql")}
 
@@ -63,3 +81,68 @@ async def test_what_waits_for_another_is_shown_too() -> None:
     found = await diff(stage, service("app", dependsOn=["db"]), service("db"))
     assert "CreateContainer acme_app_0_" in found["app"].plan.render()
     assert "CreateContainer acme_db_0_" in found["db"].plan.render()
+
+
+async def test_an_image_that_the_engine_has_is_not_pulled() -> None:
+    stage = Theatre()
+    stage.go(stage.service())
+    assert "PullImage" in (await diff(stage, service("web")))["web"].plan.render()
+    found = (await diff(stage, service("web"), present={"nginx:1.27"}))["web"]
+    assert "PullImage" not in found.plan.render()
+    assert "CreateContainer" in found.plan.render()
+
+
+async def test_what_is_not_made_yet_has_no_uid_in_its_names() -> None:
+    stage = Theatre()
+    found = await diff(stage, Manifest(Key("Organization", "", "new"), {}))
+    assert "CreateNetwork skypanel_new_xxxxxxxx " in found["new"].plan.render()
+
+
+async def test_labels_and_annotations_differ_as_the_store_would_have_them() -> None:
+    stage = Theatre()
+    web = stage.service()
+    stage.go(web)
+    entry = stage.rows[web]
+    resource = replace(
+        entry.resource,
+        labels={"tier": "web"},
+        annotations={ANNOTATION_PAUSED: "later", "example.com/note": "a"},
+    )
+    stage.rows[web] = replace(entry, resource=resource)
+    same = Manifest(web, entry.resource.spec, {"tier": "web"}, {"example.com/note": "a"})
+    assert (await diff(stage, same))["web"].action == "unchanged"
+    found = (await diff(stage, Manifest(web, entry.resource.spec, {"tier": "db"})))["web"]
+    assert found.action == "configure"
+    assert found.changes == (
+        '/metadata/labels/tier: "web" -> "db"',
+        '/metadata/annotations/example.com/note: "a" -> (absent)',
+    )
+
+
+async def test_what_belongs_to_another_source_is_refused_with_the_way_out() -> None:
+    stage = Theatre()
+    web = stage.service()
+    entry = stage.rows[web]
+    stage.rows[web] = replace(entry, resource=replace(entry.resource, source="manifest:shop"))
+    found = (await diff(stage, service("web")))["web"]
+    assert found.action == "refused"
+    assert found.error is not None
+    assert found.error.code == "RESOURCE_OWNED_ELSEWHERE"
+    assert "manifest source shop" in found.error.suggestions[0]
+
+
+async def test_a_long_diff_lets_others_run() -> None:
+    stage = Theatre()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(others())
+    names = [f"s{number}" for number in range(20)]
+    await diff(stage, *(service(name) for name in names))
+    task.cancel()
+    assert turns > 2 * len(names)

@@ -1,0 +1,158 @@
+"""Rows and world as they will be: copies, into which manifests are put and plans played.
+
+Copies share what they are made of: readings and objects never change, so a fleet costs as many
+references. Whoever plays lets others run after each plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from controller.store.catalogue import Catalogue, Reading, read
+from resources.context import Context, Platform
+from resources.forecast import advance
+from resources.meta import Entry, Key
+from resources.plan import Plan
+from resources.steps import Step
+from resources.subnets import choose
+from resources.world import Scope, World
+
+TURNS = 40
+"""Plans played forward per resource; more would be a planner that does not converge."""
+
+
+class Rows:
+    """All rows as they are now, and some as they will be."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._readings: dict[Key, Reading] = {}
+        self._referrers: dict[Key, dict[Key, None]] = {}
+        self._members: dict[str, dict[Key, None]] = {}
+        for key in catalogue.all_keys():
+            if (reading := catalogue.get(key)) is not None:
+                self._put(reading)
+
+    def get(self, key: Key) -> Reading | None:
+        return self._readings.get(key)
+
+    def entry(self, key: Key) -> Entry | None:
+        reading = self._readings.get(key)
+        return reading.entry if reading else None
+
+    def referrers(self, key: Key) -> tuple[Key, ...]:
+        """Who refers to it, or did before."""
+        return tuple(self._referrers.get(key, ()))
+
+    def members(self, organization: str) -> tuple[int, int]:
+        """How many rows are in it, and how many of them nobody asked to delete."""
+        entries = [self._readings[key].entry for key in self._members.get(organization, ())]
+        return len(entries), sum(not entry.resource.deleting for entry in entries)
+
+    def declare(self, entry: Entry) -> None:
+        self._put(read(entry))
+
+    def move(self, reading: Reading, entry: Entry) -> None:
+        """The same declaration with another record or status."""
+        accepted = reading.entry.record.accepted_generation
+        if entry.record.accepted_generation != accepted:
+            self.declare(entry)
+        else:
+            self._readings[entry.key] = replace(reading, entry=entry)
+
+    def _put(self, reading: Reading) -> None:
+        key = reading.entry.key
+        self._readings[key] = reading
+        for ref in reading.refs:
+            self._referrers.setdefault(ref, {})[key] = None
+        if key.organization:
+            self._members.setdefault(key.organization, {})[key] = None
+
+
+class Future:
+    """Plays forward, on a copy of the world."""
+
+    def __init__(self, rows: Rows, world: World, platform: Platform, now: datetime) -> None:
+        self._rows = rows
+        self._platform = platform
+        self._now = now
+        self._world = World.of(
+            (
+                *world.containers.values(),
+                *world.networks.values(),
+                *world.volumes.values(),
+                *world.images.values(),
+                *world.probes.items(),
+            )
+        )
+
+    async def play(self, keys: Sequence[Key]) -> Mapping[Key, Plan]:
+        """Round after round over all keys until none has a step left, nor news for another; time
+        passes when that is all that they wait for."""
+        steps: dict[Key, list[Step]] = {key: [] for key in keys}
+        last: dict[Key, Plan] = {}
+        for _ in range(TURNS):
+            moved = False
+            for key in keys:
+                await asyncio.sleep(0)
+                reading = self._rows.get(key)
+                if reading is None or reading.kind is None:
+                    continue
+                plan, news = self._turn(reading)
+                last[key] = plan
+                steps[key].extend(plan.steps)
+                moved = moved or news or bool(plan.steps)
+            if not moved and not self._waits(last.values()):
+                break
+        return {key: replace(last[key], steps=tuple(steps[key])) for key in keys if key in last}
+
+    def _turn(self, reading: Reading) -> tuple[Plan, bool]:
+        """One plan carried out, and whether the status says anything new."""
+        assert reading.kind is not None
+        plan = reading.kind.plan(self._context(reading))
+        entry = advance(self._world, reading.entry, plan.steps, self._now)
+        status = reading.kind.status(self._context(reading), plan, None)
+        self._rows.move(reading, replace(entry, status=status))
+        return plan, status != reading.entry.status
+
+    def _waits(self, plans: Iterable[Plan]) -> bool:
+        """Lets time pass until the first of them is to be looked at again."""
+        due = [plan.wait.seconds for plan in plans if plan.wait and plan.wait.seconds]
+        if due:
+            self._now += timedelta(seconds=min(due))
+        return bool(due)
+
+    def _context(self, reading: Reading) -> Context:
+        key = reading.entry.key
+        members, undeleted = 0, None
+        if key.kind == "Organization":
+            members, undeleted = self._rows.members(key.name)
+        return Context(
+            entry=reading.entry,
+            spec=reading.spec,
+            effective_generation=reading.effective_generation,
+            refs={ref: self._rows.entry(ref) for ref in reading.refs},
+            world=World.of(self._world.slice(scope_of(self._rows, reading))),
+            platform=self._platform,
+            now=self._now,
+            rejection=reading.rejection,
+            members=members,
+            undeleted=undeleted,
+            subnet_offer=self._offer(reading.entry),
+        )
+
+    def _offer(self, entry: Entry) -> str | None:
+        if entry.key.kind != "Organization" or entry.record.subnet is not None:
+            return None
+        taken = {s for n in self._world.networks.values() for s in n.subnets}
+        platform = self._platform
+        return choose(platform.network_pool, platform.network_prefix, taken, entry.resource.uid)
+
+
+def scope_of(rows: Rows, reading: Reading) -> Scope:
+    """What of the world concerns it."""
+    assert reading.kind is not None
+    refs = {ref: rows.entry(ref) for ref in reading.refs}
+    return reading.kind.scope(reading.entry, reading.spec, refs)
