@@ -21,9 +21,11 @@ from controller.app import Controller
 from controller.engine.base import EngineEvent
 from controller.settings import Settings
 from controller.store.base import StoreUnavailable
+from resources.effective import effective
 from resources.meta import Entry, Key, Manifest
+from resources.naming import volume_identity
 from resources.probing import Target
-from resources.steps import EngineStep
+from resources.steps import EngineStep, RemoveVolume
 from resources.world import L_CONTROLLER, L_ROLE
 from tests.fakes.engine import FakeEngine
 from tests.fakes.objects import Behaviour
@@ -217,9 +219,21 @@ class Simulation:
                 f"{process.name} at {self.clock.monotonic():.3f}: {step.render()}, with an "
                 f"outdated epoch (the store is at {self.database.epoch})"
             )
+        if isinstance(step, RemoveVolume) and not self._expendable(step.name):
+            self.failures.append(f"{process.name} removes data unasked: {step.render()}")
         container = self.engine.world.containers.get(getattr(step, "container", ""))
         if container is not None and L_CONTROLLER not in container.labels:
             self.failures.append(f"{process.name} touches a stranger: {step.render()}")
+
+    def _expendable(self, volume: str) -> bool:
+        """Was it deleted by a policy that says so, or retained until now?"""
+        for entry in self.database.entries.values():
+            if entry.key.kind == "Volume" and volume_identity(entry).engine_name == volume:
+                spec = effective(entry).spec
+                return entry.resource.deleting and spec.deletion_policy == "Delete"
+        retained = [r for r, _ in self.database.retained.values() if r.engine_name == volume]
+        expired = [r for r in retained if r.expires_at and r.expires_at <= self.clock.now()]
+        return len(expired) == len(retained) > 0 or self.engine.world.volume(volume) is None
 
     def changed(self, name: str) -> None:
         """Something was written, somewhere."""
