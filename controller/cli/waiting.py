@@ -204,7 +204,7 @@ def wait_for(
         name=sorted(names) if len(names := {t.name for t in targets}) <= NAMED else None,
         pulls=True,
     )
-    with Progress(sys.stderr if quiet else sys.stdout) as progress:
+    with stream, Progress(sys.stderr if quiet else sys.stdout) as progress:
         waiting = _Wait(targets, judge, progress)
         while not waiting.over and (left := deadline - time.monotonic()) > 0:
             if (line := stream.next(min(TICK, left))) is not None:

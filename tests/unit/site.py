@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import tempfile
 import threading
 import time
@@ -54,6 +55,8 @@ class Site:
             self.failure = error
         finally:
             self._up.set()
+            # Left to the garbage collector, its sockets fail whatever test comes later.
+            self.loop.close()
 
     async def _run(self) -> None:
         clock = SystemClock()
@@ -73,7 +76,12 @@ class Site:
     def start(self) -> None:
         self._thread.start()
         self._up.wait(DEADLINE)
-        self.until(lambda: self.settings.socket.exists(), "the socket is there")
+        self.until(self._answers, "the socket answers")
+
+    def _answers(self) -> bool:
+        """The file is there a moment before anybody listens."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.settings.socket)) == 0
 
     def stop(self) -> None:
         if self._thread.is_alive():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 import pytest
 
 from controller.cli.progress import Progress
+from controller.cli.stream import Stream
 from controller.cli.waiting import Judge, Target, _Wait, condition, deleted, ready
+from tests.unit.site import running_site
 
 TARGET = Target("Service", "acme", "web", "u1", 2)
 
@@ -151,3 +154,15 @@ def test_pulls_are_told_in_tenths() -> None:
     assert lines[0] == "service/web: Pulling: as it is"
     assert lines[1] == "service/web: Pulling: nginx:1 0% of 100"
     assert len(lines) == 11
+
+
+def test_a_stream_that_was_left_is_not_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_site() as site:
+        monkeypatch.setenv("SKYCTL_STATE_DIR", str(site.settings.state_dir))
+        with Stream("/watch", resume=True) as stream:
+            assert stream.next(10) is not None
+            assert stream.reading
+    end = time.monotonic() + 10
+    while stream.reading and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not stream.reading
