@@ -98,6 +98,7 @@ def bound_socket(path: Path) -> Iterator[socket.socket]:
     mask = os.umask(0o177)
     try:
         sock.bind(str(path))
+        sock.listen(128)  # at once: what refuses counts as left behind, and is removed
     except OSError as error:
         sock.close()
         raise UserError(

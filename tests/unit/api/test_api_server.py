@@ -33,6 +33,11 @@ def test_the_socket_is_for_us_alone_and_goes_with_us(directory: Path) -> None:
     assert not path.exists()
 
 
+def test_a_socket_that_is_there_answers(directory: Path) -> None:
+    with bound_socket(directory / "s"), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(directory / "s"))
+
+
 def test_a_socket_that_was_left_behind_is_replaced(directory: Path) -> None:
     path = directory / "skyctl.sock"
     left = socket.socket(socket.AF_UNIX)
