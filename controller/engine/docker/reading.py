@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from controller.engine.docker import convert
-from controller.engine.docker.wire import Wire, filters, segment, together
+from controller.engine.docker.wire import Wire, filters, segment
+from controller.together import together
 from resources.errors import UserError
 from resources.world import L_UID, Container, Image, Network, Scope, Volume, World
 

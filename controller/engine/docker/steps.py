@@ -11,7 +11,8 @@ from typing import Any
 
 from controller.engine.docker import archive, faults, render
 from controller.engine.docker.reading import Reading
-from controller.engine.docker.wire import Wire, segment, together
+from controller.engine.docker.wire import Wire, segment
+from controller.together import together
 from resources.errors import UserError
 from resources.steps import (
     CheckVolumes,

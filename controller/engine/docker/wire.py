@@ -67,26 +67,6 @@ def filters(**wanted: list[str]) -> dict[str, str]:
     return {"filters": orjson.dumps(wanted).decode()}
 
 
-async def together(*calls: Awaitable[T]) -> list[T]:
-    """All results in order; the first failure cancels the others and is raised as itself.
-
-    Not a task group: that of Python 3.11 swallows a cancellation that comes while it is failing,
-    and a worker that is told to end would then carry on.
-    """
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        if tasks:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in tasks:
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            raise failure
-    return [task.result() for task in tasks]
-
-
 class Wire:
     """Must be made inside a running event loop, and closed in it."""
 

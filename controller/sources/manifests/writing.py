@@ -6,13 +6,12 @@ single write asks first whether we still lead.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from controller.sources.manifests.declaration import Declared, Problem
 from controller.store.base import Applied, Deposed, Held, Store
+from controller.together import together
 from resources.errors import UserError
 from resources.guard import Verdict, exceeds, fingerprint, judge
 from resources.meta import Key
@@ -88,7 +87,7 @@ class Writer:
         for group in _by_kind(documents):
             queue = iter(group)
             workers = [self._apply_all(queue, applied, problems) for _ in range(CONCURRENT_WRITES)]
-            await _together(workers)
+            await together(*workers)
         return Written(tuple(applied), tuple(problems))
 
     async def _apply_all(
@@ -157,16 +156,6 @@ def _by_kind(documents: Iterable[Declared]) -> Iterator[list[Declared]]:
         group.append(declared)
     if group:
         yield group
-
-
-async def _together(workers: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """The first failure is raised as itself, not in a group."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for worker in workers:
-                tasks.create_task(worker)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
 
 
 def waiting(held: Held) -> Problem:

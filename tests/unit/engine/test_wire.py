@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 
 from controller.engine.docker import DockerEngine, connect
-from controller.engine.docker.wire import together
 from controller.settings import Settings
+from controller.together import together
 from resources.errors import UserError
 from resources.steps import RemoveContainer, StopContainer
 from resources.world import Scope
