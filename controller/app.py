@@ -24,7 +24,7 @@ from controller import __version__
 from controller.acting import Acting, Term
 from controller.clock import Clock, SystemClock
 from controller.core import Core
-from controller.engine.base import Engine
+from controller.engine.base import Engine, EngineInfo
 from controller.engine.index import EngineIndex
 from controller.health import Health
 from controller.identity import EngineIdentity
@@ -115,7 +115,8 @@ class Controller:
             )
             for d in manifests
         ]
-        self._platform = Platform(instance=instance)
+        self._described: EngineInfo | None = None
+        self._platform = self._describe(None)
         self._knock = knock
         self._compose()
 
@@ -246,7 +247,14 @@ class Controller:
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
         info = self.identity.info
-        current = Platform(
+        if info is not self._described:
+            self._described, current = info, self._describe(info)
+            if current != self._platform:
+                self._platform = current
+        return self._platform
+
+    def _describe(self, info: EngineInfo | None) -> Platform:
+        return Platform(
             instance=self.instance,
             network_pool=self.settings.network_pool,
             network_prefix=self.settings.network_prefix,
@@ -254,9 +262,6 @@ class Controller:
             engine=info.capabilities if info else frozenset(),
             reach=info.reach if info else "host",
         )
-        if current != self._platform:
-            self._platform = current
-        return self._platform
 
     async def _gate(self) -> None:
         """Nothing is done to an engine whose state is not known, or that is not ours. A listing

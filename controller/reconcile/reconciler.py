@@ -20,13 +20,13 @@ import structlog
 
 from controller.loop.outcome import Done, Outcome, RequeueAfter
 from controller.metrics import METRICS
-from controller.reconcile.execute import Executor
+from controller.reconcile.execute import Executor, Walk
 from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.report import Reporter, material
 from controller.store.base import Deposed, Event, Store
 from controller.store.catalogue import Catalogue
 from resources.errors import UserError
-from resources.meta import Key
+from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.steps import EndRollout, EngineStep, Finalize, PullImage, Step, StoreStep
 
@@ -74,24 +74,19 @@ class Reconciler:
         self._memo: dict[Key, tuple[Any, ...]] = {}
 
     async def __call__(self, key: Key) -> Outcome:
-        observation = await self._look(key)
+        known = self._memo.get(key)
+        if known is not None and known == self._observer.identity(key):
+            METRICS.status_writes.labels("suppressed").inc()
+            return Done()
+        observation = await self._observer.look(key)
         if observation is None:
             await self._unknown(key)
-            return Done()
-        if self._memo.get(key) == observation.identity:
-            METRICS.status_writes.labels("suppressed").inc()
             return Done()
         plan = self._plan(observation)
         done = Pass(observation, plan)
         if plan.steps:
             await self._act(key, done)
         return await self._finish(key, done)
-
-    async def _look(self, key: Key) -> Observation | None:
-        observation = self._observer.cached(key)
-        if observation is None or self._memo.get(key) == observation.identity:
-            return observation
-        return await self._observer.look(key)
 
     def _plan(self, observation: Observation) -> Plan:
         assert observation.reading.kind is not None
@@ -100,8 +95,9 @@ class Reconciler:
     async def _act(self, key: Key, done: Pass) -> None:
         """Rounds of authoritative reading, planning and executing."""
         known: Observation | None = None
+        row: Entry | None = None
         for _ in range(ROUNDS):
-            observation = await self._observer.authoritative(key, known)
+            observation = await self._observer.authoritative(key, known, row)
             if observation is None:
                 done.gone = True
                 return
@@ -110,20 +106,21 @@ class Reconciler:
             if not done.plan.steps or done.failure is not None:
                 return
             before = len(done.executed)
-            over = True
+            walk = Walk(True)
             try:
-                over = await self._executor.execute(
+                walk = await self._executor.execute(
                     observation.context, done.plan, done.executed.append
                 )
             except UserError as error:
                 done.failure = error
+            row = walk.row
             made = done.executed[before:]
             for step in made:
                 self._log(key, observation, step)
             if any(isinstance(step, Finalize) for step in made):
                 done.gone = True
                 return
-            if not over and not made:
+            if not walk.over and not made:
                 return  # woken when what takes long has ended
             touched = done.failure is not None or any(isinstance(s, EngineStep) for s in made)
             known = None if touched else observation
