@@ -130,12 +130,22 @@ class Store(Protocol):
         actor: str | None = None,
         dry_run: bool = False,
         owner: str | None = None,
+        epoch: int | None = None,
     ) -> Applied:
-        """Raises UserError RESOURCE_OWNED_ELSEWHERE, RESOURCE_BEING_DELETED, ..."""
+        """epoch: the leader's, where only the leader may write so (manifests). Raises Deposed,
+        UserError RESOURCE_OWNED_ELSEWHERE, RESOURCE_BEING_DELETED, ..."""
         ...
 
-    async def delete(self, key: Key, *, source: str | None, actor: str | None = None) -> bool:
-        """Requests deletion; False when there is no such row. source None: whoever owns it."""
+    async def delete(
+        self,
+        key: Key,
+        *,
+        source: str | None,
+        actor: str | None = None,
+        epoch: int | None = None,
+    ) -> bool:
+        """Requests deletion; False when there is no such row. source None: whoever owns it.
+        epoch: as of ``apply``."""
         ...
 
     async def annotate(

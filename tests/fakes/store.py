@@ -41,8 +41,11 @@ class FakeStore(FakeClient):
         actor: str | None = None,
         dry_run: bool = False,
         owner: str | None = None,
+        epoch: int | None = None,
     ) -> Applied:
         async with self.operation("apply", manifest.key) as database:
+            if epoch is not None:
+                self.lead(epoch)
             before = database.entries.get(manifest.key)
             if before is None:
                 entry = self._created(manifest, source, actor, owner)
@@ -118,8 +121,17 @@ class FakeStore(FakeClient):
             ),
         )
 
-    async def delete(self, key: Key, *, source: str | None, actor: str | None = None) -> bool:
+    async def delete(
+        self,
+        key: Key,
+        *,
+        source: str | None,
+        actor: str | None = None,
+        epoch: int | None = None,
+    ) -> bool:
         async with self.operation("delete", key) as database:
+            if epoch is not None:
+                self.lead(epoch)
             entry = database.entries.get(key)
             if entry is not None and not entry.resource.deleting:
                 self._check_delete(entry, source)

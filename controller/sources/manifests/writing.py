@@ -1,7 +1,8 @@
 """What a comparison found, written to the store: documents applied, absent rows deleted.
 
 Deletions are one batch, judged before the first is requested (``resources.guard``), and every
-single write asks first whether we still lead.
+single write asks first whether we still lead, and carries the epoch: a process that froze in
+between writes nothing over what its successor wrote.
 """
 
 from __future__ import annotations
@@ -94,9 +95,11 @@ class Writer:
         self, queue: Iterator[Declared], applied: list[Applied], problems: list[Problem]
     ) -> None:
         for declared in queue:
-            self.leading()
+            epoch = self.leading()
             try:
-                applied.append(await self._store.apply(declared.manifest, source=self._source))
+                applied.append(
+                    await self._store.apply(declared.manifest, source=self._source, epoch=epoch)
+                )
             except UserError as error:
                 problems.append(declared.located(error))
 
@@ -131,9 +134,9 @@ class Writer:
         deleted: list[Key] = []
         problems: list[Problem] = []
         for key in batch.keys:
-            self.leading()
+            epoch = self.leading()
             try:
-                if await self._store.delete(key, source=self._source):
+                if await self._store.delete(key, source=self._source, epoch=epoch):
                     deleted.append(key)
             except UserError as error:
                 problems.append(Problem(error, key))

@@ -171,8 +171,10 @@ class Database:
                     await self._pool.release(connection)
 
     @asynccontextmanager
-    async def transaction(self, *, source: str, actor: str | None = None) -> AsyncIterator[Session]:
-        """source, actor: as whom we write."""
+    async def transaction(
+        self, *, source: str, actor: str | None = None, epoch: int | None = None
+    ) -> AsyncIterator[Session]:
+        """source, actor: as whom we write. epoch: raises Deposed when another one leads."""
         async with self.session() as connection, connection.transaction():
             await connection.execute(
                 "SELECT set_config('skyctl.source', $1, true),"
@@ -180,6 +182,8 @@ class Database:
                 source,
                 actor or ("" if source == "*" else source),
             )
+            if epoch is not None:
+                await connection.execute("SELECT skyctl.check_epoch($1)", epoch)
             yield connection
 
     @asynccontextmanager

@@ -48,8 +48,9 @@ class Writing(Reading):
         actor: str | None = None,
         dry_run: bool = False,
         owner: str | None = None,
+        epoch: int | None = None,
     ) -> Applied:
-        async with self._database.transaction(source=source, actor=actor) as session:
+        async with self._database.transaction(source=source, actor=actor, epoch=epoch) as session:
             trial = session.transaction()  # a savepoint; given up at the end of a dry run
             await trial.start()
             applied = await self._apply(session, manifest, source, actor, owner)
@@ -106,8 +107,17 @@ class Writing(Reading):
             return Applied(manifest.key, "unchanged", row["uid"], row["generation"])
         return Applied(manifest.key, "configured", row["uid"], generation)
 
-    async def delete(self, key: Key, *, source: str | None, actor: str | None = None) -> bool:
-        async with self._database.transaction(source=source or "*", actor=actor) as session:
+    async def delete(
+        self,
+        key: Key,
+        *,
+        source: str | None,
+        actor: str | None = None,
+        epoch: int | None = None,
+    ) -> bool:
+        async with self._database.transaction(
+            source=source or "*", actor=actor, epoch=epoch
+        ) as session:
             answer = await session.execute("DELETE FROM skyctl.resources" + _WHERE, *key)
         return str(answer) != "DELETE 0"
 

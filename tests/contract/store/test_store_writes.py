@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from controller.store.base import Store
+from controller.store.base import Deposed, Store
 from resources.errors import UserError
 from resources.meta import Key, Manifest
 from resources.steps import Finalize
@@ -231,3 +231,17 @@ async def test_owner_and_actor_are_kept(store: Store) -> None:
     assert (await get(store)).resource.owner == parent
     await store.apply(manifest(spec={"image": "b"}), source=source, actor="user:2")
     assert [r.by for r in await store.revisions(applied.uid)] == ["user:1", "user:2"]
+
+
+async def test_a_leader_that_was_replaced_neither_applies_nor_deletes(
+    store: Store, epoch: int
+) -> None:
+    await store.apply(manifest(), source="manifest:x", epoch=epoch)
+    changed = manifest(WEB, {"image": "nginx:2"})
+    with pytest.raises(Deposed):
+        await store.apply(changed, source="manifest:x", epoch=epoch - 1)
+    with pytest.raises(Deposed):
+        await store.delete(WEB, source="manifest:x", epoch=epoch - 1)
+    resource = (await get(store)).resource
+    assert (resource.generation, resource.deleting) == (1, False)
+    assert await store.delete(WEB, source="manifest:x", epoch=epoch)

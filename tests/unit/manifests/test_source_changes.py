@@ -236,6 +236,17 @@ async def test_only_the_leader_writes(desk: Desk) -> None:
         await until(lambda: desk.rows == {"web"})
 
 
+async def test_a_leader_that_was_replaced_unawares_writes_nothing(desk: Desk) -> None:
+    """It still believes that it leads."""
+    desk.write("web.yaml", services("web", "db"))
+    await desk.source.sync_once()
+    desk.store.database.epoch += 1
+    desk.write("web.yaml", service("web", "nginx:2"))
+    with pytest.raises(Deposed):
+        await desk.source.sync_once()
+    assert (desk.image("web"), desk.leaving) == ("nginx:1", set())
+
+
 async def outlast_standing_by(desk: Desk) -> None:
     """Nothing of a standby can be waited for but time."""
     end = time.monotonic() + 0.3
