@@ -123,7 +123,7 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
     before = rows.entry(manifest.key)
     try:
         validate(manifest.key.kind, manifest.spec)
-        if before is not None and before.resource.source != source:
+        if before is not None and not _may_change(before.resource.source, source):
             raise owned_elsewhere(manifest.key, before.resource.source, source)
     except UserError as error:
         return Difference(manifest.key, "refused", Plan(problem=error), error=error)
@@ -150,6 +150,12 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
     )
     rows.declare(replace(before, resource=resource))
     return Difference(manifest.key, "configure", Plan(), changes)
+
+
+def _may_change(owner: str, source: str) -> bool:
+    """A file's resource is changed by changing the file, and that is what a diff of files is asked
+    about before they are saved."""
+    return owner == source or owner.startswith("manifest:")
 
 
 def _new(manifest: Manifest, source: str) -> Resource:
