@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
@@ -22,7 +23,7 @@ from controller.reconcile.longcalls import LongCalls, Slots
 from controller.store.base import Deposed, Store
 from resources.context import Context
 from resources.errors import UserError
-from resources.meta import Key
+from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.steps import (
     CheckVolumes,
@@ -48,6 +49,16 @@ from resources.steps import (
 log = structlog.get_logger("execute")
 
 Done = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far a plan was walked. over False: a call takes long; the key is woken when it ended.
+    row: as the last record left it, None when nothing was recorded."""
+
+    over: bool
+    row: Entry | None = None
+
 
 STOPS = 64
 """Stops under way at once; a quarter of them at most of one organization."""
@@ -101,18 +112,19 @@ class Executor:
             UpdateContainer: engine.update_container,
         }
 
-    async def execute(self, context: Context, plan: Plan, done: Done) -> bool:
-        """False: a call takes long; the key is woken when it ended. Raises the first step's
-        error; ``done`` is called after each step that succeeded."""
+    async def execute(self, context: Context, plan: Plan, done: Done) -> Walk:
+        """Raises the first step's error; ``done`` is called after each step that succeeded."""
+        row: Entry | None = None
         for is_store, steps in groupby(plan.steps, lambda step: isinstance(step, StoreStep)):
             if is_store:
-                await self._record(context, [s for s in steps if isinstance(s, StoreStep)], done)
+                found = [step for step in steps if isinstance(step, StoreStep)]
+                row = await self._record(context, found, done)
             else:
                 for step in steps:
                     if not await self._step(context, step):
-                        return False
+                        return Walk(False, row)
                     done(step)
-        return True
+        return Walk(True, row)
 
     async def remove(self, steps: Sequence[EngineStep], done: Done) -> None:
         """Removal of objects without a row, already decided as a batch."""
@@ -133,13 +145,14 @@ class Executor:
             raise Deposed("not the leader")
         return epoch
 
-    async def _record(self, context: Context, steps: list[StoreStep], done: Done) -> None:
+    async def _record(self, context: Context, steps: list[StoreStep], done: Done) -> Entry | None:
         """A row that goes because nothing is left on the engine: of the right engine."""
         if any(step.destructive for step in steps):
             await self._gate()
-        await self._store.record(context.uid, steps, epoch=self._leading())
+        row = await self._store.record(context.uid, steps, epoch=self._leading())
         for step in steps:
             done(step)
+        return row
 
     async def _step(self, context: Context, step: Step) -> bool:
         organization = context.key.organization
