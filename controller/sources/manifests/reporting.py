@@ -31,6 +31,7 @@ class Reporter:
         self.connected = False
         self.problems: tuple[Problem, ...] = ()
         self.held: Held | None = None
+        self._untold: list[Problem] = []
         METRICS.source_connected.labels(source).set(0)
 
     def lost(self, problems: tuple[Problem, ...]) -> None:
@@ -54,7 +55,10 @@ class Reporter:
             log.info("deletion requested: in no file", source=self._source, **key._asdict())
         self.held = report.held
         METRICS.guard_held.labels(self._source).set(len(report.held.items) if report.held else 0)
-        await self._emit(self._changed(report.problems), entries, epoch)
+        new = self._changed(report.problems)
+        self._untold = [p for p in (*self._untold, *new) if p in self.problems]
+        await self._emit(self._untold, entries, epoch)
+        self._untold = []
 
     def _connected(self, connected: bool) -> None:
         self.connected = connected

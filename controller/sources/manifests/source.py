@@ -26,6 +26,7 @@ from controller.sources.manifests.reader import Reader, Reading, Timing
 from controller.sources.manifests.reporting import Reporter
 from controller.sources.manifests.writing import Batch, Pruned, Writer, Written, waiting
 from controller.store.base import Applied, Deposed, Held, Store, StoreUnavailable
+from resources.errors import UserError
 from resources.meta import Key
 
 log = structlog.get_logger("manifests")
@@ -129,6 +130,8 @@ class ManifestSource:
             return await self._pass()
         except StoreUnavailable as error:
             log.warning("the store is unavailable", source=self.source, reason=str(error))
+        except UserError as error:  # of a pass's own writes: one document's are its problem
+            log.warning("a pass was refused", source=self.source, reason=error.message)
         except Deposed:
             log.debug("not leading", source=self.source)
         self._done = None

@@ -32,6 +32,7 @@ from resources.steps import (
 
 REVISIONS_KEPT = 20  # of each resource, beside those that are still needed
 EVENTS_KEPT = 200  # of each resource
+EMIT_ATTEMPTS = 5
 CONTROLLERS_KEPT = "1 day"
 
 
@@ -77,8 +78,19 @@ class Recording(Writing):
             )
 
     async def emit(self, events: Sequence[Event], *, epoch: int) -> None:
+        """Not sorted against deadlocks, for their order is what happened: tried again instead."""
         if not events:
             return
+        for attempt in range(EMIT_ATTEMPTS):
+            try:
+                await self._emit(events, epoch)
+            except UserError as error:
+                if not error.retryable or attempt == EMIT_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    async def _emit(self, events: Sequence[Event], epoch: int) -> None:
         async with self._database.session() as session:
             await session.execute(
                 _EMIT,
@@ -127,10 +139,7 @@ class Recording(Writing):
 
     async def housekeeping(self, *, epoch: int) -> None:
         async with self._database.leading(epoch) as session:
-            await session.execute(
-                "DELETE FROM skyctl.events WHERE at < now() - make_interval(secs => $1)",
-                self._database.settings.event_retention,
-            )
+            await session.execute(_EXPIRE_EVENTS, self._database.settings.event_retention)
             await session.execute(_TRIM_EVENTS, EVENTS_KEPT)
             await session.execute(_TRIM_REVISIONS, REVISIONS_KEPT)
             await session.execute(_TRIM_ROLLOUTS)
@@ -175,11 +184,20 @@ _TRIM_PRE_DEPLOYS = """
 DELETE FROM skyctl.pre_deploys AS p WHERE NOT EXISTS (
   SELECT FROM skyctl.revisions AS v WHERE v.uid = p.uid AND v.generation = p.generation)
 """
+# Events that somebody is just counting are left for the next time: waiting for them could be a
+# deadlock, and they are not old any more.
+_EXPIRE_EVENTS = """
+DELETE FROM skyctl.events WHERE id IN (
+  SELECT id FROM skyctl.events WHERE at < now() - make_interval(secs => $1)
+  FOR UPDATE SKIP LOCKED)
+"""
 _TRIM_EVENTS = """
-DELETE FROM skyctl.events AS e USING (
-  SELECT id, row_number() OVER (PARTITION BY uid ORDER BY at DESC, id DESC) AS place
-  FROM skyctl.events) AS n
-WHERE e.id = n.id AND n.place > $1
+DELETE FROM skyctl.events WHERE id IN (
+  SELECT e.id FROM skyctl.events AS e JOIN (
+    SELECT id, row_number() OVER (PARTITION BY uid ORDER BY at DESC, id DESC) AS place
+    FROM skyctl.events) AS n ON n.id = e.id
+  WHERE n.place > $1
+  FOR UPDATE OF e SKIP LOCKED)
 """
 
 

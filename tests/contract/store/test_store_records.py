@@ -23,6 +23,7 @@ from resources.steps import (
     ReserveSubnet,
     RetainVolume,
 )
+from tests.contract.store.conftest import Shared
 from tests.contract.store.making import (
     ACME,
     CAUSE,
@@ -336,6 +337,18 @@ async def test_equal_events_are_counted(store: Store, epoch: int) -> None:
     assert {e.reason for e in await store.events(uid=uid)} == {"Failed", "Pulled"}
     assert {e.reason for e in await store.events(since=again.first_at)} == {"Pulled", "Seen"}
     assert len(await store.events(limit=1)) == 1
+
+
+async def test_events_written_crosswise_are_all_written(shared: Shared, epoch: int) -> None:
+    """Each waits for a row that the other has locked."""
+    one, two = await shared.open(), await shared.open()
+    events = [Event("", ACME, "Normal", "Seen", str(number)) for number in range(200)]
+    await one.emit(events, epoch=epoch)
+    for _ in range(3):
+        await asyncio.gather(
+            one.emit(events, epoch=epoch), two.emit(list(reversed(events)), epoch=epoch)
+        )
+    assert {event.count for event in await one.events()} == {7}
 
 
 async def test_housekeeping_keeps_what_is_needed(store: Store, epoch: int) -> None:

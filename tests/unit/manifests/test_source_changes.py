@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from controller.store.base import Deposed, StoreUnavailable
-from resources.meta import Key
+from resources.errors import UserError
+from resources.meta import Key, Manifest
 from tests.unit.manifests.directory import (
+    EPOCH,
     FAST,
     Desk,
     key,
@@ -234,6 +236,19 @@ async def test_only_the_leader_writes(desk: Desk) -> None:
         assert desk.operations == {}
         desk.leading = 1
         await until(lambda: desk.rows == {"web"})
+
+
+@pytest.mark.parametrize("op", ["entries", "emit", "held", "drop_held"])
+async def test_a_refusal_of_its_own_writes_does_not_end_it(desk: Desk, op: str) -> None:
+    desk.faults[op] = UserError("RESOURCE_CONFLICT", "a deadlock", retryable=True)
+    desk.write("web.yaml", services("web", "db"))
+    await desk.store.hold("manifest:main", ["Service/acme/x"], 1, "moot", epoch=EPOCH)
+    await desk.store.apply(Manifest(key("foreign"), {"image": "nginx:1"}), source="sql")
+    desk.write("foreign.yaml", service("foreign", "nginx:2"))
+    async with desk.running():
+        await until(lambda: desk.operations[op] >= 3)
+        del desk.faults[op]
+        await until(lambda: desk.rows == {"web", "db", "foreign"} and desk.held_states == [])
 
 
 async def test_a_leader_that_was_replaced_unawares_writes_nothing(desk: Desk) -> None:
