@@ -22,6 +22,14 @@ STOP_SECONDS = 30.0
 """What acted and was cancelled may take so long to end; nothing of it waits for anybody."""
 
 
+def leading(epoch: Callable[[], int | None]) -> int:
+    """Our epoch. Raises Deposed while we do not lead."""
+    found = epoch()
+    if found is None:
+        raise Deposed("not the leader")
+    return found
+
+
 class Leadership:
     def __init__(self, lease: Lease, backoff: Backoff[str]) -> None:
         self._lease = lease

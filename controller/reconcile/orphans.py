@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import structlog
 
 from controller.engine.base import Engine
+from controller.loop.leadership import leading
 from controller.metrics import METRICS
 from controller.reconcile.execute import Executor
-from controller.store.base import Deposed, Store
+from controller.store.base import Store
 from resources.guard import Verdict, exceeds, fingerprint, judge
 from resources.orphans import orphans
 from resources.steps import EngineStep, Step
@@ -84,7 +85,7 @@ class Sweeper:
 
     async def _hold(self, items: list[str], total: int) -> None:
         mark = fingerprint(items)
-        held = await self._store.hold(SOURCE, items, total, mark, epoch=self._leading())
+        held = await self._store.hold(SOURCE, items, total, mark, epoch=leading(self._epoch))
         await self._settle(mark)
         METRICS.guard_held.labels(SOURCE).set(len(items))
         log.warning(
@@ -97,19 +98,13 @@ class Sweeper:
     async def _settle(self, keep: str | None) -> None:
         """Batches that no longer match what is seen are moot; asked only when that changed, and
         anew by each leader: another one may have held something meanwhile."""
-        epoch = self._leading()
+        epoch = leading(self._epoch)
         if self._settled == (epoch, keep):
             return
         await self._store.drop_held(SOURCE, keep=keep, epoch=epoch)
         self._settled = epoch, keep
         if keep is None:
             METRICS.guard_held.labels(SOURCE).set(0)
-
-    def _leading(self) -> int:
-        epoch = self._epoch()
-        if epoch is None:
-            raise Deposed("not the leader")
-        return epoch
 
     def _removed(self, step: Step) -> None:
         log.warning(step.render())

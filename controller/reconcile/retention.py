@@ -13,8 +13,9 @@ from collections.abc import Callable
 import structlog
 
 from controller.clock import Clock
+from controller.loop.leadership import leading
 from controller.reconcile.execute import Executor
-from controller.store.base import Deposed, Store
+from controller.store.base import Store
 from resources.errors import UserError
 from resources.steps import RemoveVolume
 
@@ -39,7 +40,7 @@ class Retention:
         for retained in await self._store.retained():
             if retained.expires_at is None or retained.expires_at > now:
                 continue
-            if not await self._store.claim_expired(retained.uid, epoch=self._leading()):
+            if not await self._store.claim_expired(retained.uid, epoch=leading(self._epoch)):
                 continue
             step = RemoveVolume(
                 name=retained.engine_name,
@@ -52,16 +53,10 @@ class Retention:
             except UserError as error:
                 log.warning("retained volume stays", volume=step.name, reason=error.message)
                 continue
-            await self._store.release_retained(retained.uid, epoch=self._leading())
+            await self._store.release_retained(retained.uid, epoch=leading(self._epoch))
         await self._clean()
 
     async def _clean(self) -> None:
         if self._clock.monotonic() - self._cleaned >= HOUSEKEEPING_SECONDS:
-            await self._store.housekeeping(epoch=self._leading())
+            await self._store.housekeeping(epoch=leading(self._epoch))
             self._cleaned = self._clock.monotonic()
-
-    def _leading(self) -> int:
-        epoch = self._epoch()
-        if epoch is None:
-            raise Deposed("not the leader")
-        return epoch
