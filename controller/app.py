@@ -49,7 +49,7 @@ from controller.store.catalogue import Catalogue, Reading
 from resources.context import Platform
 from resources.errors import UserError
 from resources.meta import Key
-from resources.world import L_CONTROLLER, L_KIND, L_NAME, L_ORGANIZATION
+from resources.world import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 
 if TYPE_CHECKING:
     from controller.engine.docker import DockerEngine
@@ -215,7 +215,7 @@ class Controller:
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
         """Wakes whoever looks at the object: its owner, those who use a network or a volume (the
         mirror has it only now), the volumes that a container may mount."""
-        if not labels or labels.get(L_CONTROLLER) != self.instance:
+        if not labels or not is_ours(labels, self.instance):
             return
         key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
         self.queue.hint(key)

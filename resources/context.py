@@ -9,7 +9,7 @@ from typing import Any
 
 from resources.errors import UserError
 from resources.meta import Entry, Key
-from resources.world import World
+from resources.world import L_UID, World, is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,4 @@ class Context:
 
     def ours(self, labels: Mapping[str, str]) -> bool:
         """Does the object carry this controller's mark and this resource's uid?"""
-        from resources.world import L_CONTROLLER, L_UID
-
-        return labels.get(L_CONTROLLER) == self.platform.instance and labels.get(L_UID) == self.uid
+        return is_ours(labels, self.platform.instance) and labels.get(L_UID) == self.uid

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from resources.steps import EngineStep, RemoveContainer, RemoveNetwork
-from resources.world import L_CONTROLLER, L_KIND, L_NAME, L_ORGANIZATION, L_UID, World
+from resources.world import L_KIND, L_NAME, L_ORGANIZATION, L_UID, World, is_ours
 
 
 def orphans(world: World, instance: str, known: Set[str]) -> list[EngineStep]:
@@ -17,7 +17,7 @@ def orphans(world: World, instance: str, known: Set[str]) -> list[EngineStep]:
 
     def lost(labels: Mapping[str, str]) -> bool:
         uid = labels.get(L_UID)
-        return labels.get(L_CONTROLLER) == instance and bool(uid) and uid not in known
+        return is_ours(labels, instance) and bool(uid) and uid not in known
 
     steps: list[EngineStep] = []
     going: set[str] = set()

@@ -27,6 +27,11 @@ L_ROLE = LABEL + "role"  # "preDeploy" on one-off containers; absent on replicas
 L_PHANTOM = LABEL + "phantom"  # on volumes the engine made by itself at container creation
 
 
+def is_ours(labels: Mapping[str, str], instance: str) -> bool:
+    """Does this instance's controller own what carries them?"""
+    return labels.get(L_CONTROLLER) == instance
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """nano_cpus: billionths of a core. memory, memory_swap: bytes (equal = no extra swap)."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from controller.core import Core
 from resources.errors import UserError
 from resources.meta import Entry
-from resources.world import L_CONTROLLER, L_ORDINAL, L_ROLE, Container, Scope
+from resources.world import L_ORDINAL, L_ROLE, Container, Scope, is_ours
 
 
 def ordinal_of(container: Container) -> int:
@@ -16,7 +16,7 @@ def ordinal_of(container: Container) -> int:
 
 
 def is_replica(container: Container, instance: str) -> bool:
-    return container.labels.get(L_CONTROLLER) == instance and L_ROLE not in container.labels
+    return is_ours(container.labels, instance) and L_ROLE not in container.labels
 
 
 async def replicas_of(core: Core, entry: Entry) -> Sequence[Container]:

@@ -30,7 +30,7 @@ from controller.engine.base import Engine, EngineEvent
 from controller.engine.dirty import Dirty, Ref
 from controller.engine.images import Images
 from resources.errors import UserError
-from resources.world import L_CONTROLLER, Container, Network, Scope, Volume, World
+from resources.world import Container, Network, Scope, Volume, World, is_ours
 
 INSPECTORS = 8
 """Objects looked at at once."""
@@ -364,7 +364,7 @@ class EngineIndex:
         return list(refs)
 
     def _own(self, labels: Mapping[str, str]) -> bool:
-        return labels.get(L_CONTROLLER) == self._instance
+        return is_ours(labels, self._instance)
 
 
 class _Ended(Exception):

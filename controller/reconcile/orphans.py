@@ -20,7 +20,7 @@ from controller.store.base import Store
 from resources.guard import Verdict, exceeds, fingerprint, judge
 from resources.orphans import orphans
 from resources.steps import EngineStep, Step
-from resources.world import L_CONTROLLER, World
+from resources.world import World, is_ours
 
 log = structlog.get_logger("orphans")
 
@@ -114,4 +114,4 @@ def _ours(world: World, instance: str) -> int:
     """How many containers and networks carry our mark."""
     labels = [o.labels for o in world.containers.values()]
     labels += [o.labels for o in world.networks.values()]
-    return sum(1 for found in labels if found.get(L_CONTROLLER) == instance)
+    return sum(1 for found in labels if is_ours(found, instance))

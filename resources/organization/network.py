@@ -30,6 +30,7 @@ from resources.world import (
     Container,
     Network,
     World,
+    is_ours,
 )
 
 
@@ -69,7 +70,7 @@ def wanted(entry: Entry, spec: OrganizationSpec, subnet: str) -> Wanted:
 def networks_of(world: World, uid: str, instance: str) -> list[Network]:
     """Those carrying our mark and that uid, in a stable order."""
     return sorted(
-        (n for n in world.networks_of(uid) if n.labels.get(L_CONTROLLER) == instance),
+        (n for n in world.networks_of(uid) if is_ours(n.labels, instance)),
         key=lambda n: n.id,
     )
 
@@ -174,7 +175,7 @@ def _had_it(context: Context) -> bool:
 
 
 def _ours(context: Context, container: Container) -> bool:
-    return container.labels.get(L_CONTROLLER) == context.platform.instance
+    return is_ours(container.labels, context.platform.instance)
 
 
 def _foreign(context: Context, name: str) -> Network | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from resources.service.revision import well_formed
 from resources.service.wanted import PRE_DEPLOY, Wanted
-from resources.world import L_CONTROLLER, L_ORDINAL, L_REVISION, L_ROLE, Container
+from resources.world import L_ORDINAL, L_REVISION, L_ROLE, Container, is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def sort(containers: Iterable[Container], wanted: Wanted, instance: str) -> Flee
     leaving: list[Container] = []
     for container in sorted(containers, key=_place):
         labels = container.labels
-        if labels.get(L_CONTROLLER) != instance:
+        if not is_ours(labels, instance):
             continue
         ordinal = ordinal_of(container)
         revision = labels.get(L_REVISION, "")

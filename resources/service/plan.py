@@ -28,7 +28,7 @@ from resources.service.spec import GRACE
 from resources.service.survey import FAILED, NEW, OPEN, READY, Survey, paused, survey
 from resources.service.wanted import wanted
 from resources.steps import BeginRollout, EndRollout, Finalize, RecordPreDeploy
-from resources.world import L_CONTROLLER, L_REVISION, Container
+from resources.world import L_REVISION, Container, is_ours
 
 
 def plan(context: Context) -> Plan:
@@ -71,7 +71,7 @@ def _teardown(context: Context) -> Plan:
         (
             container
             for container in context.world.containers_of(context.uid)
-            if container.labels.get(L_CONTROLLER) == context.platform.instance
+            if is_ours(container.labels, context.platform.instance)
         ),
         key=lambda container: (container.name, container.id),
     )

@@ -45,6 +45,7 @@ from resources.world import (
     L_PHANTOM,
     L_UID,
     Volume,
+    is_ours,
 )
 
 REVISIT = 5.0
@@ -84,7 +85,7 @@ def engine_volume(context: Context) -> Volume | None:
 def _ours(context: Context, volume: Volume, uid: str) -> bool:
     labels = volume.labels
     return (
-        labels.get(L_CONTROLLER) == context.platform.instance
+        is_ours(labels, context.platform.instance)
         and labels.get(L_UID) == uid
         and L_PHANTOM not in labels
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resources.errors import UserError
 from resources.meta import Key
-from resources.world import L_CONTROLLER, L_PHANTOM, L_UID, Volume
+from resources.world import L_PHANTOM, L_UID, Volume, is_ours
 
 LOST = "STORAGE_VOLUME_LOST"
 NOT_FOUND = "RESOURCE_NOT_FOUND"
@@ -31,7 +31,7 @@ def lost(key: Key, engine_name: str, found: Volume | None) -> UserError:
 
 
 def in_the_way(found: Volume, instance: str) -> UserError:
-    ours = found.labels.get(L_CONTROLLER) == instance
+    ours = is_ours(found.labels, instance)
     whose = (
         f"belongs to another resource ({found.labels.get(L_UID, 'without a uid')})"
         if ours

@@ -31,7 +31,7 @@ from resources.steps import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import L_CONTROLLER, L_UID
+from resources.world import L_UID, is_ours
 
 GONE = 404
 NOT_MODIFIED = 304
@@ -93,7 +93,7 @@ class Steps:
         if volume is None:
             return
         labels = volume.labels
-        if labels.get(L_UID) != step.uid or labels.get(L_CONTROLLER) != step.instance:
+        if labels.get(L_UID) != step.uid or not is_ours(labels, step.instance):
             raise faults.not_ours("volume", step.name, labels)
         await self._wire.call(
             "remove_volume", "DELETE", f"volumes/{segment(step.name)}",
