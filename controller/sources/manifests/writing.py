@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from controller.loop.leadership import leading
 from controller.sources.manifests.declaration import Declared, Problem
-from controller.store.base import Applied, Deposed, Held, Store
+from controller.store.base import Applied, Held, Store
 from controller.together import together
 from resources.errors import UserError
 from resources.guard import Verdict, exceeds, fingerprint, judge
@@ -74,10 +75,7 @@ class Writer:
 
     def leading(self) -> int:
         """Raises Deposed."""
-        epoch = self._epoch()
-        if epoch is None:
-            raise Deposed("not the leader")
-        return epoch
+        return leading(self._epoch)
 
     # -- applying
     async def apply(self, documents: Iterable[Declared]) -> Written:
