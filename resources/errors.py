@@ -45,7 +45,7 @@ class UserError(Exception):
         return isinstance(other, UserError) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
-        return hash((self.code, self.message))
+        return hash((self.code, self.message, repr(self.details)))
 
     @property
     def reason(self) -> str:

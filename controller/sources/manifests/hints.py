@@ -107,5 +107,5 @@ async def _watch(
             rust_timeout=_TIMEOUT_MS,
         ):
             wake()
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # also what a name that is no text makes of the library
         log.info("no hints from the system, polling only", directory=place, reason=str(error))

@@ -53,8 +53,8 @@ async def embedded_postgres(state_dir: Path) -> AsyncIterator[str]:
         cluster = Cluster(home, account, await asyncio.to_thread(bundled_version))
         await bring_up_to_date(cluster)
         server = Server(cluster)
-        await server.start()
         try:
+            await server.start()
             async with beside(server.keep_running(), name="embedded PostgreSQL"):
                 yield cluster.url()
         finally:
