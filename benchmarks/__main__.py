@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import converge
+import uvloop
+
+from benchmarks import converge, healing, latency, scale, standing
 from benchmarks.bare import Recorded, record
 from benchmarks.measure import Measure, save, table
 from benchmarks.rig import Rig
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         standing=given.standing,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    measures = asyncio.run(measured(rig, rows))
+    measures = uvloop.run(measured(rig, rows))
     print(table(measures))
     if given.json:
         settings = {"pairs": rig.pairs, "services": rig.services, "standing": rig.standing}
@@ -46,13 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
-    recorded: Recorded = await record(rig)
     found: list[Measure] = []
-    for row in rows:
-        match row:
-            case "a":
-                found += await converge.measure(rig, recorded)
-    return found
+    recorded: Recorded | None = await record(rig) if {"a", "d"} & set(rows) else None
+    if "a" in rows and recorded is not None:
+        found += await converge.measure(rig, recorded)
+    if "c" in rows:
+        found += await latency.measure(rig)
+    if "d" in rows and recorded is not None:
+        found += await healing.measure(rig, recorded)
+    if {"b", "f"} & set(rows):
+        found += await standing.measure(rig, rows)
+    if "e" in rows:
+        found += await scale.measure(rig)
+    return sorted(found, key=lambda measure: measure.row)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Running:
     async def empty(self, seconds: float = 600.0) -> None:
         """Waits until there is no row."""
         async with asyncio.timeout(seconds):
-            while await self.sql.fetchval("SELECT count(*) FROM skyctl.resources"):  # noqa: ASYNC110
+            while await self.sql.fetchval("SELECT count(*) FROM skyctl.resources"):
                 await asyncio.sleep(POLL)
 
     async def clear(self) -> None:
