@@ -95,7 +95,6 @@ class Controller:
         self.index = EngineIndex(
             engine,
             instance=instance,
-            clock=self.clock,
             random_=self.random,
             on_change=self._engine_changed,
             on_relist=self._relisted,

@@ -46,7 +46,7 @@ class Settings(BaseModel):
     log_level: str = "info"
 
     resync_interval: Seconds = 60.0
-    """Everything is looked at again this often, each key with its own jitter."""
+    """Everything is looked at again this often, all keys at once."""
     resync_jitter: float = 0.2
     """Share of the interval by which a resync is moved at random."""
     resync_inspect_share: float = 0.2

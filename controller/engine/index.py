@@ -24,7 +24,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from controller.clock import Clock
 from controller.engine.agreement import Thing, agrees, things
 from controller.engine.base import Engine, EngineEvent
 from controller.engine.dirty import Dirty, Ref
@@ -55,31 +54,26 @@ def _ignore(*_: Any) -> None:
 
 class EngineIndex:
     """instance: the value of ``io.skypanel.controller`` on what is ours. on_relist: told why
-    everything was listed: start, ended, error, resync. on_event: every event, as a hint."""
+    everything was listed: start, ended, error, resync."""
 
     def __init__(
         self,
         engine: Engine,
         *,
         instance: str,
-        clock: Clock,
         random_: random.Random,
         on_change: OnChange = _ignore,
         on_relist: Callable[[str], None] = _ignore,
-        on_event: Callable[[EngineEvent], None] = _ignore,
     ) -> None:
         self.world = World()
         self.state = "disconnected"
         """connected | disconnected (will be tried again) | error (will not get better alone)"""
         self.last_error = ""
-        self.last_event: float | None = None
         self._engine = engine
         self._instance = instance
-        self._clock = clock
         self._random = random_
         self._on_change = on_change
         self._on_relist = on_relist
-        self._on_event = on_event
         self._synced = asyncio.Event()
         self._dirty = Dirty()
         self._asked_for: dict[int, set[Ref]] = {}
@@ -96,11 +90,8 @@ class EngineIndex:
     async def wait_synced(self) -> None:
         await self._synced.wait()
 
-    async def ensure_image(self, reference: str) -> None:
-        """Makes ``world.image`` tell the truth about it. Raises UserError."""
-        await self._images.ensure(reference)
-
     async def ensure_images(self, references: Iterable[str]) -> None:
+        """Makes ``world.image`` tell the truth about them. Raises UserError."""
         for reference in references:
             await self._images.ensure(reference)
 
@@ -226,9 +217,7 @@ class EngineIndex:
     # -- events
     async def _follow(self, events: AsyncIterator[EngineEvent]) -> None:
         async for event in events:
-            self.last_event = self._clock.monotonic()
             self._note(event)
-            self._on_event(event)
 
     def _note(self, event: EngineEvent) -> None:
         ref = Ref(event.type, event.name if event.type == "volume" else event.id)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from controller.clock import SystemClock
 from controller.engine.docker import connect
 from controller.engine.index import EngineIndex
 from controller.settings import Settings
@@ -45,9 +44,7 @@ class Watched:
 
 @asynccontextmanager
 async def watching(bench: Bench) -> AsyncIterator[Watched]:
-    index = EngineIndex(
-        bench.engine, instance=bench.prefix, clock=SystemClock(), random_=random.Random(1)
-    )
+    index = EngineIndex(bench.engine, instance=bench.prefix, random_=random.Random(1))
     watched = Watched(index)
     index._on_change = watched.note
     async with asyncio.TaskGroup() as group:

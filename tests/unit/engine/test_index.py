@@ -67,7 +67,7 @@ async def lab(*, synced: bool = True, silence: float = 300.0) -> AsyncIterator[L
     clock = LoopClock()
     engine = FakeEngine(clock, images={"app:1": Behaviour(local=True)}, silence=silence)
     network = engine.hand.create_network("net", "10.0.0.0/16")
-    index = EngineIndex(engine, instance=MINE, clock=clock, random_=random.Random(1))
+    index = EngineIndex(engine, instance=MINE, random_=random.Random(1))
     made = Lab(engine, index, network)
     index._on_change = lambda labels, name, type_: made.told.append((type_, name))
     index._on_relist = made.relists.append
@@ -427,13 +427,13 @@ async def test_images_are_asked_once_until_something_happens_to_one() -> None:
 
         await it.engine.pull_image(PullImage(cause="test", reference="app:2"))
         await soon()
-        await it.index.ensure_image("app:2")
+        await it.index.ensure_images(["app:2"])
         assert it.index.world.image("app:2") is not None
 
         it.engine.images["app:1"] = Behaviour()
         it.engine.hand.rmi("app:1")
         await soon()
-        await it.index.ensure_image("app:1")
+        await it.index.ensure_images(["app:1"])
         assert it.index.world.image("app:1") is None
 
 
@@ -447,7 +447,7 @@ async def test_an_image_pulled_while_asking_is_not_missed() -> None:
 
         it.engine.latency = slow
         async with asyncio.TaskGroup() as group:
-            group.create_task(it.index.ensure_image("app:2"))
+            group.create_task(it.index.ensure_images(["app:2"]))
             await asyncio.sleep(0.5)
             await it.engine.pull_image(PullImage(cause="test", reference="app:2"))
         assert it.index.world.image("app:2") is not None
