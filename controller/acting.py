@@ -26,6 +26,7 @@ from controller.reconcile.reconciler import Reconciler
 from controller.resync import Resync
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import ManifestSource, SyncReport
+from controller.store.catalogue import Catalogue
 from resources.meta import Key
 
 log = structlog.get_logger("acting")
@@ -111,6 +112,21 @@ class Acting:
                 await self._drained(term)
                 for task in aside:
                     task.cancel()
+
+    def unfinished(self, catalogue: Catalogue, cause: str) -> list[str]:
+        """What ``once`` could not do, in words. cause: why it ended, if it did before its end."""
+        told = [
+            ": ".join(filter(None, (problem.place, problem.error.message)))
+            for report in self.reports
+            for problem in report.problems
+        ]
+        if not self.settled:
+            told.append(cause)
+        for key in catalogue.all_keys():
+            entry = catalogue.entry(key)
+            if entry is not None and (entry.status or {}).get("error"):
+                told.append(f"{key}: {(entry.status or {}).get('message')}")
+        return told
 
     async def _confirmed(self) -> None:
         info = await self._identity.confirmed()

@@ -14,7 +14,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +44,9 @@ from controller.resync import Resync
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import Directory, ManifestSource
-from controller.store.base import Store, StoreUnavailable
+from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
+from controller.vitals import every, measure_lag
 from resources.context import Platform
 from resources.errors import UserError
 from resources.meta import Key
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("app")
 
 HEARTBEAT_SECONDS = 5.0
-LAG_SECONDS = 1.0
 GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
@@ -308,8 +308,8 @@ class Controller:
         background = [
             group.create_task(self.index.run(), name="engine-index"),
             group.create_task(self.database.run(), name="database"),
-            group.create_task(_every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
-            group.create_task(self._measure_lag(), name="lag"),
+            group.create_task(every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
+            group.create_task(measure_lag(self.clock), name="lag"),
         ]
         if serve is not None:
             background.append(group.create_task(serve(self.core), name="http"))
@@ -321,31 +321,15 @@ class Controller:
             timeout=ONCE_SECONDS if once else None,
             return_when=asyncio.FIRST_COMPLETED,
         )
-        cause = "it was stopped" if self.stop.is_set() else f"{ONCE_SECONDS:g} s have passed"
+        ended = "it was stopped" if self.stop.is_set() else f"{ONCE_SECONDS:g} s have passed"
+        cause = ": ".join((f"{ended} before it was over", *self.health.readiness().reasons))
         self.stop.set()
         if self.leadership.epoch is not None and self.acting.working:
             await asyncio.wait({leading}, timeout=self.settings.drain_timeout + 1)
         if once:
-            self.once_failed = self._unfinished(cause)
+            self.once_failed = self.acting.unfinished(self.catalogue, cause)
         for task in (*background, leading, stopping):
             task.cancel()
-
-    def _unfinished(self, cause: str) -> list[str]:
-        """What ``--once`` could not do, in words."""
-        told = [
-            ": ".join(filter(None, (problem.place, problem.error.message)))
-            for report in self.acting.reports
-            for problem in report.problems
-        ]
-        if not self.acting.settled:
-            told.append(
-                ": ".join((f"{cause} before it was over", *self.health.readiness().reasons))
-            )
-        for key in self.catalogue.all_keys():
-            entry = self.catalogue.entry(key)
-            if entry is not None and (entry.status or {}).get("error"):
-                told.append(f"{key}: {(entry.status or {}).get('message')}")
-        return told
 
     def decided(self) -> None:
         """A person decided something, here or through another process (or may have, when we were
@@ -366,26 +350,10 @@ class Controller:
             engine_version=info.version if info else "",
         )
 
-    async def _measure_lag(self) -> None:
-        while True:
-            before = self.clock.monotonic()
-            await asyncio.sleep(LAG_SECONDS)
-            METRICS.loop_lag.set(max(0.0, self.clock.monotonic() - before - LAG_SECONDS))
-
 
 def _organization(labels: Mapping[str, str]) -> str:
     """An Organization's own objects name it in both labels; its key has none."""
     return "" if labels.get(L_KIND) == "Organization" else labels.get(L_ORGANIZATION, "")
-
-
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """For ever; an unavailable store is waited out, anything else is fatal on purpose."""
-    while True:
-        try:
-            await work()
-        except StoreUnavailable as error:
-            log.debug("skipped", reason=str(error))
-        await asyncio.sleep(seconds)
 
 
 async def run(
