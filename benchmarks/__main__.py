@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import converge, healing, latency, scale, standing
+from benchmarks import contest, converge, healing, latency, scale, standing
 from benchmarks.bare import Recorded, record
 from benchmarks.measure import Measure, save, table
 from benchmarks.rig import Rig
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
     found: list[Measure] = []
-    recorded: Recorded | None = await record(rig) if {"a", "d"} & set(rows) else None
+    recorded: Recorded | None = await record(rig) if {"a", "d", "g"} & set(rows) else None
     if "a" in rows and recorded is not None:
         found += await converge.measure(rig, recorded)
     if "c" in rows:
@@ -59,6 +59,8 @@ async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
         found += await standing.measure(rig, rows)
     if "e" in rows:
         found += await scale.measure(rig)
+    if "g" in rows and recorded is not None:
+        found += await contest.measure(rig, recorded)
     return sorted(found, key=lambda measure: measure.row)
 
 

@@ -1,0 +1,1 @@
+"""The peers of row (g): others who make the same fifty services run."""
