@@ -116,9 +116,15 @@ class Observer:
         return await self._offered(observation)
 
     async def authoritative(
-        self, key: Key, known: Observation | None = None, row: Entry | None = None
+        self,
+        key: Key,
+        known: Observation | None = None,
+        row: Entry | None = None,
+        *,
+        whole: bool = False,
     ) -> Observation | None:
-        """The row and its objects, read now. known: read a moment ago, and nothing was done to
+        """The row and its objects, read now. whole: also what is another's, like a volume, which
+        is otherwise taken from the mirror. known: read a moment ago, and nothing was done to
         the engine since: its world will do, if the same is looked at. row: as the store gave it
         just now."""
         asked = self._catalogue.moment()
@@ -132,6 +138,8 @@ class Observer:
             return None
         if known is not None and known.scope == observation.scope:
             world = known.context.world
+        elif whole:
+            world = await self._read_engine(observation.scope)
         else:
             world = await self._read(observation.scope)
         self._copy_probes(world)

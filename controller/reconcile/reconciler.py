@@ -86,6 +86,7 @@ class Reconciler:
         done = Pass(observation, plan)
         if plan.steps:
             await self._act(key, done)
+        await self._make_sure(key, done)
         return await self._finish(key, done)
 
     def _plan(self, observation: Observation) -> Plan:
@@ -125,6 +126,21 @@ class Reconciler:
             touched = done.failure is not None or any(isinstance(s, EngineStep) for s in made)
             known = None if touched else observation
         done.unfinished = True
+
+    async def _make_sure(self, key: Key, done: Pass) -> None:
+        """No alarm on the word of a mirror: a volume made a moment ago may not be in it yet. What
+        needs somebody to change something is told only after everything was read."""
+        problem = done.plan.problem
+        if problem is None or problem.retryable or done.failure is not None or done.gone:
+            return
+        if problem is done.observation.context.rejection:
+            return  # nothing that is observed made it
+        observation = await self._observer.authoritative(key, whole=True)
+        if observation is None:
+            done.gone = True
+            return
+        done.observation, done.plan = observation, self._plan(observation)
+        done.unfinished = done.unfinished or bool(done.plan.steps)
 
     async def _finish(self, key: Key, done: Pass) -> Outcome:
         if done.executed or done.failure:
