@@ -1,4 +1,8 @@
-"""The guarantee behind the hints: relist the engine, reread the store, look at every key."""
+"""The guarantee behind the hints: relist the engine, reread the store, look at every key.
+
+A list does not show everything of a container. So between two resyncs a share of the containers is
+inspected, evenly spread over the time, and all of them in turn.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,13 @@ from controller.settings import Settings
 from controller.sources.database import DatabaseSource
 from controller.store.base import Deposed, StoreUnavailable
 from controller.store.catalogue import Catalogue
+from controller.together import together
 from resources.errors import UserError
 from resources.meta import Key
 
 log = structlog.get_logger("resync")
+
+SLICE_SECONDS = 1.0
 
 
 class Resync:
@@ -61,16 +68,26 @@ class Resync:
         while True:
             self._woken.clear()
             await self._aside()
-            # Not wait_for: that of Python 3.11 loses a cancellation that comes with the waking.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interval()):
-                    await self._woken.wait()
+            await self._pause(self._interval())
             await self.once()
 
+    async def _pause(self, seconds: float) -> None:
+        """Until then, or until woken."""
+        left = seconds
+        while left > 0 and not self._woken.is_set():
+            slice_ = min(SLICE_SECONDS, left)
+            # Not wait_for: that of Python 3.11 loses a cancellation that comes with the waking.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(slice_):
+                    await self._woken.wait()
+            left -= slice_
+            self._index.look_again(self._settings.resync_inspect_share * slice_ / seconds)
+
     async def once(self) -> None:
-        """One resync. A part that fails is logged; the other parts and the next resync go on."""
-        relisted = await self._tried(self._index.relist(self._settings.resync_inspect_share))
-        reread = await self._tried(self._database.reread("resync"))
+        """One resync. A part that fails is logged; the other part and the next resync go on."""
+        relisted, reread = await together(
+            self._tried(self._index.relist()), self._tried(self._database.reread("resync"))
+        )
         if relisted and reread:
             self.enqueue(urgent=False)
             self.completed += 1

@@ -50,7 +50,7 @@ class Settings(BaseModel):
     resync_jitter: float = 0.2
     """Share of the interval by which a resync is moved at random."""
     resync_inspect_share: float = 0.2
-    """Share of the containers inspected anew at each resync."""
+    """Share of the containers inspected anew in each interval, evenly spread."""
     workers: int = 16
     """Keys worked on at once."""
     engine_concurrency: int = 8

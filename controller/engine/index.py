@@ -17,7 +17,6 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -79,6 +78,8 @@ class EngineIndex:
         self._asked_for: dict[int, set[Ref]] = {}
         self._sessions = 0
         self._rotation: deque[str] = deque()
+        self._own_count = 0
+        self._due = 0.0
         self._images = Images(engine, self.world)
 
     # -- for readers
@@ -131,21 +132,42 @@ class EngineIndex:
                 if held.id not in found.containers and ref not in newer:
                     self._hold(ref, None)
 
-    async def relist(self, inspect_share: float) -> None:
-        """Lists everything again and looks at this share of the own containers, in turn (a list
-        shows neither limits nor aliases). Done when all of that is held. Raises UserError."""
+    async def relist(self) -> None:
+        """Lists everything again; done when all of that is held. Raises UserError."""
         self._require()
         doubtful = await self._list()
         self._require()
-        looked = [*doubtful, *self._next_in_turn(inspect_share)]
-        for ref in looked:
+        for ref in doubtful:
             self._dirty.add(ref, urgent=False)
         try:
-            await self._dirty.settled(looked)
+            await self._dirty.settled(doubtful)
         except ConnectionResetError:
             self._require()
             raise
         self._on_relist("resync")
+
+    def look_again(self, share: float) -> list[Ref]:
+        """Inspects this share of the own containers, in turn, when there is nothing more urgent:
+        a list shows neither limits nor aliases. Fractions are kept for the next time. Which."""
+        if not self.synced or not self._turn():
+            return []
+        self._due += share * self._own_count
+        refs: dict[Ref, None] = {}
+        while len(refs) < min(int(self._due), self._own_count) and self._turn():
+            if (id_ := self._rotation.popleft()) in self.world.containers:
+                refs[Ref("container", id_)] = None
+        self._due %= 1
+        for ref in refs:
+            self._dirty.add(ref, urgent=False)
+        return list(refs)
+
+    def _turn(self) -> bool:
+        """Whose turn it is; False: there are none."""
+        if not self._rotation:
+            own = [i for i, c in self.world.containers.items() if self._own(c.labels)]
+            self._own_count = len(own)
+            self._rotation.extend(own)
+        return bool(self._rotation)
 
     def _require(self) -> None:
         if not self.synced:
@@ -340,17 +362,6 @@ class EngineIndex:
         for ref in [ref for ref, _ in things(self.world) if ref not in newer]:
             self._hold(ref, None)
         return doubtful
-
-    def _next_in_turn(self, share: float) -> list[Ref]:
-        own = [i for i, c in self.world.containers.items() if self._own(c.labels)]
-        wanted = min(len(own), math.ceil(len(own) * share))
-        refs: dict[Ref, None] = {}
-        while len(refs) < wanted:
-            if not self._rotation:
-                self._rotation.extend(own)
-            if (id_ := self._rotation.popleft()) in self.world.containers:
-                refs[Ref("container", id_)] = None
-        return list(refs)
 
     def _own(self, labels: Mapping[str, str]) -> bool:
         return is_ours(labels, self._instance)

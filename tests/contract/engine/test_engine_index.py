@@ -113,7 +113,8 @@ async def test_a_listing_of_an_unchanged_world_tells_nothing(bench: Bench) -> No
         assert own == {bench.name(short) for short in "abcd"}
         it.told.clear()
         for _ in range(3):
-            await it.index.relist(1.0)
+            it.index.look_again(1.0)
+            await it.index.relist()
         assert [t for t in it.told if t[1].startswith(bench.prefix)] == []
 
 

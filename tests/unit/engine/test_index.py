@@ -48,6 +48,12 @@ class Lab:
     def foreign(self, name: str) -> Container:
         return self.engine.hand.run(name, "app:1", network=self.network.id)
 
+    async def resynced(self, share: float) -> None:
+        """Listed again, and that share of the containers looked at."""
+        again = self.index.look_again(share)
+        await self.index.relist()
+        await self.index._dirty.settled(again)
+
     def assert_current(self) -> None:
         """The index holds what there is: own containers to the letter, others by what counts."""
         world, real = self.index.world, self.engine.world
@@ -169,8 +175,8 @@ async def test_equal_is_not_told() -> None:
         it.run("web")
         await soon()
         it.told.clear()
-        await it.index.relist(1.0)
-        await it.index.relist(0.2)
+        await it.resynced(1.0)
+        await it.resynced(0.2)
         assert it.told == []
         assert it.relists == ["start", "resync", "resync"]
 
@@ -188,7 +194,7 @@ async def test_lost_events_are_healed_by_a_listing() -> None:
         it.engine.hand.create_network("new", "10.9.0.0/24")
         await soon()
         assert it.told == []
-        await it.index.relist(0.0)
+        await it.index.relist()
         it.assert_current()
         assert {name for _, name in it.told} == {"stops", "goes", "comes", "new"}
 
@@ -201,11 +207,11 @@ async def test_what_no_list_shows_is_healed_within_five_resyncs() -> None:
         it.engine.stream.mute = True
         for number in range(12):
             it.engine.hand.update(f"web{number}", limits=Limits(7, 10**8, 7))
-        await it.index.relist(0.2)
+        await it.resynced(0.2)
         held = it.index.world.containers.values()
-        assert sum(c.limits == Limits(7, 10**8, 7, 10**8) for c in held) == 3
+        assert sum(c.limits == Limits(7, 10**8, 7, 10**8) for c in held) == 2
         for _ in range(4):
-            await it.index.relist(0.2)
+            await it.resynced(0.2)
         it.assert_current()
 
 
@@ -265,7 +271,7 @@ async def test_an_engine_that_is_down_at_first() -> None:
         assert (it.index.synced, it.index.state) == (False, "disconnected")
         assert "reached" in it.index.last_error
         with pytest.raises(UserError) as caught:
-            await it.index.relist(0.2)
+            await it.index.relist()
         assert caught.value.retryable
         attempts = it.engine.reads["events"]
         it.engine.come_up()
@@ -303,7 +309,7 @@ async def test_an_object_the_engine_cannot_show_spoils_nothing() -> None:
         assert it.index.synced
         assert it.index.world.container_named("other") is not None
         it.engine.faults = None
-        await it.index.relist(0.0)
+        await it.index.relist()
         it.assert_current()
 
 
@@ -312,13 +318,17 @@ async def test_a_relist_under_way_when_the_engine_goes_fails() -> None:
         for number in range(5):
             it.run(f"web{number}")
         await soon()
+        it.engine.stream.mute = True
+        for number in range(5):
+            it.engine.hand.stop(f"web{number}")
+        it.engine.stream.mute = False
 
         async def slow(phase: str, operation: str) -> None:
             await asyncio.sleep(1)
 
         it.engine.latency = slow
         async with asyncio.TaskGroup() as group:
-            relist = group.create_task(caught(it.index.relist(1.0)))
+            relist = group.create_task(caught(it.index.relist()))
             await asyncio.sleep(2.5)
             it.engine.go_down()
             assert (await relist).code == "CONFIGURATION_ENGINE_UNREACHABLE"
@@ -349,7 +359,7 @@ async def test_an_old_listing_does_not_undo_newer_events() -> None:
 
         it.engine.list = delayed  # type: ignore[method-assign]
         async with asyncio.TaskGroup() as group:
-            relist = group.create_task(it.index.relist(0.0))
+            relist = group.create_task(it.index.relist())
             await drawn.wait()
             it.engine.hand.rm("goes")
             it.run("comes")
@@ -390,7 +400,7 @@ async def test_whatever_the_stream_does_a_resync_round_makes_it_current(seed: in
                 it.engine.stream.end(broken=chance.random() < 0.5)
         await asyncio.sleep(30)
         await it.index.wait_synced()
-        await it.index.relist(1.0)
+        await it.resynced(1.0)
         it.assert_current()
 
 
