@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from controller.clock import Clock
@@ -21,6 +22,7 @@ from controller.engine.base import Engine
 from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from resources.context import Context, Platform, Retained
+from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.subnets import choose, overlaps
 from resources.world import Probe, Scope, World
@@ -77,6 +79,7 @@ class Observer:
         self._platform = platform
         self._clock = clock
         self._ensure = ensure
+        self._scopes: Memo[Scope] = Memo()
 
     def identity(self, key: Key) -> tuple[Any, ...] | None:
         """Of what ``cached`` would give, at a fraction of its price."""
@@ -101,7 +104,8 @@ class Observer:
         if reading is None or reading.kind is None:
             return None
         refs = self._refs(reading)
-        scope = reading.kind.scope(reading.entry, reading.spec, refs)
+        inputs = (reading.entry, reading.spec, *refs.values())
+        scope = self._scopes.get(key, inputs, partial(_scope, reading, refs))
         found = self._world().slice(scope)
         members = self._members(reading)
         identity = (reading.entry, tuple(refs.values()), found, members, self._platform())
@@ -224,6 +228,11 @@ class Observer:
         taken.update((await self._store.subnets()).values())
         platform = context.platform
         return choose(platform.network_pool, platform.network_prefix, taken, context.uid)
+
+
+def _scope(reading: Reading, refs: Mapping[Key, Entry | None]) -> Scope:
+    assert reading.kind is not None
+    return reading.kind.scope(reading.entry, reading.spec, refs)
 
 
 def _images(scope: Scope) -> list[str]:
