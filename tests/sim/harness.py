@@ -10,7 +10,7 @@ import asyncio
 import random
 import sys
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,8 +99,9 @@ class Controlled(Process):
 
 @dataclass(frozen=True, slots=True)
 class CrashAt:
-    """The number-th effect on the outside (from 0): ``before`` it is sent, or ``after`` it was
-    done and before the reply came; or the same without dying: ``lost``, ``unanswered``."""
+    """The number-th effect on the outside (from 0): killed ``before`` it is sent, or ``after`` it
+    was done and before the reply came; the same without dying: ``lost``, ``unanswered``; or
+    frozen just before it is sent, so that it comes ``late``, when another leads already."""
 
     number: int
     how: str
@@ -111,6 +112,7 @@ _FATES = {
     "after": "crash_after",
     "lost": "request_lost",
     "unanswered": "reply_lost",
+    "late": "late",
 }
 
 
@@ -120,7 +122,7 @@ class Simulation:
     rates: Rates = CALM
     settings: Settings = SETTINGS
     images: Mapping[str, Behaviour] = field(default_factory=lambda: IMAGES)
-    crash_at: CrashAt | None = None
+    crash_at: Sequence[CrashAt] = ()
     reborn_after: float | None = None
     """Seconds until somebody starts what was killed; None: nobody does."""
 
@@ -176,9 +178,10 @@ class Simulation:
         await asyncio.sleep(seconds)
         self.launch()
 
-    def freeze(self, process: Process) -> None:
+    def freeze(self, process: Process, seconds: float | None = None) -> None:
         """For a while: shorter or longer than a lease lasts."""
-        seconds = self.random.choice((0.5, 3.0, 8.0, 20.0, 60.0)) * self.random.random()
+        if seconds is None:
+            seconds = self.random.choice((0.5, 3.0, 8.0, 20.0, 60.0)) * self.random.random()
         self.trace.note(process.name, f"is frozen for {seconds:.3f} s")
         process.freeze()
         neutral(self._thaw(process, seconds))
@@ -206,9 +209,8 @@ class Simulation:
     def effect(self, name: str, subject: object, quick: float) -> Fate | None:
         """Counts a change on its way, and says when it is the one to crash at."""
         number, self.effects = self.effects, self.effects + 1
-        if self.crash_at is None or self.crash_at.number != number:
-            return None
-        return Fate(_FATES[self.crash_at.how], quick, quick)
+        how = next((crash.how for crash in self.crash_at if crash.number == number), None)
+        return Fate(_FATES[how], quick, quick) if how is not None else None
 
     def issued(self, process: Process, step: EngineStep) -> None:
         """A changing engine call leaves a controller: is that its to make?"""

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 from resources.meta import Key
-from resources.world import L_REVISION
+from resources.world import L_REVISION, Limits
 from tests.sim import oracles
 from tests.sim.harness import CrashAt, Simulation, simulate
 from tests.sim.universe import organization_key
@@ -110,6 +111,37 @@ async def _again(sim: Simulation) -> None:
     await sim.apply(WEB, _web("app:3", "startFirst", 1))
 
 
+async def _adopt(sim: Simulation) -> None:
+    """The data of a deleted volume, under another name."""
+    await sim.delete(WEB)
+    await sim.delete(VOLUME)
+    await sim.until(lambda: VOLUME not in sim.database.entries, BOUND, "it is gone", every=0.1)
+    (retained,) = sim.database.retained
+    await sim.apply(Key("Volume", "acme", "saved"), {"adopt": retained})
+    spec = {"image": "app:1", "volumes": [{"volume": "saved", "mountPath": "/data"}]}
+    await sim.apply(API, spec)
+
+
+async def _break(sim: Simulation) -> None:
+    hand, (first, second) = sim.engine.hand, sorted(c.name for c in oracles.ours(sim))
+    hand.rm(first)
+    hand.stop(second)
+    hand.update(second, Limits(10**8, 32 * 1024 * 1024, 16))
+    await asyncio.sleep(0.1)
+
+
+async def _lose_network(sim: Simulation) -> None:
+    (network,) = oracles.our_networks(sim)
+    for container in sim.engine.world.containers_on(network.id):
+        sim.engine.hand.disconnect(network.id, container.name)
+    sim.engine.hand.rm_network(network.id)
+    await asyncio.sleep(0.1)
+
+
+async def _scale_up(sim: Simulation) -> None:
+    await sim.apply(WEB, _web("app:1", "startFirst", 4))
+
+
 SCENARIOS = (
     Scenario("create", (), _create),
     Scenario("start-first", (_stateless,), _start_first, serving=2),
@@ -121,6 +153,10 @@ SCENARIOS = (
     Scenario("delete", (_create,), _delete_everything),
     Scenario("delete-data", (_create,), _delete_data),
     Scenario("delete-and-again", (_stateless,), _again),
+    Scenario("adopt", (_create,), _adopt),
+    Scenario("heal", (_stateless,), _break),
+    Scenario("network-lost", (_stateless,), _lose_network),
+    Scenario("scale-up", (_stateless,), _scale_up),
 )
 
 
@@ -135,11 +171,12 @@ class Recording:
 
 
 @cache
-def recorded(scenario: Scenario) -> Recording:
+def recorded(scenario: Scenario, controllers: int = 1) -> Recording:
     sim = Simulation(1)
 
     async def play(sim: Simulation) -> Recording:
-        sim.launch()
+        for _ in range(controllers):
+            sim.launch()
         first = await _played(sim, scenario)
         lines = tuple(sim.trace.lines())
         return Recording(first, sim.effects - first, _end(sim), lines)
@@ -147,30 +184,44 @@ def recorded(scenario: Scenario) -> Recording:
     return simulate(sim, play)
 
 
-def crash(scenario: Scenario, number: int, how: str) -> None:
-    """Raises AssertionError when the end differs, or something bad happened on the way."""
-    recording = recorded(scenario)
-    sim = Simulation(1, crash_at=CrashAt(recording.first + number, how), reborn_after=0.3)
+def crash(scenario: Scenario, *at: tuple[int, str], standby: bool = False) -> None:
+    """at: numbers of effects and how they are lost. standby: a second controller is there, else
+    somebody starts one soon. Raises AssertionError when the end differs, or something bad
+    happened on the way."""
+    controllers = 1 + standby
+    recording = recorded(scenario, controllers)
+    crashes = [CrashAt(recording.first + number, how) for number, how in at]
+    sim = Simulation(1, crash_at=crashes, reborn_after=None if standby else 0.3)
 
     async def play(sim: Simulation) -> oracles.Normal:
-        sim.launch()
+        for _ in range(controllers):
+            sim.launch()
         await _played(sim, scenario)
-        assert sim.effects > recording.first + number, "the crash never came"
+        assert sim.effects > recording.first + at[0][0], "the crash never came"
         return _end(sim)
 
-    end = simulate(sim, play)
-    found = oracles.difference(end, recording.end)
+    found = oracles.difference(simulate(sim, play), recording.end)
     shown = "\n".join(sim.trace.lines())
-    assert not found, f"{scenario.name} {number} {how}: {found}\n{shown}"
+    assert not found, f"{scenario.name} {at}: {found}\n{shown}"
 
 
 def points(
-    scenario: Scenario, hows: tuple[str, ...] = HOWS, every: int = 1
+    scenario: Scenario, hows: tuple[str, ...] = HOWS, every: int = 1, controllers: int = 1
 ) -> Iterator[tuple[int, str]]:
-    for number in range(recorded(scenario).effects):
+    for number in range(recorded(scenario, controllers).effects):
         for index, how in enumerate(hows):
             if (number * len(hows) + index) % every == 0:
                 yield number, how
+
+
+def pairs(scenario: Scenario, every: int = 1) -> Iterator[tuple[tuple[int, str], ...]]:
+    """Killed, and killed again soon after."""
+    kills = ("before", "after")
+    for number in range(recorded(scenario).effects):
+        for index, (first, second) in enumerate(product(kills, kills)):
+            for gap in (1, 2, 4):
+                if (number * 12 + index * 3 + gap) % every == 0:
+                    yield (number, first), (number + gap, second)
 
 
 async def _played(sim: Simulation, scenario: Scenario) -> int:

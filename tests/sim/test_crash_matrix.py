@@ -1,7 +1,6 @@
 """Killed before and after each effect of some scenarios, and each request or reply lost.
 
-``SKYCTL_TORTURE=1`` plays all points; the short form every few, others each time the number of
-effects changes.
+``SKYCTL_TORTURE=1`` plays all points; the short form every few.
 """
 
 from __future__ import annotations
@@ -10,14 +9,28 @@ import os
 
 import pytest
 
-from tests.sim.matrix import SCENARIOS, Scenario, crash, points, recorded
+from tests.sim.matrix import SCENARIOS, Scenario, crash, pairs, points, recorded
 
-EVERY = 1 if os.environ.get("SKYCTL_TORTURE") else 3
-HOWS = {"before": "killed before", "after": "killed after", "lost": "", "unanswered": ""}
+FULL = bool(os.environ.get("SKYCTL_TORTURE"))
+scenarios = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
-def test_it_ends_the_same(scenario: Scenario) -> None:
+@scenarios
+def test_killed_or_unheard_anywhere_it_ends_the_same(scenario: Scenario) -> None:
     assert recorded(scenario).effects >= 5
-    for number, how in points(scenario, every=EVERY):
-        crash(scenario, number, how)
+    for point in points(scenario, every=1 if FULL else 3):
+        crash(scenario, point)
+
+
+@scenarios
+def test_killed_twice_it_ends_the_same(scenario: Scenario) -> None:
+    for both in pairs(scenario, every=1 if FULL else 23):
+        crash(scenario, *both)
+
+
+@scenarios
+def test_with_a_standby_it_ends_the_same(scenario: Scenario) -> None:
+    """Also when the leader was frozen in the moment of acting, and acts late."""
+    hows = ("before", "after", "late")
+    for point in points(scenario, hows, every=1 if FULL else 5, controllers=2):
+        crash(scenario, point, standby=True)

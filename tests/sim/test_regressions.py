@@ -31,7 +31,7 @@ def test_seed(name: str) -> None:
 @pytest.mark.parametrize("name", POINTS)
 def test_point(name: str) -> None:
     scenario, number, how = POINTS[name]
-    crash(next(s for s in SCENARIOS if s.name == scenario), number, how)
+    crash(next(s for s in SCENARIOS if s.name == scenario), (number, how))
 
 
 def test_successor_dropped() -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ENGINE_SECONDS, PULL_SECONDS, STORE_SECONDS = 60.0, 900.0, 10.0
 """Deadlines, as the real clients have them."""
+LATE_SECONDS = 12.0
+"""Longer than a lease lasts."""
 STORE_WRITES = frozenset(
     {
         "record",
@@ -64,6 +66,9 @@ class Wire:
         if fate.kind == "crash_before":
             sim.kill(process, f"before {_shown(name, subject)}")
             await asyncio.Event().wait()
+        if fate.kind == "late":
+            sim.freeze(process, LATE_SECONDS)
+            await asyncio.sleep(0)
         if sim.faults.chance("freeze_call"):
             sim.freeze(process)
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -74,7 +79,7 @@ class Wire:
         except TimeoutError as error:
             raise self._lost() from error
         except asyncio.CancelledError:
-            if sim.random.random() < 0.5:
+            if fate.kind != "late" and sim.random.random() < 0.5:
                 served.cancel()
             raise
 
