@@ -188,7 +188,7 @@ async def test_a_directory_that_vanishes_deletes_nothing_and_comes_back(desk: De
         await until(lambda: desk.rows == set(NAMES))
         away = desk.directory.rename(desk.directory.with_name("away"))
         await until(lambda: not source.connected)
-        assert desk.codes() == {"CONFIGURATION_MANIFESTS_UNREADABLE"}
+        await until(lambda: desk.codes() == {"CONFIGURATION_MANIFESTS_UNREADABLE"})
         assert (desk.rows, desk.operations["hold"]) == (set(NAMES), 0)
         (away / "s0.yaml").write_text(service("s0", "nginx:2"))
         away.rename(desk.directory)
