@@ -123,12 +123,20 @@ async def test_what_belongs_to_another_source_is_refused_with_the_way_out() -> N
     stage = Theatre()
     web = stage.service()
     entry = stage.rows[web]
-    stage.rows[web] = replace(entry, resource=replace(entry.resource, source="manifest:shop"))
+    stage.rows[web] = replace(entry, resource=replace(entry.resource, source="api"))
     found = (await diff(stage, service("web")))["web"]
     assert found.action == "refused"
     assert found.error is not None
     assert found.error.code == "RESOURCE_OWNED_ELSEWHERE"
-    assert "manifest source shop" in found.error.suggestions[0]
+    assert "through api" in found.error.suggestions[0]
+
+
+async def test_a_file_is_compared_before_it_is_saved() -> None:
+    stage = Theatre()
+    web = stage.service()
+    entry = stage.rows[web]
+    stage.rows[web] = replace(entry, resource=replace(entry.resource, source="manifest:shop"))
+    assert (await diff(stage, service("web")))["web"].action != "refused"
 
 
 async def test_a_long_diff_lets_others_run() -> None:
