@@ -63,7 +63,8 @@ class Vandal:
         return self._on_container("stop", "running")
 
     def start(self) -> str:
-        return self._on_container("start", "exited", "created")
+        """Not one that is still being made: what it lacks then, nobody can see afterwards."""
+        return self._on_container("start", "exited")
 
     def kill(self) -> str:
         return self._on_container("kill", "running")
