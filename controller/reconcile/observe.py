@@ -12,6 +12,7 @@ known until something happens to any.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,7 @@ from controller.clock import Clock
 from controller.engine.base import Engine
 from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
+from controller.together import together
 from resources.context import Context, Platform, Retained
 from resources.memo import Memo
 from resources.meta import Entry, Key
@@ -54,6 +56,14 @@ class _Glimpse:
     refs: Mapping[Key, Entry | None]
     scope: Scope
     identity: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the engine said just now, and of what."""
+
+    scope: Scope
+    world: World
 
 
 class Observer:
@@ -132,23 +142,36 @@ class Observer:
         the engine since: its world will do, if the same is looked at. row: as the store gave it
         just now."""
         asked = self._catalogue.moment()
-        entry = row or await self._store.entry(key)
-        if entry is None:
+        seen = _Seen(known.scope, known.context.world) if known is not None else None
+        if row is None:
+            row, seen = await self._at_once(key, seen, whole)
+        if row is None:
             self._catalogue.drop(key, asked)
             return None
-        self._catalogue.put(entry, asked)
+        self._catalogue.put(row, asked)
         observation = self.cached(key)
         if observation is None:
             return None
-        if known is not None and known.scope == observation.scope:
-            world = known.context.world
-        elif whole:
-            world = await self._read_engine(observation.scope)
-        else:
-            world = await self._read(observation.scope)
-        self._copy_probes(world)
-        context = await self._counted(replace(observation.context, world=world))
+        if seen is None or seen.scope != observation.scope:
+            seen = await self._see(observation.scope, whole)
+        self._copy_probes(seen.world)
+        context = await self._counted(replace(observation.context, world=seen.world))
         return await self._offered(replace(observation, context=context))
+
+    async def _at_once(
+        self, key: Key, seen: _Seen | None, whole: bool
+    ) -> tuple[Entry | None, _Seen | None]:
+        """Row and objects asked for side by side, these by what the mirror has of the row."""
+        glimpse = self._glimpse(key)
+        if seen is not None or glimpse is None:
+            return await self._store.entry(key), seen
+        entry = asyncio.ensure_future(self._store.entry(key))
+        found = asyncio.ensure_future(self._see(glimpse.scope, whole))
+        await together(entry, found)
+        return entry.result(), found.result()
+
+    async def _see(self, scope: Scope, whole: bool) -> _Seen:
+        return _Seen(scope, await (self._read_engine(scope) if whole else self._read(scope)))
 
     async def _read(self, scope: Scope) -> World:
         asked, trusted = _divided(scope, self._world())

@@ -187,12 +187,14 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def leading(self, epoch: int) -> AsyncIterator[Session]:
-        """A transaction of the leader's, begun and proved in one round trip. Raises Deposed when
-        another one leads."""
+    async def leading(self, epoch: int, *, lasting: bool = True) -> AsyncIterator[Session]:
+        """A transaction of the leader's, begun and proved in one round trip. lasting False: the
+        server need not have it on disk to answer; a crash of the server may lose it, but never
+        without everything that was committed later. Raises Deposed when another one leads."""
         async with self.session() as connection:
+            commit = "" if lasting else "; SET LOCAL synchronous_commit = off"
             try:
-                await connection.execute(f"BEGIN; SELECT skyctl.check_epoch({epoch:d})")
+                await connection.execute(f"BEGIN; SELECT skyctl.check_epoch({epoch:d}){commit}")
                 yield connection
                 await connection.execute("COMMIT")
             except (asyncio.CancelledError, TimeoutError):

@@ -48,7 +48,8 @@ class Recording(Writing):
     async def record(self, uid: str, steps: Sequence[StoreStep], *, epoch: int) -> Entry | None:
         """Raises UserError RESOURCE_NOT_FOUND when the row is gone (ending it twice is fine),
         RESOURCE_CONFLICT when the facts contradict a step; then nothing is written."""
-        async with self._database.leading(epoch) as session:
+        lasting = not all(map(_repeatable, steps))
+        async with self._database.leading(epoch, lasting=lasting) as session:
             row = await session.fetchrow(
                 "SELECT kind, organization, name, deletion_requested_at FROM skyctl.resource_rows"
                 " WHERE uid = $1 FOR UPDATE",
@@ -150,11 +151,12 @@ class Recording(Writing):
             )
 
 
-# One statement is one transaction; it is proved before the first event is recorded. Events that a
-# crash of the server takes away are no loss.
+# One statement is one transaction; it is proved, and alone in recording events in a row, before the
+# first of them. Events that a crash of the server takes away are no loss.
 _EMIT = """
 WITH proof AS MATERIALIZED (
-  SELECT skyctl.check_epoch($1), set_config('synchronous_commit', 'off', true))
+  SELECT skyctl.check_epoch($1), pg_advisory_xact_lock(7563641, 4),
+         set_config('synchronous_commit', 'off', true))
 SELECT skyctl.record_event(e.uid, e.kind, e.organization, e.name, e.type, e.reason, e.message)
 FROM proof, unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                    $8::text[]) AS e (uid, kind, organization, name, type, reason, message)
@@ -199,6 +201,13 @@ DELETE FROM skyctl.events WHERE id IN (
   WHERE n.place > $1
   FOR UPDATE OF e SKIP LOCKED)
 """
+
+
+def _repeatable(step: StoreStep) -> bool:
+    """The next pass would record the same again, from what it finds in the world."""
+    return isinstance(step, Accept | BeginRollout) or (
+        isinstance(step, EndRollout) and step.outcome == "ready"
+    )
 
 
 async def _accept(session: Session, uid: str, row: Any, step: Accept) -> None:
