@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -27,11 +26,16 @@ from controller.engine.agreement import Thing, agrees, things
 from controller.engine.base import Engine, EngineEvent
 from controller.engine.dirty import Dirty, Ref
 from controller.engine.images import Images
+from controller.engine.rotation import Rotation
 from resources.errors import UserError
 from resources.world import Container, Network, Scope, Volume, World, is_ours
 
-INSPECTORS = 8
-"""Objects looked at at once."""
+INSPECTORS = 16
+"""Objects looked at at once. An engine answers about a container that it is just starting only when
+it has started, so there are more than starts under way."""
+LATER = 0.8
+"""Seconds after which a container is looked at that was made: it is usually started at once, and
+that is the moment to look."""
 RETRY_BASE, RETRY_CAP = 0.2, 15.0
 """Seconds between two attempts to connect: up to base * 2^n, never over the cap."""
 UNREACHABLE = "CONFIGURATION_ENGINE_UNREACHABLE"
@@ -75,11 +79,10 @@ class EngineIndex:
         self._on_relist = on_relist
         self._synced = asyncio.Event()
         self._dirty = Dirty()
+        self._postponed: dict[Ref, asyncio.TimerHandle] = {}
         self._asked_for: dict[int, set[Ref]] = {}
         self._sessions = 0
-        self._rotation: deque[str] = deque()
-        self._own_count = 0
-        self._due = 0.0
+        self._rotation = Rotation(self._own_ids)
         self._images = Images(engine, self.world)
 
     # -- for readers
@@ -149,25 +152,15 @@ class EngineIndex:
     def look_again(self, share: float) -> list[Ref]:
         """Inspects this share of the own containers, in turn, when there is nothing more urgent:
         a list shows neither limits nor aliases. Fractions are kept for the next time. Which."""
-        if not self.synced or not self._turn():
+        if not self.synced:
             return []
-        self._due += share * self._own_count
-        refs: dict[Ref, None] = {}
-        while len(refs) < min(int(self._due), self._own_count) and self._turn():
-            if (id_ := self._rotation.popleft()) in self.world.containers:
-                refs[Ref("container", id_)] = None
-        self._due %= 1
+        refs = [Ref("container", id_) for id_ in self._rotation.take(share, self.world.containers)]
         for ref in refs:
             self._dirty.add(ref, urgent=False)
-        return list(refs)
+        return refs
 
-    def _turn(self) -> bool:
-        """Whose turn it is; False: there are none."""
-        if not self._rotation:
-            own = [i for i, c in self.world.containers.items() if self._own(c.labels)]
-            self._own_count = len(own)
-            self._rotation.extend(own)
-        return bool(self._rotation)
+    def _own_ids(self) -> list[str]:
+        return [i for i, c in self.world.containers.items() if self._own(c.labels)]
 
     def _require(self) -> None:
         if not self.synced:
@@ -194,6 +187,8 @@ class EngineIndex:
     def _lost(self, failure: UserError | None) -> None:
         self._synced.clear()
         self._sessions += 1
+        for ref in list(self._postponed):
+            self._hasten(ref)
         self._dirty.abandon()
         self._images.forget()
         self.last_error = failure.message if failure else "the engine ended the event stream"
@@ -249,22 +244,38 @@ class EngineIndex:
             self._gone(ref)
         elif event.type == "container":
             own = self._own(event.labels)
-            if event.action in (STATE_ACTIONS if own else FOREIGN_ACTIONS):
+            if own and event.action == "create":
+                self._postpone(ref)
+            elif event.action in (STATE_ACTIONS if own else FOREIGN_ACTIONS):
                 self._touch(ref, urgent=own)
         elif event.type == "network" and event.container:
+            ref = Ref("container", event.container)
             held = self.world.containers.get(event.container)
-            own = held is not None and self._own(held.labels)
-            self._touch(Ref("container", event.container), urgent=own)
+            if ref not in self._postponed:
+                self._touch(ref, urgent=held is not None and self._own(held.labels))
         elif event.action == "create":
             self._touch(ref, urgent=True)
 
-    def _touch(self, ref: Ref, *, urgent: bool) -> None:
+    def _touch(self, ref: Ref, *, urgent: bool = True) -> None:
+        self._hasten(ref)
         self._outdate(ref)
         self._dirty.add(ref, urgent=urgent)
 
+    def _postpone(self, ref: Ref) -> None:
+        self._outdate(ref)
+        if ref not in self._postponed:
+            loop = asyncio.get_running_loop()
+            self._postponed[ref] = loop.call_later(LATER, self._touch, ref)
+
     def _gone(self, ref: Ref) -> None:
+        self._hasten(ref)
         self._dirty.discard(ref)
         self._hold(ref, None)
+
+    def _hasten(self, ref: Ref) -> None:
+        """It is looked at now, or need not be any more."""
+        if (timer := self._postponed.pop(ref, None)) is not None:
+            timer.cancel()
 
     def _outdate(self, ref: Ref) -> None:
         """What is being asked for just now may already be old, as far as this is concerned."""

@@ -101,7 +101,8 @@ class Controlled(Process):
 class CrashAt:
     """The number-th effect on the outside (from 0): killed ``before`` it is sent, or ``after`` it
     was done and before the reply came; the same without dying: ``lost``, ``unanswered``; or
-    frozen just before it is sent, so that it comes ``late``, when another leads already."""
+    frozen just before it is sent, so that it comes ``late``, or just after, so that the reply
+    finds it ``asleep``, and another leads already when it wakes."""
 
     number: int
     how: str
@@ -113,6 +114,7 @@ _FATES = {
     "lost": "request_lost",
     "unanswered": "reply_lost",
     "late": "late",
+    "asleep": "asleep",
 }
 
 
@@ -206,8 +208,9 @@ class Simulation:
             await process.bury()
 
     # -- what wires tell
-    def effect(self, name: str, subject: object, quick: float) -> Fate | None:
-        """Counts a change on its way, and says when it is the one to crash at."""
+    def effect(self, quick: float) -> Fate | None:
+        """Counts a change on its way, or the question before one, and says when it is the one to
+        crash at."""
         number, self.effects = self.effects, self.effects + 1
         how = next((crash.how for crash in self.crash_at if crash.number == number), None)
         return Fate(_FATES[how], quick, quick) if how is not None else None

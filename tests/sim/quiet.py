@@ -22,7 +22,7 @@ BOUND = 600.0
 resyncs (a lost ``update`` event is healed within those), a rollout of slow images."""
 ENOUGH = 20.0
 """Virtual seconds in which a job has run and a replica has become healthy."""
-QUIET_RESYNCS = 3
+QUIET_RESYNCS = 2
 Specs = Mapping[Key, Mapping[str, Any]]
 
 
@@ -171,7 +171,7 @@ class Quiet:
         sim = self.sim
         leader = next((p for p in sim.processes if p.leads), None)
         assert leader is not None, "nobody leads"
-        await self._resyncs(leader, 2)
+        await self._resyncs(leader, 1)
         before, seen = sim.calls.copy(), sim.clock.monotonic()
         await self._resyncs(leader, QUIET_RESYNCS)
         wrote = sim.calls - before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.sim.faults import CALM, Rates
 
@@ -28,13 +28,17 @@ class Story:
     @classmethod
     def of(cls, seed: int) -> Story:
         source = random.Random(f"story {seed}")
-        calm = source.random() < 0.1
+        kind, rates = source.random(), Rates.drawn(source)
+        if kind < 0.1:
+            rates = CALM
+        elif kind < 0.25:
+            rates = replace(CALM, freeze_call=source.choice((0.02, 0.05)))
         return cls(
             seed,
-            rates=CALM if calm else Rates.drawn(source),
+            rates=rates,
             vandalism=source.choice((0.0, 0.0, 5.0, 15.0)),
-            controllers=source.choice((1, 1, 2)),
+            controllers=2 if rates.freeze_call else source.choice((1, 1, 2)),
             repair=source.random() < 0.7,
-            seconds=source.uniform(20.0, 150.0),
+            seconds=source.uniform(20.0, 100.0),
             actions=source.randrange(5, 40),
         )

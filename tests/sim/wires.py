@@ -59,15 +59,16 @@ class Wire:
         if process.dead:
             raise Killed
         quick = QUICK.get(name, 0.002)
-        fate = sim.effect(name, subject, quick) if changes else None
+        fate = sim.effect(quick) if changes or name == "epoch" else None
         fate = fate or sim.faults.fate(name, changes=changes, quick=quick)
         if not fate.kind and refusable and sim.faults.chance("refused"):
             fate = Fate("refused", fate.before, fate.after)
         if fate.kind == "crash_before":
             sim.kill(process, f"before {_shown(name, subject)}")
             await asyncio.Event().wait()
-        if fate.kind == "late":
+        if fate.kind in ("late", "asleep"):
             sim.freeze(process, LATE_SECONDS)
+        if fate.kind == "late":
             await asyncio.sleep(0)
         if sim.faults.chance("freeze_call"):
             sim.freeze(process)
