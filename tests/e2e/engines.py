@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.harness import until
+
+STARTING = 120.0
+"""Seconds within which an engine answers, on a machine that is busy with other things too."""
 
 
 class PrivateEngine:
@@ -41,26 +45,41 @@ class PrivateEngine:
             ["link", "set", self.bridge, "up"],
         ):
             subprocess.run(["ip", *words], check=False, capture_output=True)
-        log = (self.root / "dockerd.log").open("ab")
-        self.process = subprocess.Popen(
-            [
-                "dockerd",
-                "-H",
-                self.host,
-                "--data-root",
-                str(self.root / "data"),
-                "--exec-root",
-                str(self.root / "exec"),
-                "--pidfile",
-                str(self.root / "pid"),
-                "--iptables=false",
-                f"--bridge={self.bridge}",
-            ],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+        deadline = time.monotonic() + STARTING
+        while not self._started(deadline):
+            assert time.monotonic() < deadline, f"dockerd does not start: {self._last_words()}"
+
+    def _started(self, deadline: float) -> bool:
+        """False: it ended by itself, as it does where a killed one's remains are still in the way;
+        an init system would start it again."""
+        with (self.root / "dockerd.log").open("ab") as log:
+            self.process = process = subprocess.Popen(
+                [
+                    "dockerd",
+                    "-H",
+                    self.host,
+                    "--data-root",
+                    str(self.root / "data"),
+                    "--exec-root",
+                    str(self.root / "exec"),
+                    "--pidfile",
+                    str(self.root / "pid"),
+                    "--iptables=false",
+                    f"--bridge={self.bridge}",
+                ],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(
+            lambda: process.poll() is not None or self.answers(),
+            seconds=deadline - time.monotonic(),
+            what="dockerd answers",
         )
-        until(self.answers, seconds=60, what="dockerd answers")
+        return process.poll() is None
+
+    def _last_words(self) -> str:
+        return "\n".join((self.root / "dockerd.log").read_text().splitlines()[-20:])
 
     def answers(self) -> bool:
         transport = httpx.HTTPTransport(uds=str(self.socket))

@@ -169,7 +169,7 @@ class Quiet:
     async def _stays(self, poor: frozenset[Key]) -> None:
         """Some resyncs make no write at all."""
         sim = self.sim
-        leader = next((p for p in sim.processes if p.leads), None)
+        leader = next((p for p in sim.processes if p.leads and not p.frozen), None)
         assert leader is not None, "nobody leads"
         await self._resyncs(leader, 1)
         before, seen = sim.calls.copy(), sim.clock.monotonic()
