@@ -35,6 +35,7 @@ from controller.metrics import METRICS
 from controller.pulls import Pulls
 from controller.reconcile.execute import Executor
 from controller.reconcile.observe import Observer
+from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
 from controller.reconcile.probes import Knock, Prober
@@ -92,6 +93,7 @@ class Controller:
         self.queue: Queue[Key] = Queue(METRICS)
         self.catalogue = Catalogue()
         self.pulls = Pulls()
+        self.obstructions = Obstructions()
         self.index = EngineIndex(
             engine,
             instance=instance,
@@ -205,6 +207,7 @@ class Controller:
             epoch=self.leadership.current,
             wake=self.queue.add,
             observed=prober.observed,
+            concluded=self.obstructions.note,
         )
         settings = self.settings
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
@@ -213,7 +216,10 @@ class Controller:
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
         """Wakes whoever looks at the object: its owner, those who use a network or a volume (the
-        mirror has it only now), the volumes that a container may mount."""
+        mirror has it only now), the volumes that a container may mount. A foreign one that has gone
+        wakes those in whose way it was."""
+        for key in self.obstructions.freed(self.index.world, type_, name):
+            self.queue.add(key)
         if not labels or not is_ours(labels, self.instance):
             return
         key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))

@@ -344,7 +344,7 @@ class EngineIndex:
     def _tell(self, type_: str, old: Thing | None, new: Thing | None) -> None:
         if new is not None:
             self._on_change(new.labels, new.name, type_)
-        if old is not None and (new is None or new.labels != old.labels):
+        if old is not None and (new is None or (new.labels, new.name) != (old.labels, old.name)):
             self._on_change(old.labels, old.name, type_)
         container = new or old
         if isinstance(container, Container) and (old is None or new is None):

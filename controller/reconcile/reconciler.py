@@ -50,7 +50,7 @@ class Pass:
 
 class Reconciler:
     """wake: puts a key on the queue. observed: told each finished observation (the prober derives
-    its targets from it)."""
+    its targets from it). concluded: told what is in the way, or None, after each pass."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Reconciler:
         epoch: Callable[[], int | None],
         wake: Callable[[Key], None],
         observed: Callable[[Observation | None, Key], None] = lambda _o, _k: None,
+        concluded: Callable[[Key, UserError | None], None] = lambda _k, _p: None,
     ) -> None:
         self._catalogue = catalogue
         self._observer = observer
@@ -71,6 +72,7 @@ class Reconciler:
         self._epoch = epoch
         self._wake = wake
         self._observed = observed
+        self._concluded = concluded
         self._memo: dict[Key, tuple[Any, ...]] = {}
 
     async def __call__(self, key: Key) -> Outcome:
@@ -152,6 +154,7 @@ class Reconciler:
         if done.executed or changed:
             self._wake_related(key, bool(done.executed))
         self._observed(done.observation, key)
+        self._concluded(key, done.failure or done.plan.problem)
         if done.failure is not None:
             raise done.failure
         if done.unfinished:
@@ -219,6 +222,7 @@ class Reconciler:
         self._memo.pop(key, None)
         self._executor.forget(key)
         self._observed(None, key)
+        self._concluded(key, None)
         for other in (*self._catalogue.referrers(key), *reading.refs):
             self._wake(other)
 

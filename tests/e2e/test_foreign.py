@@ -50,7 +50,7 @@ def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, ima
         # Once the way is free, it goes on by itself.
         docker.call("DELETE", f"/networks/{made}")
         docker.call("DELETE", f"/volumes/{volume}")
-        fleet.converge(program, seconds=90)
+        fleet.converge(program, seconds=15)
     finally:
         docker.call("DELETE", f"/networks/{made}", ok=(404, 403))
         docker.call("DELETE", f"/volumes/{volume}", ok=(404, 409))

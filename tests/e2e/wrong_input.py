@@ -51,7 +51,7 @@ WRONG = (
     Wrong("memory without a unit", "memory", {"image": IMAGE, "resources": {"memory": 512}}),
     Wrong("a quantity that is none", "cpu", {"image": IMAGE, "resources": {"cpu": "1.5GHz"}}),
     Wrong("a kind that does not exist", "Servise", {"image": IMAGE}, kind="Servise"),
-    Wrong("a name with capitals", "Web_1", {"image": IMAGE}, name="Web_1"),
+    Wrong("a name with capitals", "name", {"image": IMAGE}, name="Web_1"),
     Wrong(
         "an organization that does not exist",
         "nowhere",

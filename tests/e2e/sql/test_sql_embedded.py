@@ -39,8 +39,9 @@ PATIENT = 60.0
 ROOT = os.geteuid() == 0
 REPOSITORY = Path(__file__).parents[3]
 CHILD = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in background
 from controller.store.embedded.cluster import INITDB, OPTIONS
 OPTIONS["fsync"] = "off"
 INITDB.append("--no-sync")
