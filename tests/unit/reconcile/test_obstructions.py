@@ -17,7 +17,7 @@ def conflict(name: str) -> UserError:
 def world(*names: str) -> World:
     found = World()
     for name in names:
-        found.put_volume(Volume(name=name))
+        found.put_volume(Volume(name=name, labels={}))
     return found
 
 
