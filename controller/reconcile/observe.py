@@ -228,14 +228,14 @@ class Observer:
 
     async def _offered(self, observation: Observation | None) -> Observation | None:
         """What only a few passes need: a free subnet for an organization that has no network,
-        the retained volumes for a Volume that adopts."""
+        the retained volumes for a Volume that has no data yet."""
         if observation is None:
             return None
         context = observation.context
         if context.key.kind == "Organization":
             if not context.deleting and not context.world.networks_of(context.uid):
                 context = replace(context, subnet_offer=await self._free_subnet(context))
-        elif getattr(context.spec, "adopt", None) is not None:
+        elif context.key.kind == "Volume" and not context.entry.record.volume_created:
             retained: Mapping[str, Retained] = {r.uid: r for r in await self._store.retained()}
             context = replace(context, retained=retained)
         return replace(observation, context=context)

@@ -22,7 +22,7 @@ from resources.acceptance import acceptance
 from resources.context import Context
 from resources.effective import effective
 from resources.meta import Entry
-from resources.naming import volume_identity
+from resources.naming import volume_identity, volume_name
 from resources.organization.spec import RETAIN_VOLUMES
 from resources.plan import Plan, Wait
 from resources.steps import (
@@ -99,12 +99,26 @@ def _made(context: Context) -> Plan:
     found = context.world.volume(name)
     if found is None:
         create = CreateVolume(
-            name=name, labels=_labels(context), size=context.spec.size, cause="missing"
+            name=name, labels=_labels(context), size=context.spec.size, cause=_why_made(context)
         )
         return Plan((create, RecordVolume(engine_name=name, cause="made")))
     if engine_volume(context) is not None:
         return Plan((RecordVolume(engine_name=name, cause="made earlier"),))
     return Plan(problem=problems.in_the_way(found, context.platform.instance))
+
+
+def _why_made(context: Context) -> str:
+    """Says also where the data of a deleted Volume of this name still is."""
+    organization, name = context.key.organization, context.key.name
+    kept = [
+        each.uid
+        for each in context.retained.values()
+        if each.engine_name == volume_name(organization, name, each.label_uid or each.uid)
+    ]
+    if not kept:
+        return "missing"
+    uids = ", ".join(sorted(kept))
+    return f"missing; data of a deleted {name} is retained, spec.adopt takes it over: {uids}"
 
 
 def _kept(context: Context) -> Plan:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from resources.conditions import find
+from resources.context import Retained
 from resources.meta import Key
+from resources.naming import volume_name
 from resources.world import (
     L_CONTROLLER,
     L_KIND,
@@ -266,6 +268,21 @@ def test_adopted_with_its_old_name_and_labels_over_generations() -> None:
     problem = stage.plan(third).problem
     assert problem is not None
     assert problem.code == "STORAGE_VOLUME_LOST"
+
+
+def test_a_new_one_says_where_its_namesake_s_data_is() -> None:
+    stage = Stage()
+    earlier, other = "00000000-0000-0000-0000-00000000abcd", "11111111-0000-0000-0000-000000000000"
+    stage.retained[earlier] = Retained(earlier, volume_name("acme", "data", earlier), "acme", None)
+    stage.retained[other] = Retained(other, volume_name("acme", "logs", other), "acme", None)
+    stage.declare(*ACME, {})
+    stage.declare(*DATA, {})
+    told = stage.plan(DATA).render()
+    assert (
+        f"(missing; data of a deleted data is retained, spec.adopt takes it over: {earlier})"
+        in told
+    )
+    assert other not in told
 
 
 def adopted() -> Stage:
