@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,16 +84,18 @@ class Running:
         finally:
             await self.sql.remove_listener("skyctl_status", callback)
 
-    async def empty(self, seconds: float = 600.0) -> None:
-        """Waits until there is no row."""
-        async with asyncio.timeout(seconds):
-            while await self.sql.fetchval("SELECT count(*) FROM skyctl.resources"):
-                await asyncio.sleep(POLL)
-
     async def clear(self) -> None:
-        """Requests the deletion of everything and waits until it has gone."""
+        """Requests the deletion of everything and waits until it has gone. An engine that loses
+        count of a network's endpoints never lets go of it: then the network stays."""
         await self.commit("DELETE FROM skyctl.resources WHERE kind = 'Organization'")
-        await self.empty()
+        await self._gone("kind <> 'Organization'", 600.0)
+        with suppress(TimeoutError):
+            await self._gone("true", 15.0)
+
+    async def _gone(self, which: str, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            while await self.sql.fetchval(f"SELECT count(*) FROM skyctl.resources WHERE {which}"):
+                await asyncio.sleep(POLL)
 
 
 @asynccontextmanager
