@@ -20,7 +20,7 @@ Connection = Any
 POLL = 0.2
 _PENDING = """
 SELECT kind || '/' || organization || '/' || name FROM skyctl.resource_view
-WHERE NOT (ready AND settled)
+WHERE NOT (ready AND settled) AND phase IS DISTINCT FROM 'Deleting'
 """
 _READY = """
 SELECT ready AND settled FROM skyctl.resource_view
