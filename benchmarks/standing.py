@@ -127,10 +127,9 @@ async def _resyncs(rig: Rig, state: Path) -> Sequence[Measure]:
                 else:
                     one.append(await _listing(engine))
     del whole[0], keys[0], one[0], used[0]  # the first of each warms up
-    share = Settings(state_dir=state).resync_inspect_share
     note = (
-        "relist of containers, networks and volumes, inspection of"
-        f" {share:.0%} of the containers, reread of all rows, a pass over every key"
+        "relist of containers, networks and volumes, reread of all rows, a pass over every key;"
+        " a share of the containers is inspected between the resyncs"
     )
     against = "one GET /containers/json"
     goal = "ratio <= 2"
