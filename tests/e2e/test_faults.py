@@ -92,7 +92,7 @@ def test_kill_9_at_random_moments(seed: int, program: Program, docker: Docker, i
         program.start()
     until(
         lambda: not program.sql("SELECT 1 FROM skyctl.resources WHERE kind = 'Service'"),
-        seconds=60,
+        seconds=fleet.SOON,
         what="deleted",
     )
     assert docker.containers(program.label) == []
