@@ -33,12 +33,18 @@ from resources.world import Probe, Scope, World
 @dataclass(frozen=True, slots=True)
 class Observation:
     """identity: equal observations (but for time) have equal identities; compared cheaply since
-    unchanged objects keep their identity."""
+    unchanged objects keep their identity. Of what was read it holds what the mirror had before:
+    what came in meanwhile makes another identity, and is thought about."""
 
     reading: Reading
     context: Context
     scope: Scope
     identity: tuple[Any, ...]
+
+    @property
+    def mirrored(self) -> Any:
+        """What the mirror had of the engine."""
+        return self.identity[_MIRRORED]
 
     def differs_in_status_only(self, earlier: Observation) -> bool:
         """Is the world the same, and the row but for its status?"""
@@ -60,10 +66,15 @@ class _Glimpse:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the engine said just now, and of what."""
+    """What the engine said just now, and of what. mirrored: what the mirror had before that."""
 
     scope: Scope
     world: World
+    mirrored: Any
+
+
+_MIRRORED = 2
+"""Where in an identity."""
 
 
 class Observer:
@@ -142,7 +153,9 @@ class Observer:
         the engine since: its world will do, if the same is looked at. row: as the store gave it
         just now."""
         asked = self._catalogue.moment()
-        seen = _Seen(known.scope, known.context.world) if known is not None else None
+        seen = None
+        if known is not None:
+            seen = _Seen(known.scope, known.context.world, known.mirrored)
         if row is None:
             row, seen = await self._at_once(key, seen, whole)
         if row is None:
@@ -153,10 +166,12 @@ class Observer:
         if observation is None:
             return None
         if seen is None or seen.scope != observation.scope:
-            seen = await self._see(observation.scope, whole)
+            seen = await self._see(observation.scope, observation.mirrored, whole)
         self._copy_probes(seen.world)
         context = await self._counted(replace(observation.context, world=seen.world))
-        return await self._offered(replace(observation, context=context))
+        before, after = observation.identity[:_MIRRORED], observation.identity[_MIRRORED + 1 :]
+        identity = (*before, seen.mirrored, *after)
+        return await self._offered(replace(observation, context=context, identity=identity))
 
     async def _at_once(
         self, key: Key, seen: _Seen | None, whole: bool
@@ -166,12 +181,14 @@ class Observer:
         if seen is not None or glimpse is None:
             return await self._store.entry(key), seen
         entry = asyncio.ensure_future(self._store.entry(key))
-        found = asyncio.ensure_future(self._see(glimpse.scope, whole))
+        mirrored = glimpse.identity[_MIRRORED]
+        found = asyncio.ensure_future(self._see(glimpse.scope, mirrored, whole))
         await together(entry, found)
         return entry.result(), found.result()
 
-    async def _see(self, scope: Scope, whole: bool) -> _Seen:
-        return _Seen(scope, await (self._read_engine(scope) if whole else self._read(scope)))
+    async def _see(self, scope: Scope, mirrored: Any, whole: bool) -> _Seen:
+        read = self._read_engine(scope) if whole else self._read(scope)
+        return _Seen(scope, await read, mirrored)
 
     async def _read(self, scope: Scope) -> World:
         asked, trusted = _divided(scope, self._world())

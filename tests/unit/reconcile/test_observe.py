@@ -13,9 +13,10 @@ from controller.reconcile.observe import Observer
 from controller.store.catalogue import Catalogue
 from resources.context import Platform
 from resources.meta import Key, Manifest
+from resources.naming import volume_identity
 from resources.organization.plan import plan
 from resources.steps import Finalize, RequestDeletion
-from resources.world import Scope, World
+from resources.world import L_UID, Scope, Volume, World
 from tests.fakes.store import FakeStore
 
 ACME = Key("Organization", "", "acme")
@@ -78,3 +79,38 @@ async def test_the_end_of_an_organization_waits_for_members_unheard_of(
     observation = await observer.authoritative(ACME)
     assert observation is not None
     assert [type(step) for step in plan(observation.context).steps] == [Finalize]
+
+
+async def test_what_the_mirror_hears_during_a_reading_is_another_observation(
+    store: FakeStore, catalogue: Catalogue
+) -> None:
+    """Else it would count as thought about, although the plan never saw it."""
+    mirror = World()
+
+    async def read(scope: Scope) -> World:
+        mirror.put_volume(Volume(name=name, labels={L_UID: uid}))
+        return World()
+
+    data = Key("Volume", "acme", "data")
+    await store.apply(Manifest(data, {}), source="sql")
+    entry = await store.entry(data)
+    assert entry is not None
+    uid, name = entry.resource.uid, volume_identity(entry).engine_name
+    catalogue.put(entry)
+    observer = Observer(
+        catalogue,
+        lambda: mirror,
+        cast(Engine, None),
+        read,
+        store,
+        lambda: Platform(instance="test"),
+        SystemClock(),
+        ensured,
+    )
+    observation = await observer.authoritative(data)
+    assert observation is not None
+    assert observation.context.world.volumes == {}
+    assert observation.identity != observer.identity(data)
+    again = await observer.authoritative(data)
+    assert again is not None
+    assert again.identity == observer.identity(data)
