@@ -11,6 +11,7 @@ import orjson
 
 from resources.errors import UserError
 from resources.meta import ANNOTATION_PROTECT, Key
+from tests.fakes.store_secrets import check_secret
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SCOPES = {
@@ -73,12 +74,8 @@ def check_spec(kind: str, spec: Mapping[str, Any]) -> None:
         )
     if _deeper(spec, MAX_DEPTH):
         raise invalid("spec is nested deeper than 64 levels", "no field of any kind needs that")
-    if kind == "Secret" and "data" in spec:
-        raise UserError(
-            "SECRET_PLAINTEXT",
-            "plaintext secrets are not accepted by SQL",
-            suggestions=["seal the values and write sealedData"],
-        )
+    if kind == "Secret":
+        check_secret(spec)
 
 
 def check_texts(field: str, value: Mapping[str, str]) -> None:
