@@ -286,5 +286,14 @@ class ControllerBody(Shape):
     bound_engine: str | None
 
 
+class SealingKeyBody(Shape):
+    """publicKey: base64 of an X25519 public key. usable: the controller that answers has the
+    private half."""
+
+    id: str
+    public_key: str
+    usable: bool
+
+
 class EngineAdopted(Shape):
     engine: str | None

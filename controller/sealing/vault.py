@@ -69,8 +69,10 @@ class Vault:
             return False
         before = self._ring
         self.load()
-        if not self._ring:
+        if before and not self._ring:
             self._ring, self.keys = before, frozenset(before)
+            if self.problem is None:
+                self._trouble(problems.file_gone(self._keyring.place))
         self._judge()
         return self._ring.keys() != before.keys()
 

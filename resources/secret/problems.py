@@ -48,6 +48,16 @@ def key_lost(key_id: str, file: str) -> UserError:
     )
 
 
+def file_gone(file: str) -> UserError:
+    """It was read before: what it held is still in use, but would not be after a restart."""
+    return UserError(
+        KEY_MISSING,
+        f"the key file {file} is gone; its keys are in use until the controller ends",
+        details={"file": file},
+        suggestions=[_BRING_BACK],
+    )
+
+
 def no_key() -> UserError:
     """Nothing can be sealed yet."""
     return UserError(

@@ -58,8 +58,17 @@ def unresolved(context: Context, spec: ServiceSpec) -> UserError | None:
             return problems.secret_not_ready(entry, path)
         if key not in known:
             return problems.secret_key_missing(name, key, known, (*path, "key") if field else path)
-        if known[key].key_id not in context.platform.sealing_keys:
-            return key_missing(path, known[key].key_id)
+    return None
+
+
+def closed(context: Context, spec: ServiceSpec) -> UserError | None:
+    """The first value that is there, but sealed for a key that we do not have. It stands in the
+    way of new containers, not of the declaration."""
+    for path, _, name, key in _places(spec):
+        entry = context.ref("Secret", name)
+        value = ((in_force(entry) if entry is not None else None) or {}).get(key)
+        if value is not None and value.key_id not in context.platform.sealing_keys:
+            return key_missing(path, value.key_id)
     return None
 
 
