@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from controller.store.base import Seal
 from controller.store.postgres.recording import gone
 from resources.errors import UserError
@@ -17,6 +19,7 @@ from resources.secret.problems import value_gone
 from tests.fakes.store_client import FakeClient
 from tests.fakes.store_database import FakeDatabase
 
+MAX_SPEC = 262144
 _KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
 
 
@@ -28,6 +31,8 @@ def received(database: FakeDatabase, key: Key, spec: dict[str, Any]) -> dict[str
     """The spec with tickets where plain values stood."""
     if key.kind != "Secret" or "data" not in spec:
         return spec
+    if text_size(spec) > MAX_SPEC:
+        raise invalid("spec is too large", "put large content into a volume or an image")
     _check_plain(spec)
     values = dict(spec.get("sealedData") or {})
     for name, value in spec["data"].items():
@@ -54,6 +59,19 @@ def _check_plain(spec: Mapping[str, Any]) -> None:
             "sealedData of a Secret must be a JSON object",
             "leave it out, or seal the values with skyctl seal",
         )
+
+
+def text_size(value: Any) -> int:
+    """Bytes of PostgreSQL's rendering of jsonb: a space after each comma and colon."""
+    return len(orjson.dumps(value)) + _gaps(value)
+
+
+def _gaps(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return sum(1 + _gaps(v) for v in value.values()) + max(0, len(value) - 1)
+    if isinstance(value, list | tuple):
+        return sum(_gaps(v) for v in value) + max(0, len(value) - 1)
+    return 0
 
 
 def check_secret(spec: Mapping[str, Any]) -> None:
