@@ -148,5 +148,8 @@ def _print_status(found: dict[str, Any]) -> None:
     ]
     if engine and found["boundEngine"] not in (None, engine["id"]):
         lines.append(("engine", f"is {engine['id']}, the store belongs to {found['boundEngine']}"))
+    if (secrets := found.get("secrets")) is not None:
+        lines.append(("secrets", secrets["message"]))
+        lines += [("try", suggestion) for suggestion in secrets["suggestions"]]
     for name, value in lines:
         print(f"{name + ':':<10} {value}")

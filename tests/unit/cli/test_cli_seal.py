@@ -12,6 +12,7 @@ import yaml
 from controller.sealing import PrivateKey, opened
 from resources.meta import Key, Manifest
 from resources.sealed import Sealed
+from tests.fakes.keyring import MemoryKeyring
 from tests.unit.cli.conftest import Run
 from tests.unit.site import Site
 
@@ -125,3 +126,20 @@ def test_another_key_is_made_on_demand(
     assert skyctl("seal", "--print-key").out != before
     assert site.database.sealing_key_id is not None
     assert site.database.sealing_key_id in ran.out
+
+
+def test_the_status_tells_of_a_lost_key(skyctl: Run, site: Site) -> None:
+    assert "secrets" not in skyctl("status").out
+    keyring = site.controller.vault._keyring
+    assert isinstance(keyring, MemoryKeyring)
+    kept = list(keyring.keys)
+    site.do(keyring.lose)
+    site.do(site.controller.vault.refresh)
+    try:
+        told = skyctl("status").out
+    finally:
+        site.do(lambda: keyring.keys.extend(kept))
+        site.do(site.controller.vault.refresh)
+    assert "secrets:   the key file (memory) is gone" in told
+    assert "try:       bring the key file back" in told
+    assert "secrets" not in skyctl("status").out
