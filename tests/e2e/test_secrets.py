@@ -62,7 +62,7 @@ class Processes:
         self._ended = threading.Event()
 
     def watch(self) -> None:
-        while not self._ended.wait(0.01):
+        while not self._ended.wait(0.03):
             self.looked += 1
             for entry in os.scandir("/proc"):
                 if not entry.name.isdecimal():
@@ -218,6 +218,14 @@ def environment(program: Program, docker: Docker) -> dict[str, str]:
     return {name: value for name, value in given if len(name) == 1}
 
 
+def shown(program: Program, kind: str, name: str) -> dict[str, Any]:
+    """Its status. Raises LookupError while it has none."""
+    status: dict[str, Any] | None = program.get(kind, name, "--org", "acme")["status"]
+    if status is None:
+        raise LookupError(f"{kind}/{name} has no status yet")
+    return status
+
+
 def test_a_lost_key_stops_nobody_else_and_is_never_replaced(
     program: Program, docker: Docker, image: str, place: Path
 ) -> None:
@@ -236,8 +244,8 @@ def test_a_lost_key_stops_nobody_else_and_is_never_replaced(
     key.rename(place / "away")
     program.start()
     program.sql(fleet.service("acme", "other", image), "SELECT 1")
-    until(lambda: program.get("service", "other")["status"]["phase"] == "Running", what="another")
-    status = until(lambda: program.get("secret", "db")["status"]["error"], what="it is told")
+    until(lambda: shown(program, "service", "other")["phase"] == "Running", what="another runs")
+    status = until(lambda: shown(program, "secret", "db")["error"], what="it is told")
     assert status["code"] == "SECRET_KEY_MISSING"
     assert "bring the key file back" in json.dumps(status["suggestions"])
     assert "no new key is made" in program.log
