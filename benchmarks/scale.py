@@ -28,6 +28,7 @@ from controller.clock import SystemClock
 from controller.settings import Settings
 from resources.meta import Key, Manifest
 from tests.fakes.engine import FakeEngine
+from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.objects import Behaviour
 from tests.fakes.store import FakeDatabase, FakeStore
 
@@ -50,6 +51,7 @@ class Scale:
             self.engine,
             self.database.instance,
             clock=clock,
+            keyring=MemoryKeyring(1),
         )
 
     async def declare(self, services: int) -> None:

@@ -8,7 +8,7 @@ successor, even this same process, begins from the store and the engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class Term:
 class Acting:
     """stop: no new keys are taken from then on; ``once`` sets it when all is done. working: passes
     may be under way. settled: ``once`` saw the end of all work. reports: what it read of the
-    manifests."""
+    manifests. prepare: awaited before anything else of a term, without the engine."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Acting:
         queue: Queue[Key],
         resync: Resync,
         manifests: Sequence[ManifestSource],
+        prepare: Callable[[], Awaitable[None]],
         begin: Callable[[], Term],
         workers: int,
         drain_seconds: float,
@@ -67,6 +68,7 @@ class Acting:
         self._queue = queue
         self._resync = resync
         self._manifests = manifests
+        self._prepare = prepare
         self._begin = begin
         self._workers = workers
         self._drain_seconds = drain_seconds
@@ -79,6 +81,7 @@ class Acting:
 
     async def act(self, epoch: int) -> None:
         """Until ``stop``."""
+        await self._prepare()
         await self._confirmed()
         await self._mirrored("leading")
         with self._term() as term:
@@ -98,6 +101,7 @@ class Acting:
 
     async def once(self, epoch: int) -> None:
         """Converges and ends: manifests read, every key worked until none is waiting."""
+        await self._prepare()
         await self._confirmed()
         self.reports = [await source.sync_once() for source in self._manifests]
         await self._mirrored("once")

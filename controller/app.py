@@ -42,6 +42,7 @@ from controller.reconcile.probes import Knock, Prober
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.resync import Resync
+from controller.sealing import FileKeyring, Keyring, Vault
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import Directory, ManifestSource
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("app")
 
 HEARTBEAT_SECONDS = 5.0
+KEYRING_SECONDS = 5.0
 GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
@@ -80,9 +82,11 @@ class Controller:
         random_: random.Random | None = None,
         knock: Knock | None = None,
         manifests: Sequence[Directory] = (),
+        keyring: Keyring | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
+        self.vault = Vault(store, keyring or FileKeyring(settings.sealing_key_file))
         self.engine = engine
         self.instance = instance
         self.clock = clock or SystemClock()
@@ -113,10 +117,11 @@ class Controller:
                 store=store,
                 settings=settings,
                 epoch=self.leadership.current,
+                vault=self.vault,
             )
             for d in manifests
         ]
-        self._described: EngineInfo | None = None
+        self._described: tuple[EngineInfo | None, frozenset[str]] = (None, frozenset())
         self._platform = self._describe(None)
         self._knock = knock
         self._compose()
@@ -132,6 +137,7 @@ class Controller:
             self.platform,
             self.clock,
             self.index.ensure_images,
+            self.vault.unreadable,
         )
         self.executor = Executor(
             self.engine,
@@ -139,6 +145,7 @@ class Controller:
             epoch,
             concurrency=settings.engine_concurrency,
             pulls=settings.pull_concurrency,
+            secrets=self.vault,
             wake=self.queue.add,
             gate=self._gate,
             doubt=self.index.forget_images,
@@ -168,6 +175,7 @@ class Controller:
             queue=self.queue,
             resync=self.resync,
             manifests=self.manifests,
+            prepare=self.vault.prepare,
             begin=self._begin,
             workers=settings.workers,
             drain_seconds=settings.drain_timeout,
@@ -181,6 +189,7 @@ class Controller:
             self.platform,
             self.clock,
             self.index.ensure_images,
+            self.vault.unreadable,
         )
         self.health = Health(
             leading=lambda: self.leadership.epoch is not None,
@@ -251,9 +260,9 @@ class Controller:
     # -- what the passes ask
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
-        info = self.identity.info
-        if info is not self._described:
-            self._described, current = info, self._describe(info)
+        described = (self.identity.info, self.vault.keys)
+        if described != self._described:
+            self._described, current = described, self._describe(described[0])
             if current != self._platform:
                 self._platform = current
         return self._platform
@@ -266,6 +275,7 @@ class Controller:
             host_ports=self.settings.host_port_range,
             engine=info.capabilities if info else frozenset(),
             reach=info.reach if info else "host",
+            sealing_keys=self.vault.keys,
         )
 
     async def _gate(self) -> None:
@@ -297,6 +307,7 @@ class Controller:
             adopt_engine=self.identity.adopt,
             instance=self.instance,
             version=__version__,
+            vault=self.vault,
             decided=self.decided,
         )
 
@@ -311,11 +322,13 @@ class Controller:
             await self.executor.close()
 
     async def _run(self, group: asyncio.TaskGroup, serve: Serve | None, once: bool) -> None:
+        self.vault.load()
         background = [
             group.create_task(self.index.run(), name="engine-index"),
             group.create_task(self.database.run(), name="database"),
             group.create_task(every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
             group.create_task(measure_lag(self.clock), name="lag"),
+            group.create_task(every(KEYRING_SECONDS, self._keys), name="keyring"),
         ]
         if serve is not None:
             background.append(group.create_task(serve(self.core), name="http"))
@@ -343,6 +356,11 @@ class Controller:
         for source in self.manifests:
             source.wake()
         self.resync.wake()
+
+    async def _keys(self) -> None:
+        """A key file that was brought back is used at once."""
+        if self.vault.refresh():
+            self.resync.enqueue(urgent=False)
 
     async def _beat(self) -> None:
         info = self.identity.info

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.engine.base import Engine, EngineInfo, PullProgress
+from controller.sealing import Vault
 from controller.settings import Settings
 from controller.store.base import Store
 from resources.errors import UserError
@@ -60,6 +61,7 @@ class Core:
     """Progress of image pulls from now on, until closed."""
     adopt_engine: Callable[[], object]
     """Awaitable: binds the store to the engine that answers now and resumes acting."""
+    vault: Vault
     instance: str
     version: str
     decided: Callable[[], None] = lambda: None

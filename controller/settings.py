@@ -39,6 +39,8 @@ class Settings(BaseModel):
     """Embedded database, socket and keys live here, mode 0700."""
     database_url: str | None = None
     """PostgreSQL of the store; None starts a private one under the state directory."""
+    key_file: Path | None = None
+    """Private keys of secrets, mode 0600; None: ``sealing.key`` in the state directory."""
     listen: str = "127.0.0.1:8900"
     """HOST:PORT for /metrics, /healthz and /readyz; '' serves none."""
     log_format: str | None = None
@@ -94,6 +96,10 @@ class Settings(BaseModel):
     """Inferred deletions of more than this share of a source are held ..."""
     mass_change_minimum: int = 5
     """... when they are at least this many."""
+
+    @property
+    def sealing_key_file(self) -> Path:
+        return self.key_file or self.state_dir / "sealing.key"
 
     @property
     def socket(self) -> Path:

@@ -18,7 +18,8 @@ class Platform:
 
     instance: our id, the ``io.skypanel.controller`` label. pool/prefix: where organizations'
     subnets are cut from. host_ports: allowed range or None. engine: capabilities the engine
-    declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none.
+    declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none. sealing_keys: ids
+    of the keys whose sealed values can be opened here.
     """
 
     instance: str
@@ -27,6 +28,7 @@ class Platform:
     host_ports: tuple[int, int] | None = None
     engine: frozenset[str] = frozenset()
     reach: str = "host"
+    sealing_keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Context:
     has asked to delete (None: not known, any may be). world: only what ``scope`` asked for.
     subnet_offer: for an Organization without a reserved subnet, or whose reserved one something
     else took while it has no network, a free one.
+    unreadable: for a Secret, what is wrong with the values that cannot be opened, by key.
     """
 
     entry: Entry
@@ -64,6 +67,7 @@ class Context:
     undeleted: int | None = None
     subnet_offer: str | None = None
     retained: Mapping[str, Retained] = field(default_factory=dict)
+    unreadable: Mapping[str, UserError] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

@@ -29,17 +29,11 @@ class Finding:
 
     @property
     def pointer(self) -> str:
-        """RFC 6901."""
-        return "".join(f"/{_token(part)}" for part in self.path)
+        return pointer(self.path)
 
     @property
     def place(self) -> str:
-        """As people write it: ``spec.ports[0].protocol``."""
-        text = ""
-        for part in self.path:
-            text += f"[{part}]" if isinstance(part, int) else f".{shown(part)}"
-        text = text.lstrip(".")
-        return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
+        return place(self.path)
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {"pointer": self.pointer, "message": self.message}
@@ -48,6 +42,20 @@ class Finding:
         if self.suggestion is not None:
             found["suggestion"] = self.suggestion
         return found
+
+
+def pointer(path: Path) -> str:
+    """RFC 6901."""
+    return "".join(f"/{_token(part)}" for part in path)
+
+
+def place(path: Path) -> str:
+    """As people write it: ``spec.ports[0].protocol``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{shown(part)}"
+    text = text.lstrip(".")
+    return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
 
 
 def refusal(findings: Sequence[Finding]) -> UserError:

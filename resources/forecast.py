@@ -39,6 +39,7 @@ from resources.steps import (
     RequestDeletion,
     ReserveSubnet,
     RetainVolume,
+    SealInbox,
     StartContainer,
     Step,
     StopContainer,
@@ -96,6 +97,8 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 _container(world, step, now)
             case PutFiles() | CheckVolumes() | RequestDeletion() | RetainVolume() | Finalize():
                 pass
+            case SealInbox():
+                entry = _sealed(entry, step)
             case _:
                 raise TypeError(f"nobody knows what {type(step).__name__} leads to")
     return entry
@@ -124,6 +127,13 @@ def _record(entry: Entry, step: Step, now: datetime) -> Entry:
             if isinstance(step, AdoptVolume):
                 record = replace(record, volume_label_uid=step.label_uid or step.retained_uid)
     return replace(entry, record=record, resource=resource)
+
+
+def _sealed(entry: Entry, step: SealInbox) -> Entry:
+    """Nobody knows yet what will be there: until then nothing is."""
+    spec = entry.resource.spec
+    kept = {k: v for k, v in spec.get("sealedData", {}).items() if k not in step.keys}
+    return replace(entry, resource=replace(entry.resource, spec={**spec, "sealedData": kept}))
 
 
 def _ended(entry: Entry, step: EndRollout, now: datetime) -> Record:

@@ -49,9 +49,12 @@ def inspect_name(name: Any) -> list[Finding]:
     return [Finding(path, dns_label_problem(name) + hint, name, meant)]
 
 
-def inspect_organization(kind: str, namespaced: bool, organization: Any) -> list[Finding]:
+def inspect_organization(kind: str, belongs: bool | None, organization: Any) -> list[Finding]:
+    """belongs: does the kind belong to an organization? None: it may."""
     path = ("metadata", "organization")
-    if not namespaced:
+    if belongs is None and not organization:
+        return []
+    if belongs is False:
         return (
             [Finding(path, f"must be absent for kind {kind}", organization)] if organization else []
         )

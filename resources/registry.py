@@ -20,7 +20,8 @@ class Kind:
     refs(key, spec): keys whose change concerns this one (its Organization among them).
     scope(entry, spec, refs): what of the world its plan looks at.
     plan(context): steps. status(context, plan, failure): the next status document; failure is
-    what went wrong while executing, or None.
+    what went wrong while executing, or None. platform: one without an organization is the
+    platform's own.
     """
 
     name: str
@@ -33,15 +34,22 @@ class Kind:
     plan: Callable[[Context], Plan]
     status: Callable[[Context, Plan, UserError | None], dict[str, Any]]
     summary: str = ""
+    platform: bool = False
+
+    @property
+    def belongs(self) -> bool | None:
+        """Does it belong to an organization? None: it may."""
+        return None if self.platform else self.namespaced
 
 
 def kinds() -> Mapping[str, Kind]:
     """All kinds by name, in the order in which they depend on each other."""
     from resources.organization import ORGANIZATION
+    from resources.secret import SECRET
     from resources.service import SERVICE
     from resources.volume import VOLUME
 
-    return {k.name: k for k in (ORGANIZATION, VOLUME, SERVICE)}
+    return {k.name: k for k in (ORGANIZATION, VOLUME, SECRET, SERVICE)}
 
 
 def lookup(word: str) -> Kind | None:

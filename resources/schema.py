@@ -120,7 +120,7 @@ def _metadata(kind: Kind) -> dict[str, Any]:
         del properties["organization"]
     return {
         "type": "object",
-        "required": ["name", "organization"] if kind.namespaced else ["name"],
+        "required": ["name", "organization"] if kind.belongs else ["name"],
         "additionalProperties": False,
         "properties": properties,
     }

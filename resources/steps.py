@@ -13,16 +13,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from resources.sealed import Sealed
 from resources.world import Limits, Mount
 
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """path: absolute, inside the container. mode: permission bits."""
+    """path: absolute, inside the container. mode: permission bits. sealed: what the content is,
+    once it is opened."""
 
     path: str
     content: str
     mode: int = 0o444
+    sealed: Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class ContainerSpec:
     entrypoint/command None: the image's. mounts name engine volumes. volume_uids: engine volume
     name -> the ``io.skypanel.uid`` it must carry. stop_grace in seconds. restart: ``always``,
     ``onFailure``, ``never``. network: engine id. capabilities: those added after dropping all.
+    sealed: further variables, whose values are opened when the container is made.
     """
 
     name: str
@@ -67,6 +71,7 @@ class ContainerSpec:
     working_dir: str | None = None
     user: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    sealed: Mapping[str, Sealed] = field(default_factory=dict)
     ports: tuple[PortBinding, ...] = ()
     mounts: tuple[Mount, ...] = ()
     volume_uids: Mapping[str, str] = field(default_factory=dict)
@@ -287,6 +292,17 @@ class Accept(StoreStep):
     @property
     def target(self) -> str:
         return f"generation {self.generation}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealInbox(StoreStep):
+    """What waits in the inbox for these keys of a Secret is sealed, and the inbox emptied."""
+
+    keys: tuple[str, ...]
+
+    @property
+    def target(self) -> str:
+        return ", ".join(self.keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,6 @@ UNKNOWN_KIND = "CONFIGURATION_UNKNOWN_KIND"
 
 LATER = (
     "Domain",
-    "Secret",
     "Template",
     "TemplateInstance",
     "VolumeBackup",
@@ -116,7 +115,7 @@ def _metadata(
     kind: Kind, organization: Any, name: Any, labels: Any, annotations: Any
 ) -> list[Finding]:
     found = metadata.inspect_name(name)
-    found += metadata.inspect_organization(kind.name, kind.namespaced, organization)
+    found += metadata.inspect_organization(kind.name, kind.belongs, organization)
     impossible = [
         finding
         for part, value in (("labels", labels), ("annotations", annotations))

@@ -17,6 +17,7 @@ from controller.api import (
     logs,
     operations,
     resources,
+    sealing,
     top,
     watch,
 )
@@ -32,6 +33,7 @@ _ROUTERS = (
     resources.router,
     operations.router,
     decisions.router,
+    sealing.router,
     events.router,
     watch.router,
     logs.router,

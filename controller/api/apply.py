@@ -35,6 +35,7 @@ from resources.validate import validate_manifest
 router = APIRouter(tags=["apply"])
 
 SOURCE = "api"
+SECRET = "Secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,20 @@ async def apply(core: CoreOf, actor: ActorOf, body: ApplyRequest) -> ApplyRespon
 async def _write(core: Core, item: _Read, actor: str | None, dry_run: bool) -> ApplyResult:
     assert item.manifest is not None
     try:
-        applied = await core.store.apply(item.manifest, source=SOURCE, actor=actor, dry_run=dry_run)
+        manifest = await _sealed(core, item.manifest)
+        applied = await core.store.apply(manifest, source=SOURCE, actor=actor, dry_run=dry_run)
     except UserError as error:
         known = await _explained(core, item.manifest.key, error)
         return _Read(item.index, item.raw, item.manifest, known).result("refused")
     return item.result(applied.action, uid=applied.uid, generation=applied.generation)
+
+
+async def _sealed(core: Core, manifest: Manifest) -> Manifest:
+    """From here on without plain values."""
+    if manifest.key.kind != SECRET or "data" not in manifest.spec:
+        return manifest
+    entry = await core.store.entry(manifest.key)
+    return await core.vault.sealed(manifest, entry.resource if entry is not None else None)
 
 
 async def _explained(core: Core, key: Key, error: UserError) -> UserError:
@@ -94,7 +104,9 @@ async def _explained(core: Core, key: Key, error: UserError) -> UserError:
 async def diff(core: CoreOf, body: DiffRequest) -> DiffResponse:
     """What applying them together would do to the engine, step by step; nothing is written."""
     read = _read(body.manifests)
-    manifests = [item.manifest for item in read if item.error is None and item.manifest]
+    manifests = [
+        await _sealed(core, item.manifest) for item in read if item.error is None and item.manifest
+    ]
     found = await core.preview.diff(manifests, SOURCE)
     return DiffResponse(
         differences=[

@@ -37,6 +37,7 @@ async def controller(core: CoreOf) -> ControllerBody:
         reasons=list(readiness.reasons),
         engine=None if engine is None else _engine_body(engine),
         bound_engine=await core.store.engine_id(),
+        secrets=documents.error_body(core.vault.problem),
     )
 
 

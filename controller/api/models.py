@@ -275,7 +275,8 @@ class EngineBody(Shape):
 
 
 class ControllerBody(Shape):
-    """role: leader, standby or starting. reasons: why it is not ready."""
+    """role: leader, standby or starting. reasons: why it is not ready. secrets: why what is sealed
+    cannot be opened here; all else works."""
 
     version: str
     instance: str
@@ -284,6 +285,16 @@ class ControllerBody(Shape):
     reasons: list[str]
     engine: EngineBody | None
     bound_engine: str | None
+    secrets: ErrorBody | None = None
+
+
+class SealingKeyBody(Shape):
+    """publicKey: base64 of an X25519 public key. usable: the controller that answers has the
+    private half."""
+
+    id: str
+    public_key: str
+    usable: bool
 
 
 class EngineAdopted(Shape):

@@ -140,6 +140,15 @@ def _volume_size(document: Document) -> str:
     return str(document["spec"].get("size") or "") or _bytes("sizeBytes")(document)
 
 
+def _keys(document: Document) -> str:
+    return ",".join(str(item["key"]) for item in status(document).get("keys") or ())
+
+
+def _sealed_for(document: Document) -> str:
+    found = {str(item["keyId"]) for item in status(document).get("keys") or () if item["keyId"]}
+    return ",".join(sorted(found))
+
+
 def _meta(field: str) -> Cell:
     return lambda document: str(document["metadata"].get(field) or "")
 
@@ -170,6 +179,10 @@ _KINDS: dict[str, tuple[tuple[tuple[str, Cell], ...], tuple[tuple[str, Cell], ..
             ("MOUNTED BY", _status_path("mountedBy")),
         ),
         (("ENGINE NAME", _status_path("engineName")),),
+    ),
+    "Secret": (
+        (("NAME", _name), ("PHASE", phase), ("READY", _condition(READY)), ("KEYS", _keys)),
+        (("SEALED FOR", _sealed_for),),
     ),
 }
 _OTHER = ((("NAME", _name), ("PHASE", phase), ("READY", _condition(READY))), ())

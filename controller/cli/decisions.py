@@ -43,11 +43,11 @@ def adopt_engine(
             return
         told = engine["id"] if engine else "(not known yet)"
         print(f"bound to:    {bound or '(none)'}\nanswers now: {told}")
-        _confirm("everything declared is built on the engine that answers now; go on?", yes)
+        confirm("everything declared is built on the engine that answers now; go on?", yes)
         print(f"adopted {client.post('/adopt-engine')['engine']}")
 
 
-def _confirm(question: str, yes: bool, *, named: bool = True) -> None:
+def confirm(question: str, yes: bool, *, named: bool = True) -> None:
     """A script that names what it decides about has decided; one that says 'all' has to say so
     twice."""
     if yes or (named and not sys.stdin.isatty()):
@@ -82,7 +82,7 @@ def purge(
             return
         for item in chosen:
             print(f"{item['engineName']} ({item['organization']})")
-        _confirm(f"remove the data of {len(chosen)} for good?", yes, named=not every)
+        confirm(f"remove the data of {len(chosen)} for good?", yes, named=not every)
         _purge(client, chosen)
 
 
@@ -148,5 +148,8 @@ def _print_status(found: dict[str, Any]) -> None:
     ]
     if engine and found["boundEngine"] not in (None, engine["id"]):
         lines.append(("engine", f"is {engine['id']}, the store belongs to {found['boundEngine']}"))
+    if (secrets := found.get("secrets")) is not None:
+        lines.append(("secrets", secrets["message"]))
+        lines += [("try", suggestion) for suggestion in secrets["suggestions"]]
     for name, value in lines:
         print(f"{name + ':':<10} {value}")

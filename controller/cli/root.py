@@ -44,6 +44,7 @@ _COMMANDS = {
     "adopt": "decisions:adopt",
     "adopt-engine": "decisions:adopt_engine",
     "purge": "decisions:purge",
+    "seal": "seal:seal_",
     "status": "decisions:status",
     "validate": "offline:validate",
     "schema": "offline:schema",

@@ -14,17 +14,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Protocol
 
 import structlog
 
 from controller.engine.base import Engine
 from controller.metrics import METRICS
 from controller.reconcile.longcalls import LongCalls, Slots
+from controller.reconcile.opening import discreet, opened
 from controller.store.base import Deposed, Store
 from resources.context import Context
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan
+from resources.sealed import Sealed
 from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
@@ -38,6 +41,7 @@ from resources.steps import (
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
+    SealInbox,
     StartContainer,
     Step,
     StopContainer,
@@ -68,11 +72,23 @@ async def _open() -> None:
     """The gate that is always open."""
 
 
+class Secrets(Protocol):
+    """What executing needs of the vault."""
+
+    def open(self, sealed: Sealed) -> str:
+        """The value. Raises UserError SECRET_*."""
+        ...
+
+    async def fill(self, entry: Entry, epoch: int) -> Entry | None:
+        """Seals what waits in the inbox for a Secret; the row as it is then. Raises UserError."""
+        ...
+
+
 class Executor:
     """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done
     to the engine (not connected, or not ours). doubt: told when what is known of images may be
     wrong, after a pull and after a step that failed. wake: puts a key on the queue, when what it
-    waits for is done."""
+    waits for is done. secrets: opens and seals."""
 
     def __init__(
         self,
@@ -82,11 +98,13 @@ class Executor:
         *,
         concurrency: int,
         pulls: int,
+        secrets: Secrets,
         wake: Callable[[Key], None] = lambda _: None,
         gate: Callable[[], Awaitable[None]] = _open,
         doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._secrets = secrets
         self._epoch = epoch
         self._gate = gate
         self._doubt = doubt
@@ -149,7 +167,10 @@ class Executor:
         """A row that goes because nothing is left on the engine: of the right engine."""
         if any(step.destructive for step in steps):
             await self._gate()
-        row = await self._store.record(context.uid, steps, epoch=self._leading())
+        if any(isinstance(step, SealInbox) for step in steps):
+            row = await self._secrets.fill(context.entry, self._leading())
+        else:
+            row = await self._store.record(context.uid, steps, epoch=self._leading())
         for step in steps:
             done(step)
         return row
@@ -186,11 +207,12 @@ class Executor:
         if step.destructive:
             await self.confirm()
         self._leading()
+        plain = opened(step, self._secrets.open)
         try:
-            await self._calls[type(step)](step)
-        except UserError:
+            await self._calls[type(step)](plain)
+        except UserError as error:
             self._doubt()
-            raise
+            raise discreet(error, step, plain) from None
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

@@ -7,12 +7,13 @@ references. Whoever plays lets others run after each plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.store.catalogue import Catalogue, Reading, read
 from resources.context import Context, Platform
+from resources.errors import UserError
 from resources.forecast import advance
 from resources.meta import Entry, Key
 from resources.plan import Plan
@@ -74,8 +75,16 @@ class Rows:
 class Future:
     """Plays forward, on a copy of the world."""
 
-    def __init__(self, rows: Rows, world: World, platform: Platform, now: datetime) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        world: World,
+        platform: Platform,
+        now: datetime,
+        unreadable: Callable[[Entry], Mapping[str, UserError]],
+    ) -> None:
         self._rows = rows
+        self._unreadable = unreadable
         self._platform = platform
         self._now = now
         self._world = World.of(
@@ -141,6 +150,7 @@ class Future:
             members=members,
             undeleted=undeleted,
             subnet_offer=self._offer(reading.entry),
+            unreadable=self._unreadable(reading.entry),
         )
 
     def _offer(self, entry: Entry) -> str | None:

@@ -24,6 +24,7 @@ from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from controller.together import together
 from resources.context import Context, Platform, Retained
+from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.subnets import choose, overlaps
@@ -79,7 +80,8 @@ _MIRRORED = 2
 
 class Observer:
     """world: the live index. read: asks the engine. platform: asked at each pass (settings may
-    change). ensure: makes the index know these image references."""
+    change). ensure: makes the index know these image references. unreadable: what is wrong with the
+    sealed values of a row."""
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class Observer:
         platform: Callable[[], Platform],
         clock: Clock,
         ensure: Callable[[Iterable[str]], Awaitable[None]],
+        unreadable: Callable[[Entry], Mapping[str, UserError]] = lambda _: {},
     ) -> None:
         self._catalogue = catalogue
         self._world = world
@@ -100,6 +103,7 @@ class Observer:
         self._platform = platform
         self._clock = clock
         self._ensure = ensure
+        self._unreadable = unreadable
         self._scopes: Memo[Scope] = Memo()
 
     def identity(self, key: Key) -> tuple[Any, ...] | None:
@@ -241,6 +245,7 @@ class Observer:
             rejection=reading.rejection,
             members=members[0],
             undeleted=members[1],
+            unreadable=self._unreadable(reading.entry),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:

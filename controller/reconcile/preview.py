@@ -26,6 +26,7 @@ from resources.metadata import merged
 from resources.ownership import owned_elsewhere
 from resources.plan import Plan
 from resources.registry import kinds
+from resources.sealed import fingerprint, is_sealed
 from resources.validate import validate
 from resources.world import World
 
@@ -44,6 +45,7 @@ class Previewer:
         platform: Callable[[], Platform],
         clock: Clock,
         ensure: Callable[[Iterable[str]], Awaitable[None]],
+        unreadable: Callable[[Entry], Mapping[str, UserError]] = lambda _: {},
     ) -> None:
         self._observer = observer
         self._catalogue = catalogue
@@ -51,6 +53,7 @@ class Previewer:
         self._platform = platform
         self._clock = clock
         self._ensure = ensure
+        self._unreadable = unreadable
 
     async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[tuple[Key, Plan]]:
         """Named keys are read authoritatively, all keys from the mirrors. Raises UserError
@@ -86,7 +89,8 @@ class Previewer:
         concerned = dict.fromkeys([*given, *(r for k in changed for r in rows.referrers(k))])
         played = self._ordered(k for k in concerned if not _refused(given.get(k)))
         await self._ensure(sorted(_unread(rows, played)))
-        plans = await Future(rows, self._world(), self._platform(), now).play(played)
+        future = Future(rows, self._world(), self._platform(), now, self._unreadable)
+        plans = await future.play(played)
         shown: list[Difference] = []
         for key in self._ordered(concerned):
             plan = plans.get(key, Plan())
@@ -175,4 +179,8 @@ def differences(old: Any, new: Any, path: str = "/spec") -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "(absent)" if value is None else json.dumps(value, sort_keys=True)
+    if value is None:
+        return "(absent)"
+    if is_sealed(value):
+        return f"(sealed {fingerprint(value)})"
+    return json.dumps(value, sort_keys=True)

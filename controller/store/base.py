@@ -7,7 +7,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from resources.context import Retained
 from resources.meta import Entry, Key, Manifest
+from resources.sealed import Sealed, SealingKey
 from resources.steps import StoreStep
 
 
@@ -82,6 +83,10 @@ class Change:
 
     key: Key | None
     reason: str = ""
+
+
+Seal = Callable[[str, str, Sealed | None], str]
+"""A Secret's key, the plain value that came for it, what is in force for it now -> sealed text."""
 
 
 class Store(Protocol):
@@ -159,6 +164,12 @@ class Store(Protocol):
         """All steps in one transaction. The row as it is after them, None when it is gone."""
         ...
 
+    async def seal_inbox(self, uid: str, seal: Seal, *, epoch: int) -> Entry | None:
+        """What waits in the inbox for a Secret is sealed, written to its spec and taken out of the
+        inbox, in one transaction. The row as it is then, None when it is gone. Raises UserError
+        SECRET_VALUE_GONE when a ticket means nothing (any more)."""
+        ...
+
     async def write_status(
         self, uid: str, observed_generation: int, status: Mapping[str, Any], *, epoch: int
     ) -> bool:
@@ -202,6 +213,19 @@ class Store(Protocol):
     async def engine_id(self) -> str | None: ...
     async def bind_engine(self, engine_id: str, *, adopt: bool = False) -> str:
         """Only if there is none yet, or to adopt another one. Which one it is now."""
+        ...
+
+    async def sealing_key(self) -> SealingKey | None:
+        """The one that values are sealed for, None when there is none yet."""
+        ...
+
+    async def anything_sealed(self) -> bool:
+        """Is any value sealed in this store, or waiting to be?"""
+        ...
+
+    async def bind_sealing_key(self, key: SealingKey, *, adopt: bool = False) -> SealingKey:
+        """Only if there is none yet, nothing is sealed yet, or to adopt another one. Which one it
+        is now."""
         ...
 
     async def heartbeat(

@@ -61,4 +61,4 @@ WHERE kind = 'Organization' AND organization = '' AND name = 'sql-demo';
 --   a write while the deletion is pending                           55006
 --   a resource that belongs to a manifest directory or to the API   55000
 --   any write to a status, a revision, an event; a forged source    42501
---   plaintext in a Secret                                           0A000
+--   a value in the clear in a Secret, but under "data"              22023

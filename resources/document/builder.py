@@ -78,9 +78,11 @@ class Builder:
 
     def alias(self, mark: Mark, name: str) -> None:
         if any(frame.anchor == name for frame in self._stack):
-            raise Unreadable(mark, f"the alias *{name} is inside what it refers to")
+            raise Unreadable(mark, "this alias is inside what it refers to")
         if name not in self._anchors:
-            raise Unreadable(mark, f"the alias *{name} refers to no anchor &{name} before it")
+            # Not quoted: it may be a password that begins with an asterisk.
+            message = "this alias (what begins with *) refers to no anchor before it"
+            raise Unreadable(mark, message, "quote what must be text")
         self._add(self._anchors[name])
 
     def begin(self, mark: Mark, kind: type[Any], anchor: str | None = None) -> None:

@@ -56,10 +56,10 @@ def located(finding: Finding, root: Node, file: str) -> UserError:
 class Envelope:
     """One document's envelope, read. manifest: None when something is wrong with it.
 
-    kinds: name -> whether it belongs to an organization.
+    kinds: name -> whether it belongs to an organization (None: it may).
     """
 
-    def __init__(self, root: Node, kinds: Mapping[str, bool]) -> None:
+    def __init__(self, root: Node, kinds: Mapping[str, bool | None]) -> None:
         self._root, self._kinds = root, kinds
         self.findings: list[Finding] = []
         self.manifest = self._read()

@@ -60,7 +60,7 @@ class Parsed:
     opaque: bool = False
 
 
-def parse(text: str | bytes, file: str, kinds: Mapping[str, bool] | None = None) -> Parsed:
+def parse(text: str | bytes, file: str, kinds: Mapping[str, bool | None] | None = None) -> Parsed:
     """Reads YAML (several documents) or JSON. A name ending in ``.json`` is JSON, any other is
     JSON if it reads as such. Never raises for what the text holds.
 
@@ -88,12 +88,12 @@ def interpret(raw: Any) -> Manifest:
     return envelope.manifest
 
 
-def _registered() -> Mapping[str, bool]:
-    return {name: kind.namespaced for name, kind in registered().items()}
+def _registered() -> Mapping[str, bool | None]:
+    return {name: kind.belongs for name, kind in registered().items()}
 
 
 class _Reading:
-    def __init__(self, file: str, kinds: Mapping[str, bool]) -> None:
+    def __init__(self, file: str, kinds: Mapping[str, bool | None]) -> None:
         self.file, self.kinds = file, kinds
         self.problems: list[UserError] = []
         self._documents: list[Document] = []

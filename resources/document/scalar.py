@@ -47,11 +47,11 @@ def resolve(text: str) -> Scalar:
 
 def integer(text: str, base: int = 10) -> int:
     if len(text) > _LONGEST or (value := int(text, base)) not in _INT64:
-        raise NotANumber(f"the number {text[:24]} does not fit in 64 bits")
+        raise NotANumber("this number does not fit in 64 bits")
     return value
 
 
 def real(text: str) -> float:
     if len(text) > _LONGEST or not math.isfinite(value := float(text)):
-        raise NotANumber(f"the number {text[:24]} does not fit in 64 bits")
+        raise NotANumber("this number does not fit in 64 bits")
     return value

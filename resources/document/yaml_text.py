@@ -15,6 +15,7 @@ from resources.document.builder import MAX_DOCUMENT, Builder, Report, Spent
 from resources.document.node import Mark, Node, Scalar, Unreadable
 from resources.document.scalar import NotANumber, resolve
 
+_STANDARD = "tag:yaml.org,2002:"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -76,10 +77,11 @@ def _value(text: str, mark: Mark, report: Report) -> Scalar:
 
 def _refuse_tag(event: Any, mark: Mark, report: Report) -> None:
     if event.tag is not None:
-        tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
-        report(
-            mark, f"the tag {tag[:40]} is not supported", "leave it out; quote what must be text"
-        )
+        # Others than the standard ones are not quoted: a password may begin like a tag.
+        tag = str(event.tag)
+        standard = f"!!{tag.removeprefix(_STANDARD)[:40]}"
+        shown = standard if tag.startswith(_STANDARD) else "that begins with !"
+        report(mark, f"the tag {shown} is not supported", "leave it out; quote what must be text")
 
 
 def _mark(mark: Any) -> Mark:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from resources.sealed import Sealed
 from resources.service.capabilities import kept
 from resources.service.spec import HealthCheck, ServiceSpec
 from resources.service.values import environment_text
@@ -65,6 +66,7 @@ def replica(wanted: Wanted, ordinal: int, site: Site) -> ContainerSpec:
         working_dir=spec.working_dir,
         user=spec.user,
         environment=environment(spec),
+        sealed=sealed(wanted),
         ports=tuple(
             PortBinding(p.container_port, p.protocol, p.host_port, p.host_address or "")
             for p in spec.ports
@@ -73,7 +75,7 @@ def replica(wanted: Wanted, ordinal: int, site: Site) -> ContainerSpec:
         volume_uids=wanted.volume_uids,
         tmpfs={mount.mount_path: mount.size for mount in spec.tmpfs},
         shm_size=spec.shm_size,
-        files=files(spec),
+        files=files(wanted),
         check=exec_check(spec.health_check),
         stop_signal=spec.stop_signal,
         stop_grace=wanted.grace,
@@ -119,8 +121,7 @@ def labels(wanted: Wanted, ordinal: int, site: Site) -> dict[str, str]:
 
 
 def environment(spec: ServiceSpec) -> dict[str, str]:
-    """Without those that come from Secrets: no such kind exists yet, and a declaration that
-    refers to one is not accepted."""
+    """Without those that come from Secrets."""
     return {
         name: environment_text(value)
         for name, value in spec.environment.items()
@@ -128,12 +129,23 @@ def environment(spec: ServiceSpec) -> dict[str, str]:
     }
 
 
-def files(spec: ServiceSpec) -> tuple[FileContent, ...]:
-    return tuple(
-        FileContent(file.path, file.content, file.mode)
-        for file in spec.files
-        if file.content is not None
-    )
+def sealed(wanted: Wanted) -> dict[str, Sealed]:
+    """Variables that come from Secrets. No container is made while one of them is missing."""
+    return {
+        name: wanted.secrets[value.secret, value.key]
+        for name, value in wanted.spec.environment.items()
+        if isinstance(value, SecretRef) and (value.secret, value.key) in wanted.secrets
+    }
+
+
+def files(wanted: Wanted) -> tuple[FileContent, ...]:
+    found = []
+    for file in wanted.spec.files:
+        if file.content is not None:
+            found.append(FileContent(file.path, file.content, file.mode))
+        elif (value := wanted.secrets.get((file.secret or "", file.key or ""))) is not None:
+            found.append(FileContent(file.path, "", file.mode, value))
+    return tuple(found)
 
 
 def exec_check(check: HealthCheck | None) -> ExecCheck | None:

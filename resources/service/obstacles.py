@@ -13,6 +13,7 @@ from resources.plan import Wait
 from resources.service import problems
 from resources.service.capabilities import may_be_root
 from resources.service.references import unresolved
+from resources.service.secrets import closed
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
 from resources.world import L_PHANTOM, L_UID, Network
@@ -29,6 +30,7 @@ def hindrance(context: Context, want: Wanted, network: Network | None) -> UserEr
         return Wait("the deletion of the organization")
     return (
         unresolved(context, want.spec)
+        or closed(context, want.spec)
         or _volume_pending(context, want)
         or (None if network is not None else Wait("the organization's network"))
         or _dependency(context, want.spec)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from resources.context import Context
 from resources.errors import UserError
+from resources.finding import Path, nearest, pointer
+from resources.finding import place as shown_place
+from resources.meta import Entry
 from resources.world import L_CONTROLLER, Container
 
-UNRESOLVED = frozenset({"RESOURCE_NOT_FOUND", "SECRET_NOT_FOUND"})
+UNRESOLVED = frozenset(
+    {"RESOURCE_NOT_FOUND", "SECRET_NOT_FOUND", "SECRET_KEY_NOT_FOUND", "SECRET_NOT_READY"}
+)
 """Codes that mean: a reference does not resolve."""
 
 
@@ -20,12 +27,44 @@ def missing(context: Context, kind: str, name: str, place: str) -> UserError:
     )
 
 
-def secret_missing(context: Context, name: str) -> UserError:
+def secret_missing(context: Context, name: str, path: Path) -> UserError:
     return UserError(
         "SECRET_NOT_FOUND",
-        f"there is no Secret {name} in organization {context.key.organization}",
-        details={"kind": "Secret", "name": name},
-        suggestions=[f"create the Secret {name}", "write the value itself, if it is no secret"],
+        f"{shown_place(path)}: there is no Secret {name} in organization "
+        f"{context.key.organization}",
+        details={"kind": "Secret", "name": name, "pointer": pointer(path)},
+        suggestions=[
+            f"create the Secret {name}",
+            f"skyctl get secrets --org {context.key.organization}",
+        ],
+    )
+
+
+def secret_key_missing(name: str, key: str, known: Iterable[str], path: Path) -> UserError:
+    there = sorted(known)
+    meant = nearest(key, there)
+    listed = ", ".join(there[:10]) + (", ..." if len(there) > 10 else "")
+    has = f"it has {listed}" if there else "it has none"
+    return UserError(
+        "SECRET_KEY_NOT_FOUND",
+        f"{shown_place(path)}: Secret {name} has no key {key}"
+        + (f": did you mean {meant}?" if meant else f"; {has}"),
+        details={"kind": "Secret", "name": name, "key": key, "pointer": pointer(path)},
+        suggestions=[f"write {meant}"] if meant else [f"add {key} to the Secret {name}"],
+    )
+
+
+def secret_not_ready(entry: Entry, path: Path) -> UserError:
+    """Nothing of it was accepted yet."""
+    error = (entry.status or {}).get("error")
+    name = entry.key.name
+    why = f": {error['message']}" if error else "; it was not looked at yet"
+    return UserError(
+        "SECRET_NOT_READY",
+        f"{shown_place(path)}: Secret {name} has no value in force yet{why}",
+        details={"kind": "Secret", "name": name, "pointer": pointer(path)},
+        suggestions=[f"skyctl describe secret/{name}"],
+        retryable=not error or bool(error["retryable"]),
     )
 
 

@@ -11,7 +11,7 @@ from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.organization.network import organization_network
-from resources.service import problems
+from resources.service import problems, secrets
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted, wanted
 from resources.world import Network, Scope
@@ -36,10 +36,7 @@ def unresolved(context: Context, spec: ServiceSpec) -> UserError | None:
         if context.ref("Volume", mount.volume) is None:
             place = f"spec.volumes[{index}].volume"
             return problems.missing(context, "Volume", mount.volume, place)
-    for name in spec.secrets:
-        if context.ref("Secret", name) is None:
-            return problems.secret_missing(context, name)
-    return None
+    return secrets.unresolved(context, spec)
 
 
 def scope(entry: Entry, spec: Any, references: Mapping[Key, Entry | None]) -> Scope:

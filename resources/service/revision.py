@@ -3,7 +3,8 @@
 The revision of a service covers every field that needs another container to change, and nothing
 that can change in place (replicas, limits, restart policy, how updates proceed, checks made from
 outside). It is taken over the *declaration*, defaults left out, never over our rendering: a
-release that renders one more default yields the same revision and recreates nothing.
+release that renders one more default yields the same revision and recreates nothing. Of a secret
+value the fingerprint of its sealed box counts, which tells nothing about the value.
 
 Each way of hashing has a version, kept for ever: containers labelled by an older release are
 still recognised, and only new containers carry the newest version.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.naming import VolumeIdentity
+from resources.sealed import Sealed
 from resources.service.spec import ServiceSpec
 from resources.service.values import environment_text
 from resources.spec import SecretRef
@@ -48,12 +50,14 @@ _LABEL = re.compile(r"v[0-9]{1,4}:[0-9a-f]{6,64}")
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """What the declaration means just now beyond its own words. volumes: by the Volume's name.
-    restarted_at: the annotation. capabilities: the declared ones that are allowed, sorted."""
+    restarted_at: the annotation. capabilities: the declared ones that are allowed, sorted.
+    secrets: the values that containers are made with, as far as they are in force."""
 
     volumes: tuple[tuple[str, VolumeIdentity], ...] = ()
     restarted_at: str = ""
     profile: str = "baseline"
     capabilities: tuple[str, ...] = ()
+    secrets: tuple[Sealed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ def declaration_v1(spec: ServiceSpec, resolved: Resolved) -> dict[str, Any]:
         result["restartedAt"] = resolved.restarted_at
     if resolved.profile != "baseline":
         result["profile"] = resolved.profile
+    if resolved.secrets:
+        result["secrets"] = [[s.secret, s.key, s.fingerprint] for s in resolved.secrets]
     return result
 
 

@@ -276,6 +276,15 @@ class ServiceSpec(Spec):
         return self.update.order == "startFirst"
 
     @cached_property
+    def secret_values(self) -> tuple[SecretRef, ...]:
+        """What its containers are made with, each once, sorted."""
+        used = {(v.secret, v.key): v for v in self.environment.values() if isinstance(v, SecretRef)}
+        for file in self.files:
+            if file.secret is not None and file.key is not None:
+                used[file.secret, file.key] = SecretRef(secret=file.secret, key=file.key)
+        return tuple(used[name] for name in sorted(used))
+
+    @cached_property
     def secrets(self) -> tuple[str, ...]:
         """Names of the Secrets it refers to, sorted."""
         names = [v.secret for v in self.environment.values() if isinstance(v, SecretRef)]

@@ -14,8 +14,10 @@ from typing import Any
 from resources.memo import Memo
 from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key, Resource
 from resources.naming import VolumeIdentity, container_name, volume_identity
+from resources.sealed import Sealed
 from resources.service.capabilities import requested
 from resources.service.revision import Resolved, Revision, revision
+from resources.service.secrets import values
 from resources.service.spec import ServiceSpec
 from resources.service.tenancy import Tenancy, tenancy
 from resources.world import Limits, Mount
@@ -27,7 +29,8 @@ PRE_DEPLOY = "preDeploy"
 @dataclass(frozen=True)
 class Wanted:
     """grace: whole seconds. volumes: by the Volume's name, only those that exist. mounts name
-    engine volumes. names: of the replicas' containers, by ordinal."""
+    engine volumes. names: of the replicas' containers, by ordinal. secrets: the sealed values that
+    containers are made with, by Secret and key; only those that are in force."""
 
     key: Key
     uid: str
@@ -42,6 +45,7 @@ class Wanted:
     volume_uids: Mapping[str, str]
     names: tuple[str, ...]
     one_off_name: str
+    secrets: Mapping[tuple[str, str], Sealed]
     rendered: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
     """Replicas rendered so far, by ordinal (see ``container.remembered``)."""
 
@@ -61,6 +65,7 @@ def wanted(
         spec,
         tenancy(organization) if organization is not None else Tenancy(),
         _volumes(resource.key, spec, refs),
+        values(resource.key, spec, refs),
         resource.annotations.get(ANNOTATION_RESTARTED_AT, ""),
     )
     return _MEMO.get((resource.uid, earlier), inputs, lambda: _resolve(resource.uid, *inputs))
@@ -82,10 +87,11 @@ def _resolve(
     spec: ServiceSpec,
     tenancy: Tenancy,
     volumes: tuple[tuple[str, VolumeIdentity], ...],
+    secrets: tuple[Sealed, ...],
     restarted_at: str,
 ) -> Wanted:
     identities = dict(volumes)
-    resolved = Resolved(volumes, restarted_at, tenancy.profile, requested(spec, tenancy))
+    resolved = Resolved(volumes, restarted_at, tenancy.profile, requested(spec, tenancy), secrets)
     label = (its := revision(spec, resolved)).label
     return Wanted(
         key=key,
@@ -108,6 +114,7 @@ def _resolve(
             for ordinal in range(spec.replicas)
         ),
         one_off_name=container_name(key.organization, key.name, "predeploy", label),
+        secrets={(value.secret, value.key): value for value in secrets},
     )
 
 

@@ -21,14 +21,14 @@ from resources.errors import UserError
 from resources.meta import Entry, Key, Manifest, Resource
 from resources.steps import Finalize, RequestDeletion, RetainVolume, StoreStep
 from tests.fakes import store_rules as rules
-from tests.fakes.store_client import FakeClient
 from tests.fakes.store_database import FakeDatabase
+from tests.fakes.store_secrets import FakeSealing, empty_inbox, received
 from tests.fakes.store_steps import perform, refresh_rollouts
 
 __all__ = ["FakeDatabase", "FakeStore"]
 
 
-class FakeStore(FakeClient):
+class FakeStore(FakeSealing):
     """Implements ``controller.store.base.Store``."""
 
     # -- users' writes
@@ -57,13 +57,14 @@ class FakeStore(FakeClient):
                 database.put(entry)
                 if before is None or before.resource.generation != entry.resource.generation:
                     database.revise(entry, actor or source)
+                empty_inbox(database, entry.key)
                 database.notify(entry.key)
         return Applied(manifest.key, action, entry.resource.uid, entry.resource.generation)
 
     def _created(
         self, manifest: Manifest, source: str, actor: str | None, owner: str | None
     ) -> Entry:
-        key, spec = manifest.key, as_json(manifest.spec)
+        key, spec = manifest.key, received(self.database, manifest.key, as_json(manifest.spec))
         self._check_shape(manifest, spec)
         now = self.database.now()
         return Entry(
@@ -95,7 +96,7 @@ class FakeStore(FakeClient):
     def _configured(self, before: Entry, manifest: Manifest, source: str) -> Entry:
         """The entry itself when nothing differs."""
         resource = before.resource
-        spec = as_json(manifest.spec)
+        spec = received(self.database, manifest.key, as_json(manifest.spec))
         self._check_shape(manifest, spec)
         if resource.deleting:
             raise rules.being_deleted(resource.key.kind, resource.key.name)

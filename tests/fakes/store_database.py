@@ -21,6 +21,7 @@ from controller.store.base import Event, Held, Revision
 from controller.store.unread import Unread
 from resources.context import Retained
 from resources.meta import Entry, Key, Rollout
+from resources.sealed import SealingKey
 
 TICK = timedelta(microseconds=1)
 Deliver = Callable[[Key], Iterable[tuple[float, Key]]]
@@ -100,6 +101,9 @@ class FakeDatabase:
         self.controllers: dict[str, Sign] = {}
         self.instance = self.new_uid()
         self.engine_id: str | None = None
+        self.inbox: dict[str, tuple[Key, str, str]] = {}
+        self.sealing_keys: dict[str, SealingKey] = {}
+        self.sealing_key_id: str | None = None
         self.epoch = 0
         self.lock: Any = None
         self.status_writes = 0
@@ -134,6 +138,8 @@ class FakeDatabase:
         for related in (self.revisions, self.rollouts, self.was_ready):
             related.pop(uid, None)
         self.subnets.drop(uid)
+        for ticket in [t for t, (owner, *_) in self.inbox.items() if owner == key]:
+            del self.inbox[ticket]
         self.notify(key)
 
     def by_uid(self, uid: str) -> Entry | None:

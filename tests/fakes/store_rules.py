@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from resources.errors import UserError
 from resources.meta import ANNOTATION_PROTECT, Key
+from tests.fakes.store_secrets import MAX_SPEC, check_secret, text_size
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SCOPES = {
@@ -31,7 +30,7 @@ _SCOPES = {
         "required",
     ),
 }
-MAX_SPEC, MAX_TEXTS, MAX_DEPTH = 262144, 65536, 64
+MAX_TEXTS, MAX_DEPTH = 65536, 64
 
 
 def invalid(message: str, hint: str) -> UserError:
@@ -65,7 +64,7 @@ def check_key(key: Key) -> None:
 
 
 def check_spec(kind: str, spec: Mapping[str, Any]) -> None:
-    size = _text_size(spec)
+    size = text_size(spec)
     if size > MAX_SPEC:
         raise invalid(
             f"spec has {size} bytes; at most {MAX_SPEC} (256 KiB) are allowed",
@@ -73,36 +72,19 @@ def check_spec(kind: str, spec: Mapping[str, Any]) -> None:
         )
     if _deeper(spec, MAX_DEPTH):
         raise invalid("spec is nested deeper than 64 levels", "no field of any kind needs that")
-    if kind == "Secret" and "data" in spec:
-        raise UserError(
-            "SECRET_PLAINTEXT",
-            "plaintext secrets are not accepted by SQL",
-            suggestions=["seal the values and write sealedData"],
-        )
+    if kind == "Secret":
+        check_secret(spec)
 
 
 def check_texts(field: str, value: Mapping[str, str]) -> None:
     hint = f'write for example \'{{"tier": "web"}}\' as {field}'
     if not all(isinstance(text, str) for text in value.values()):
         raise invalid(f"{field} must have strings as values", hint)
-    size = _text_size(value)
+    size = text_size(value)
     if size > MAX_TEXTS:
         raise invalid(
             f"{field} has {size} bytes; at most {MAX_TEXTS} are allowed", f"keep {field} short"
         )
-
-
-def _text_size(value: Any) -> int:
-    """Bytes of PostgreSQL's rendering of jsonb: a space after each comma and colon."""
-    return len(orjson.dumps(value)) + _gaps(value)
-
-
-def _gaps(value: Any) -> int:
-    if isinstance(value, Mapping):
-        return sum(1 + _gaps(v) for v in value.values()) + max(0, len(value) - 1)
-    if isinstance(value, list | tuple):
-        return sum(_gaps(v) for v in value) + max(0, len(value) - 1)
-    return 0
 
 
 def _deeper(value: Any, levels: int) -> bool:

@@ -56,6 +56,7 @@ class Stage:
     rows: dict[Key, Entry] = field(default_factory=dict)
     world: World = field(default_factory=World)
     retained: dict[str, Retained] = field(default_factory=dict)
+    unreadable: dict[Key, dict[str, UserError]] = field(default_factory=dict)
     now: datetime = NOW
     host_routes: tuple[str, ...] = ()
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -102,6 +103,7 @@ class Stage:
             undeleted=sum(not m.deleting for m in members),
             subnet_offer=self._offer(entry) if kind.name == "Organization" else None,
             retained=self.retained,
+            unreadable=self.unreadable.get(key, {}),
         )
 
     def plan(self, key: Key) -> Plan:

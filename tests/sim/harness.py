@@ -28,6 +28,7 @@ from resources.probing import Target
 from resources.steps import EngineStep, RemoveVolume
 from resources.world import L_CONTROLLER, L_ROLE
 from tests.fakes.engine import FakeEngine
+from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.objects import Behaviour
 from tests.fakes.store import FakeDatabase, FakeStore
 from tests.sim.clockwork import PROCESS, Process, SimClock, neutral, run_virtually
@@ -88,6 +89,7 @@ class Controlled(Process):
             clock=sim.clock,
             random_=random.Random(sim.random.getrandbits(64)),
             knock=sim.knock,
+            keyring=MemoryKeyring(1),
         )
         self.main = self.start(self.controller.run())
         self.main.add_done_callback(lambda task: sim.ended(self, task))

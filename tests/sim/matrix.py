@@ -177,7 +177,7 @@ def recorded(scenario: Scenario, controllers: int = 1) -> Recording:
     async def play(sim: Simulation) -> Recording:
         for _ in range(controllers):
             sim.launch()
-        first = await _played(sim, scenario)
+        first = await played(sim, scenario)
         lines = tuple(sim.trace.lines())
         return Recording(first, sim.effects - first, _end(sim), lines)
 
@@ -196,7 +196,7 @@ def crash(scenario: Scenario, *at: tuple[int, str], standby: bool = False) -> No
     async def play(sim: Simulation) -> oracles.Normal:
         for _ in range(controllers):
             sim.launch()
-        await _played(sim, scenario)
+        await played(sim, scenario)
         assert sim.effects > recording.first + at[0][0], "the crash never came"
         return _end(sim)
 
@@ -224,7 +224,7 @@ def pairs(scenario: Scenario, every: int = 1) -> Iterator[tuple[tuple[int, str],
                     yield (number, first), (number + gap, second)
 
 
-async def _played(sim: Simulation, scenario: Scenario) -> int:
+async def played(sim: Simulation, scenario: Scenario) -> int:
     """Returns the number of the act's first effect."""
     for act in scenario.before:
         await act(sim)

@@ -14,6 +14,7 @@ from resources.conditions import READY, is_true
 from resources.errors import UserError
 from resources.meta import Key, Manifest
 from tests.fakes.engine import FakeEngine
+from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.objects import Behaviour
 from tests.fakes.store import FakeDatabase, FakeStore
 from tests.sim.clockwork import SimClock, run_virtually
@@ -118,6 +119,7 @@ def once(tried: list[float], *, engine_up: bool, store_up: bool) -> list[str]:
             database.instance,
             clock=clock,
             random_=random.Random(1),
+            keyring=MemoryKeyring(1),
         )
         await controller.run(once=True)
         tried.append(clock.monotonic())
@@ -159,6 +161,7 @@ def test_what_dies_takes_the_pulls_along() -> None:
             database.instance,
             clock=clock,
             random_=random.Random(1),
+            keyring=MemoryKeyring(1),
         )
         closed = asyncio.Event()
 

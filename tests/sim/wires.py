@@ -38,6 +38,8 @@ STORE_WRITES = frozenset(
         "claim_expired",
         "release_retained",
         "bind_engine",
+        "bind_sealing_key",
+        "seal_inbox",
     }
 )
 QUICK = {"create_container": 0.1, "start_container": 0.1, "remove_container": 0.06}

@@ -28,6 +28,7 @@ from controller.settings import Settings
 from resources.conditions import READY, is_true
 from resources.meta import Key, Manifest
 from tests.fakes.engine import FakeEngine
+from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.objects import Behaviour
 from tests.fakes.store import FakeDatabase, FakeStore
 
@@ -68,6 +69,7 @@ class Site:
             await self.store.instance(),
             clock=clock,
             random_=random.Random(1),
+            keyring=MemoryKeyring(),
         )
         self.engine.on_pull_progress = self.controller.pulls.publish
         self._up.set()

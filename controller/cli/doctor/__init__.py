@@ -41,10 +41,11 @@ def doctor(
 
 
 async def _examine() -> list[Check]:
-    from controller.cli.doctor import docker, host, local, postgres, settings, traefik
+    from controller.cli.doctor import docker, host, local, postgres, sealing, settings, traefik
 
     checks, known = settings.examine()
     found = [*checks, *local.examine_state(known), *await local.examine_controller(known)]
+    found += sealing.examine(known)
     engine_checks, engine = await docker.examine()
     found += engine_checks
     found += await postgres.examine(known)

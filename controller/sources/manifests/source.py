@@ -18,12 +18,14 @@ from pathlib import Path
 
 import structlog
 
+from controller.sealing import Vault
 from controller.settings import Settings
 from controller.sources.manifests.comparison import Comparison, compare
 from controller.sources.manifests.declaration import Declaration, Problem, declare
 from controller.sources.manifests.hints import follow
 from controller.sources.manifests.reader import Reader, Reading, Timing
 from controller.sources.manifests.reporting import Reporter
+from controller.sources.manifests.sealing import sealed
 from controller.sources.manifests.writing import Batch, Pruned, Writer, Written, waiting
 from controller.store.base import Applied, Deposed, Held, Store, StoreUnavailable
 from resources.errors import UserError
@@ -53,6 +55,7 @@ class ManifestSource:
         store: Store,
         settings: Settings,
         epoch: Callable[[], int | None],
+        vault: Vault,
         timing: Timing | None = None,
     ) -> None:
         self.name = name
@@ -60,6 +63,7 @@ class ManifestSource:
         self.source = f"manifest:{name}"
         self._timing = timing or Timing.of(settings)
         self._store = store
+        self._vault = vault
         self._reader = Reader(directory, self._timing)
         self._writer = Writer(
             store,
@@ -189,6 +193,9 @@ class ManifestSource:
         """patient: absence has to last before it counts. Also returns when to look again."""
         declaration = self._declare(reading)
         entries = await self._store.entries()
+        declaration = await sealed(
+            declaration, {entry.key: entry.resource for entry in entries}, self._vault.sealed
+        )
         comparison = compare(declaration, (entry.resource for entry in entries), self.source)
         written = await self._writer.apply(comparison.apply)
         pruned, wait = await self._prune(comparison, declaration, patient)

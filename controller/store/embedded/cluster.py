@@ -31,6 +31,9 @@ OPTIONS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "log_timezone": "UTC",
+    # A statement that failed may hold a secret, and so may the row that it would have made.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

@@ -145,6 +145,7 @@ class Recording(Writing):
             await session.execute(_TRIM_REVISIONS, REVISIONS_KEPT)
             await session.execute(_TRIM_ROLLOUTS)
             await session.execute(_TRIM_PRE_DEPLOYS)
+            await session.execute(_TRIM_INBOX)
             await session.execute(
                 "DELETE FROM skyctl.controllers"
                 f" WHERE heartbeat_at < now() - interval '{CONTROLLERS_KEPT}'"
@@ -185,6 +186,14 @@ DELETE FROM skyctl.rollouts AS o WHERE NOT EXISTS (
 _TRIM_PRE_DEPLOYS = """
 DELETE FROM skyctl.pre_deploys AS p WHERE NOT EXISTS (
   SELECT FROM skyctl.revisions AS v WHERE v.uid = p.uid AND v.generation = p.generation)
+"""
+# Values for which no Secret has a ticket: of writes that were given up (ON CONFLICT DO NOTHING). A
+# ticket is committed together with the row that holds it.
+_TRIM_INBOX = """
+DELETE FROM skyctl.secret_inbox AS i WHERE NOT EXISTS (
+  SELECT FROM skyctl.resource_rows AS r
+  WHERE r.kind = 'Secret' AND r.organization = i.organization AND r.name = i.name
+    AND r.spec -> 'sealedData' ->> i.key = 'inbox:' || i.ticket)
 """
 # Events that somebody is just counting are left for the next time: waiting for them could be a
 # deadlock, and they are not old any more.

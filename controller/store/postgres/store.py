@@ -9,15 +9,15 @@ from contextlib import AbstractAsyncContextManager
 from controller.settings import Settings
 from controller.store.base import Change, Lease
 from controller.store.postgres.connection import Database
-from controller.store.postgres.guarding import Guarding
 from controller.store.postgres.leadership import PostgresLease
 from controller.store.postgres.listening import listening
 from controller.store.postgres.migrations import migrate
+from controller.store.postgres.sealing import Sealing
 
 MIGRATION_TIMEOUT = 120.0  # seconds for one file, waiting for another process included
 
 
-class PostgresStore(Guarding):
+class PostgresStore(Sealing):
     """Implements ``controller.store.base.Store``."""
 
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:

@@ -84,8 +84,14 @@ RETURNS text[] LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $
       'put large content into a volume or an image']
     WHEN jsonb_path_exists(spec, 'strict $.**{65}') THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',
       'spec is nested deeper than 64 levels', 'no field of any kind needs that']
-    WHEN kind = 'Secret' AND spec ? 'data' THEN ARRAY['0A000', 'SECRET_PLAINTEXT',
-      'plaintext secrets are not accepted by SQL', 'seal the values and write sealedData']
+    -- Nothing of a Secret is kept that may be a value in the clear: "data" has gone to the inbox.
+    WHEN kind = 'Secret' AND spec - 'sealedData' <> '{}' THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',
+      'a Secret has no other fields than data and sealedData', 'write {"data": {"PASSWORD": "..."}}']
+    WHEN kind = 'Secret' AND spec ? 'sealedData'
+      AND (jsonb_typeof(spec -> 'sealedData') <> 'object' OR jsonb_path_exists(spec,
+        'strict $.sealedData.* ? (@.type() != "string" || !(@ like_regex "^(v1:[0-9a-f]{16}:[A-Za-z0-9+/]{64,}={0,2}|inbox:[0-9a-f-]{36})$"))'))
+      THEN ARRAY['22023', 'SECRET_NOT_SEALED', 'sealedData of a Secret has a value that is not sealed',
+      'write plain values under data, or seal them with skyctl seal']
   END
 $$;
 

@@ -176,7 +176,14 @@ BAD = {
     "half a character": (WEB, {"a": "\ud800"}),
     "a number beyond 64 bits": (WEB, {"a": 10**30}),
     "no JSON at all": (WEB, {"a": {1, 2}}),
-    "plaintext": (Key("Secret", "acme", "s"), {"data": {"A": "b"}}),
+    "a value in the clear": (Key("Secret", "acme", "s"), {"sealedData": {"A": "b"}}),
+    "a sealed list": (Key("Secret", "acme", "s"), {"sealedData": ["b"]}),
+    "a sealed number": (Key("Secret", "acme", "s"), {"sealedData": {"A": 1}}),
+    "another field of a Secret": (Key("Secret", "acme", "s"), {"password": "b"}),
+    "a plain number": (Key("Secret", "acme", "s"), {"data": {"A": 1}}),
+    "a plain list": (Key("Secret", "acme", "s"), {"data": ["b"]}),
+    "a plain key": (Key("Secret", "acme", "s"), {"data": {"A B": "b"}}),
+    "plain and too large": (Key("Secret", "acme", "s"), {"data": {"A": "x" * 262144}}),
 }
 
 
@@ -184,8 +191,8 @@ BAD = {
 async def test_bad_shapes_are_refused_with_advice(store: Store, case: str) -> None:
     key, spec = BAD[case]
     error = await refused(store.apply(Manifest(key, spec), source="api"))
-    wanted = "SECRET_PLAINTEXT" if case == "plaintext" else "CONFIGURATION_INVALID_SPEC"
-    assert error.code == wanted
+    unsealed = case in ("a value in the clear", "a sealed list", "a sealed number")
+    assert error.code == ("SECRET_NOT_SEALED" if unsealed else "CONFIGURATION_INVALID_SPEC")
     assert error.message
     assert error.suggestions
     assert not error.retryable

@@ -287,7 +287,12 @@ WRONG = {
     "array": ("('Service', 'acme', 'web', '[]')", "spec must be a JSON object, not array"),
     "sql null": ("('Service', 'acme', 'web', NULL)", "spec must be a JSON object, not NULL"),
     "json null": ("('Service', 'acme', 'web', 'null')", "spec must be a JSON object, not null"),
-    "plaintext": ("""('Secret', 'acme', 'web', '{"data": {}}')""", "plaintext secrets"),
+    "secret": ("""('Secret', 'acme', 'web', '{"password": "x"}')""", "no other fields than data"),
+    "unsealed": (
+        """('Secret', 'acme', 'web', '{"sealedData": {"A": "x"}}')""",
+        "has a value that is not sealed",
+    ),
+    "no text": ("""('Secret', 'acme', 'web', '{"data": {"A": 1}}')""", "strings as values"),
 }
 
 

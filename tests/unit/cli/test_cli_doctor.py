@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from controller.cli.doctor import docker, host, local, postgres, settings
+from controller.cli.doctor import docker, host, local, postgres, sealing, settings
 from controller.cli.doctor.check import Check
 from controller.engine.docker.endpoint import endpoint_from
+from controller.sealing import FileKeyring, PrivateKey
 from controller.settings import Settings
 
 POOL = ipaddress.ip_network("10.128.0.0/9")
@@ -171,3 +172,22 @@ def test_wrong_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check.state == "problem"
     assert "SKYCTL_RESYNC_INTERVAL" in check.message
     assert known == Settings()
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "state"),
+    [(None, "", "note"), (0o600, "", "ok"), (0o640, "", "warning"), (0o600, "nonsense", "problem")],
+)
+def test_the_key_of_secrets(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None, content: str, state: str
+) -> None:
+    monkeypatch.setenv("SKYCTL_STATE_DIR", str(directory))
+    path = directory / "sealing.key"
+    if mode is not None:
+        FileKeyring(path).add(PrivateKey.generate())
+        path.chmod(mode)
+        if content:
+            path.write_text(content)
+    (found,) = sealing.examine(Settings(state_dir=directory))
+    assert found.state == state
+    assert str(path) in found.message

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resources.document import Parsed, parse
+from resources.document import Parsed, check, parse
 from resources.errors import UserError
 from resources.meta import Key
 
@@ -194,8 +194,8 @@ def test_a_quoted_merge_key_is_a_key() -> None:
     [
         ("spec: {<<: 1}", "<< takes a mapping"),
         ("spec:\n  <<: {a: 1}\n  <<: {b: 1}", "<< appears twice"),
-        ("spec: {a: *nowhere}", "*nowhere refers to no anchor"),
-        ("spec: &loop {a: *loop}", "*loop is inside what it refers to"),
+        ("spec: {a: *nowhere}", "refers to no anchor before it"),
+        ("spec: &loop {a: *loop}", "is inside what it refers to"),
     ],
 )
 def test_bad_merges_and_aliases(text: str, message: str) -> None:
@@ -289,7 +289,7 @@ def changed(**fields: str) -> str:
     [
         (changed(apiVersion=""), 2, "apiVersion: is required"),
         (changed(apiVersion="apiVersion: v1"), 1, "must be skypanel.io/v1"),
-        (changed(kind=""), 1, "kind: is required: one of Organization, Volume, Service"),
+        (changed(kind=""), 1, "kind: is required: one of Organization, Volume, Secret, Service"),
         (changed(kind="kind: Servcie"), 2, "did you mean Service?"),
         (changed(kind="kind: Domain"), 2, "not available in this version yet"),
         (changed(kind="kind: 5"), 2, "kind: must be text"),
@@ -351,3 +351,24 @@ def test_line_of_a_pointer() -> None:
     assert document.line_of("/spec/ports/-1") == 7
     assert document.line_of("") == 1
     assert document.line_of("/nowhere") == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "*hush", "!hush", "!hush x", "&hush", "%hush", "@hush", "`hush`", "|hush", '"hush', "'hush",
+        "[hush", "{hush", "a: hush: b", '"\\qhush"', "[hush]", "{hush: 1}", "707070", "7.0e999",
+        "707070707070707070707070", "- hush", "? hush", '"\x01hush"', "true",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["data", "sealedData"])
+def test_a_value_of_a_secret_is_not_quoted_however_it_is_miswritten(field: str, value: str) -> None:
+    parsed = read(
+        "apiVersion: skypanel.io/v1\nkind: Secret\nmetadata: {name: db, organization: acme}\n"
+        f"spec:\n  {field}:\n    PASSWORD: {value}\n"
+    )
+    checked = [error for d in parsed.documents if (error := check(d)) is not None]
+    told = [error.to_dict() for error in (*parsed.problems, *checked)]
+    assert told or value == "&hush"
+    assert "hush" not in repr(told)
+    assert "7070" not in repr(told)

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from controller.sealing import Vault
 from controller.settings import Settings
 from controller.sources.manifests import ManifestSource, Timing
 from resources.meta import Key, Resource
 from resources.steps import Finalize
+from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.store import FakeStore
 
 EPOCH = 1
@@ -53,6 +55,12 @@ class Desk:
         self.faults: dict[str, Exception] = {}
         self.store.database.epoch = EPOCH
         self.leading: int | None = EPOCH
+        self.keyring = MemoryKeyring(1)
+        self.vault = Vault(self.store, self.keyring)
+        self.vault.load()
+        bound = self.keyring.keys[0].public
+        self.store.database.sealing_keys[bound.id] = bound
+        self.store.database.sealing_key_id = bound.id
         self.timing = FAST
         self.settings = Settings(state_dir=directory.parent, **settings)
         self.source = self.another()
@@ -70,6 +78,7 @@ class Desk:
             store=self.store,
             settings=self.settings,
             epoch=lambda: self.leading,
+            vault=self.vault,
             timing=self.timing,
         )
 

@@ -38,7 +38,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"environment": {"A": {"secret": "s", "key": "k"}}},
         {},
         "SECRET_NOT_FOUND",
-        "there is no Secret s in organization acme",
+        "spec.environment.A.secret: there is no Secret s in organization acme",
     ),
     "image": (
         {},

@@ -46,6 +46,7 @@ def test_the_least() -> None:
         "working_dir": None,
         "user": None,
         "environment": {},
+        "sealed": {},
         "ports": (),
         "mounts": (),
         "volume_uids": {},

@@ -1,0 +1,176 @@
+"""``skyctl seal``: values that may lie in git and go through SQL.
+
+A value never stands on a command line, where every process of the machine could read it: it comes
+from standard input, from a file, or is typed in.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.client import connect
+from controller.cli.decisions import confirm
+from controller.cli.failure import FAILED, Misuse
+from controller.cli.files import located, problem_lines, read_documents
+from controller.cli.options import Org, organization
+from controller.cli.output import print_yaml
+from controller.cli.text import clean
+from controller.sealing.box import key_id, seal
+from resources.document import Document
+from resources.errors import UserError
+from resources.sealed import SealingKey
+from resources.spec import is_dns_label
+from resources.validate import validate_manifest
+
+_SECRET_WORDS = ("secret", "secrets", "sec")
+
+
+def seal_(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[secret/NAME KEY]", help="Which value it will be."),
+    ] = None,
+    filename: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--filename", help="Manifests with plain data, to be printed sealed."),
+    ] = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from-file", help="Read the value from this file, as it is.")
+    ] = None,
+    public_key: Annotated[
+        str | None,
+        typer.Option("--public-key", help="Seal for this key, without asking a controller."),
+    ] = None,
+    print_key: Annotated[bool, typer.Option("--print-key", help="The public key, alone.")] = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make another key, and seal for that from now on.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    org: Org = None,
+) -> None:
+    """Seal secret values for the controller: only it can open them, only where they belong.
+
+    skyctl seal secret/db PASSWORD --org acme < value · skyctl seal -f secret.yaml > sealed.yaml ·
+    skyctl seal --print-key
+
+    Of standard input one newline at the end is not part of the value.
+    """
+    if sum((bool(words), bool(filename), print_key, new_key)) != 1:
+        raise Misuse(
+            "say what to seal",
+            "skyctl seal secret/NAME KEY --org ORGANIZATION < value",
+            "skyctl seal -f FILE",
+        )
+    if new_key:
+        _renew(yes)
+    elif print_key:
+        print(_key(public_key).public)
+    elif filename:
+        _files(filename, _key(public_key))
+    else:
+        secret, name = _address(words or [])
+        key, value = _key(public_key), _value(from_file)
+        print(_sealed(key, organization(org) or "", secret, name, value))
+
+
+def _renew(yes: bool) -> None:
+    with connect() as client:
+        confirm("make another key? values sealed for the present one need its key file", yes)
+        found = client.post("/sealing-key")
+    print(f"values are sealed for the key {found['id']} now")
+
+
+def _key(given: str | None) -> SealingKey:
+    if given is None:
+        with connect() as client:
+            found = client.get("/sealing-key")
+        return SealingKey(found["id"], found["publicKey"])
+    try:
+        raw = base64.b64decode(given, validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != 32:
+        raise Misuse("--public-key is no key", "skyctl seal --print-key shows it")
+    return SealingKey(key_id(raw), given)
+
+
+def _address(words: Sequence[str]) -> tuple[str, str]:
+    match list(words):
+        case [kind, secret, key] if kind.lower() in _SECRET_WORDS:
+            pass
+        case [place, key]:
+            kind, slash, secret = place.rpartition("/")
+            if slash and kind.lower() not in _SECRET_WORDS:
+                raise Misuse(f"cannot seal for a {kind}", "write secret/NAME KEY")
+        case _:
+            raise Misuse("name one Secret and one key", "skyctl seal secret/db PASSWORD --org acme")
+    if not is_dns_label(secret):
+        raise Misuse(f"{secret!r} is no name of a Secret", "write secret/NAME KEY")
+    return secret, key
+
+
+def _value(file: Path | None) -> str:
+    if file is not None:
+        try:
+            return _text(file.read_bytes())
+        except OSError as error:
+            raise Misuse(f"cannot read {file}: {error.strerror}") from error
+    if sys.stdin.isatty():
+        return str(typer.prompt("value", hide_input=True, err=True))
+    return _text(sys.stdin.buffer.read()).removesuffix("\n")
+
+
+def _text(raw: bytes) -> str:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Misuse("the value is not UTF-8 text", "encode it, as base64 for example") from None
+    if "\0" in text:
+        raise Misuse("the value has a NUL character", "encode it, as base64 for example")
+    return text
+
+
+def _sealed(key: SealingKey, where: str, secret: str, name: str, value: str) -> str:
+    try:
+        return seal(key, where, secret, name, value)
+    except ValueError as error:
+        raise Misuse(f"cannot seal: {error}") from error
+
+
+def _files(places: Sequence[str], key: SealingKey) -> None:
+    """Every document is printed, those of Secrets without plain values."""
+    read = read_documents(places)
+    problems = [*read.problems]
+    documents: list[dict[str, Any]] = []
+    for document in read.documents:
+        try:
+            documents.append(_document(document, key))
+        except UserError as error:
+            problems.append(located(document, error))
+    if problems:
+        for problem in problems:
+            for line in problem_lines(problem):
+                print(clean(line), file=sys.stderr)
+        raise typer.Exit(FAILED)
+    print_yaml(documents)
+
+
+def _document(document: Document, key: SealingKey) -> dict[str, Any]:
+    """Raises UserError."""
+    raw: dict[str, Any] = dict(document.raw)
+    if document.key.kind != "Secret":
+        return raw
+    validate_manifest(document.manifest)
+    spec = dict(document.manifest.spec)
+    plain: dict[str, str] = spec.pop("data", None) or {}
+    _, where, secret = document.key
+    values = {name: _sealed(key, where, secret, name, value) for name, value in plain.items()}
+    spec["sealedData"] = {**(spec.get("sealedData") or {}), **values}
+    return {**raw, "spec": spec}

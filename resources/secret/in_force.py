@@ -1,0 +1,32 @@
+"""The values of a Secret that its users get: those of the generation that was accepted last.
+
+While a newer generation is refused, or what came by SQL is not sealed yet, the earlier values stay
+in force; nobody is restarted for a value that could not be opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from resources.meta import Entry
+from resources.sealed import Sealed, is_sealed
+
+
+def in_force(entry: Entry) -> Mapping[str, Sealed] | None:
+    """By key; None when nothing was accepted yet."""
+    record, resource = entry.record, entry.resource
+    spec: Mapping[str, Any] | None = record.accepted_spec
+    if record.accepted_generation == resource.generation:
+        spec = resource.spec
+    if spec is None or record.accepted_generation is None:
+        return None
+    values = spec.get("sealedData")
+    if not isinstance(values, Mapping):
+        return {}
+    _, organization, name = entry.key
+    return {
+        key: Sealed(organization, name, key, text)
+        for key, text in values.items()
+        if is_sealed(text)
+    }
