@@ -82,11 +82,11 @@ class Wiretap:
             at = time.perf_counter()
             lines = head.split(b"\r\n")
             method, path, _ = lines[0].decode().split(" ", 2)
-            size = _length(lines[1:])
+            size = head_length(lines[1:])
             body = await reader.readexactly(size) if size else b""
             ours.write(head + body)
             await ours.drain()
-            self._note(Request(at, method, _unversioned(path), body))
+            self._note(Request(at, method, unversioned(path), body))
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -97,7 +97,7 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
     target.close()
 
 
-def _length(headers: list[bytes]) -> int:
+def head_length(headers: list[bytes]) -> int:
     for line in headers:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
@@ -105,7 +105,7 @@ def _length(headers: list[bytes]) -> int:
     return 0
 
 
-def _unversioned(path: str) -> str:
+def unversioned(path: str) -> str:
     head, _, rest = path.lstrip("/").partition("/")
     return "/" + (rest if head[:1] == "v" and head[1:2].isdigit() else path.lstrip("/"))
 

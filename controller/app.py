@@ -41,6 +41,7 @@ from controller.reconcile.preview import Previewer
 from controller.reconcile.probes import Knock, Prober
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
+from controller.reconcile.turns import Turns, rolling
 from controller.resync import Resync
 from controller.sealing import FileKeyring, Keyring, Vault
 from controller.settings import Settings
@@ -128,6 +129,7 @@ class Controller:
 
     def _compose(self) -> None:
         settings, epoch = self.settings, self.leadership.current
+        self.turns = Turns(settings.rollout_concurrency, self.queue.add)
         self.observer = Observer(
             self.catalogue,
             lambda: self.index.world,
@@ -138,6 +140,8 @@ class Controller:
             self.clock,
             self.index.ensure_images,
             self.vault.unreadable,
+            self.turns.holds,
+            self.index.deaths.code,
         )
         self.executor = Executor(
             self.engine,
@@ -205,6 +209,7 @@ class Controller:
         )
 
     def _begin(self) -> Term:
+        self.turns.begin(rolling(self.index.world, self.instance))
         prober = Prober(
             lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
         )
@@ -215,6 +220,7 @@ class Controller:
             store=self.store,
             epoch=self.leadership.current,
             wake=self.queue.add,
+            turns=self.turns,
             observed=prober.observed,
             concluded=self.obstructions.note,
         )

@@ -59,7 +59,11 @@ class Metrics:
         self.active_workers = _gauge("active_workers", "Passes under way")
         self.engine_calls = _histogram("engine_call_seconds", "Engine calls", "operation", "code")
         self.drift = _counter("drift_total", "Drift found, by field", "kind", "field")
-        self.rollouts = _counter("rollouts_total", "Rollouts by how they ended", "result")
+        self.rollouts = _counter(
+            "rollouts_total",
+            "Rollouts by how they ended: ready, failed, rolledBack (after failed), superseded",
+            "result",
+        )
         self.status_writes = _counter("status_writes_total", "Status documents", "result")
         self.source_connected = _gauge("source_connected", "1 while connected", "source")
         self.source_relists = _counter(

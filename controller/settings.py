@@ -57,6 +57,8 @@ class Settings(BaseModel):
     """Keys worked on at once."""
     engine_concurrency: int = 8
     """Changing engine calls under way at once (creates, starts, stops, removals)."""
+    rollout_concurrency: int = Field(default=20, ge=0)
+    """Services whose containers are being replaced at once; the others wait. 0: no limit."""
     pull_concurrency: int = 3
     """Image pulls under way at once."""
     backoff_base: Seconds = 0.5

@@ -9,7 +9,7 @@ from typing import Any
 
 from resources.errors import UserError
 from resources.meta import Entry, Key
-from resources.world import L_UID, World, is_ours
+from resources.world import L_UID, Ending, World, is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,9 @@ class Context:
     has asked to delete (None: not known, any may be). world: only what ``scope`` asked for.
     subnet_offer: for an Organization without a reserved subnet, or whose reserved one something
     else took while it has no network, a free one.
-    unreadable: for a Secret, what is wrong with the values that cannot be opened, by key.
+    unreadable: for a Secret, what is wrong with the values that cannot be opened, by key. endings:
+    by a container's id, how its process ended the last time. circle: how a Service depends on
+    itself, by name. turn: may it begin to replace containers now?
     """
 
     entry: Entry
@@ -68,6 +70,9 @@ class Context:
     subnet_offer: str | None = None
     retained: Mapping[str, Retained] = field(default_factory=dict)
     unreadable: Mapping[str, UserError] = field(default_factory=dict)
+    endings: Mapping[str, Ending] = field(default_factory=dict)
+    circle: tuple[str, ...] = ()
+    turn: bool = True
 
     @property
     def key(self) -> Key:

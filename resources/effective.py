@@ -4,6 +4,7 @@ was accepted. What ran from it keeps running and being healed while the newest i
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,21 +37,32 @@ def effective(entry: Entry) -> Effective:
 
 
 def references(kind: Kind, entry: Entry, found: Effective) -> tuple[Key, ...]:
-    """The keys that concern a row: those of its spec in force, and of the one accepted last, which
-    takes its place while what the newest refers to is not there."""
+    """The keys that concern a row: those of its spec in force, of the one accepted last, which
+    takes its place while what the newest refers to is not there, and of the one that a failed
+    rollout goes back to."""
     key, record = entry.key, entry.record
     refs = kind.refs(key, found.spec)
     if record.accepted_generation not in (None, found.generation):
         earlier = accepted(entry)
         if earlier is not None:
             refs = (*refs, *kind.refs(key, earlier))
+    if (before := fallback(entry)) is not None:
+        refs = (*refs, *kind.refs(key, before))
     return tuple(dict.fromkeys(refs))
 
 
 def accepted(entry: Entry) -> Any:
     """The model of the spec that was accepted last, read once; None when there is none, or none
     that this release can read."""
-    raw = entry.record.accepted_spec
+    return _model(entry, entry.record.accepted_spec, _accepted)
+
+
+def fallback(entry: Entry) -> Any:
+    """The model of the spec that a failed rollout goes back to; None as of ``accepted``."""
+    return _model(entry, entry.record.fallback, _fallback)
+
+
+def _model(entry: Entry, raw: Mapping[str, Any] | None, memo: Memo[Any]) -> Any:
     if raw is None:
         return None
 
@@ -60,10 +72,11 @@ def accepted(entry: Entry) -> Any:
         except UserError:
             return None
 
-    return _accepted.get(entry.resource.uid, (raw,), read)
+    return memo.get(entry.resource.uid, (raw,), read)
 
 
 _accepted: Memo[Any] = Memo()
+_fallback: Memo[Any] = Memo()
 _REMEMBERED = 4096
 _memo: OrderedDict[int, tuple[Entry, Effective]] = OrderedDict()
 

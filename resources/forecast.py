@@ -139,17 +139,24 @@ def _sealed(entry: Entry, step: SealInbox) -> Entry:
 def _ended(entry: Entry, step: EndRollout, now: datetime) -> Record:
     record = entry.record
     started = record.rollout
-    ready = step.outcome == "ready"
+    if step.outcome == "ready":
+        newest = step.generation == entry.resource.generation
+        record = replace(
+            record,
+            ready_generation=step.generation,
+            ready_spec=entry.resource.spec if newest else record.accepted_spec,
+            ready_restarted_at=step.restarted_at,
+        )
     return replace(
         record,
-        ready_generation=step.generation if ready else record.ready_generation,
         rollout=Rollout(
             step.generation,
             started.started_at if started else now,
             started.revision if started else "",
-            now if ready else None,
+            now if step.outcome == "ready" else None,
             step.outcome,
             step.reason,
+            step.failure or (started.failure if started else None),
         ),
     )
 

@@ -82,8 +82,9 @@ class Manifest:
 class Rollout:
     """One row of ``skyctl.rollouts``: what the world cannot say about a generation.
 
-    outcome: '' while it runs, else ``ready``, ``failed`` (not tried again until the spec
-    changes) or ``superseded``.
+    outcome: '' while it runs, else ``ready``, ``failed`` (not tried again until the spec changes
+    or a restart is asked for), ``rolledBack`` (failed, and the generation that was Ready before is
+    in its place again) or ``superseded``. failure: the error of one that failed, in its shape.
     """
 
     generation: int
@@ -92,6 +93,11 @@ class Rollout:
     ready_at: datetime | None = None
     outcome: str = ""
     reason: str = ""
+    failure: Mapping[str, Any] | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome in ("failed", "rolledBack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,9 @@ class Record:
     """What the store remembers beside spec and status. Written before the step relying on it.
 
     accepted_generation/accepted_spec: the newest revision that was accepted.
-    ready_generation: the newest that was Ready. rollout: of the newest generation tried.
+    ready_generation: the newest that was Ready; ready_restarted_at: the restart that it had been
+    asked for by then (None: not known). ready_spec: its spec, to go back to; known only while the
+    rollout has failed. rollout: of the newest generation tried.
     subnet: an Organization's reserved network, CIDR. volume_created: the engine volume of this
     Volume once existed, so its absence is a loss and never a reason to make an empty one.
     volume_name/volume_label_uid: its engine name and the uid label it carries (another
@@ -110,12 +118,20 @@ class Record:
     accepted_generation: int | None = None
     accepted_spec: Mapping[str, Any] | None = None
     ready_generation: int | None = None
+    ready_spec: Mapping[str, Any] | None = None
+    ready_restarted_at: str | None = None
     rollout: Rollout | None = None
     subnet: str | None = None
     volume_created: bool = False
     volume_name: str | None = None
     volume_label_uid: str | None = None
     predeploy: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def fallback(self) -> Mapping[str, Any] | None:
+        """The spec that a failed rollout goes back to, None when none failed or none was Ready."""
+        failed = self.rollout is not None and self.rollout.failed
+        return self.ready_spec if failed else None
 
 
 @dataclass(frozen=True, slots=True)

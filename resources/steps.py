@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from resources.sealed import Sealed
 from resources.world import Limits, Mount
@@ -317,11 +317,16 @@ class BeginRollout(StoreStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndRollout(StoreStep):
-    """outcome: ready | failed | superseded."""
+    """outcome: ready | failed | rolledBack | superseded. restarted_at: of what is ready, the
+    restart that it was asked for. failure: of what failed, the error in its shape. told: what the
+    event says beside the step, like the last lines of a crash."""
 
     generation: int
     outcome: str
     reason: str = ""
+    restarted_at: str = ""
+    failure: Mapping[str, Any] | None = None
+    told: str = ""
 
     @property
     def target(self) -> str:

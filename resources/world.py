@@ -94,6 +94,16 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How a container's last process ended. tail: the last lines that it wrote."""
+
+    at: datetime | None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     id: str
     name: str

@@ -165,6 +165,7 @@ def revision_bodies(entry: Entry, revisions: Iterable[Revision]) -> list[Revisio
                 by=revision.by,
                 accepted=revision.accepted,
                 current=revision.generation == entry.resource.generation,
+                rollout="progressing" if revision.outcome == "" else revision.outcome,
                 changes=[] if before is None else differences(before, spec),
                 spec=spec,
             )

@@ -166,13 +166,15 @@ class EventList(Shape):
 
 
 class RevisionBody(Shape):
-    """changes: against the revision before, one line each."""
+    """changes: against the revision before, one line each. rollout: how it went: ready, failed,
+    rolledBack, superseded, progressing; None when there was none."""
 
     generation: int
     at: datetime
     by: str | None
     accepted: bool
     current: bool
+    rollout: str | None = None
     changes: list[str]
     spec: dict[str, Any]
 

@@ -185,7 +185,8 @@ async def undo(
     body: Annotated[UndoRequest, Body()] = UndoRequest(),  # noqa: B008
     organization: Organization = None,
 ) -> Written:
-    """Applies an earlier accepted revision's spec again, as a new generation."""
+    """Applies an earlier accepted revision's spec again, as a new generation. Which one is not
+    said: the newest that was Ready, else the newest."""
     entry = await _runnable(core, kind, name, organization)
     revision = _earlier(entry, await core.store.revisions(entry.resource.uid), body.generation)
     return await _change_spec(request, core, entry, lambda _: dict(revision.spec), actor)
@@ -195,7 +196,8 @@ def _earlier(entry: Entry, revisions: Any, generation: int | None) -> Revision:
     row = entry.resource
     known: list[Revision] = sorted(revisions, key=lambda r: -r.generation)
     if generation is None:
-        candidates = [r for r in known if r.accepted and r.spec != row.spec]
+        others = [r for r in known if r.accepted and r.spec != row.spec]
+        candidates = [r for r in others if r.was_ready] or others
     else:
         candidates = [r for r in known if r.generation == generation]
     if candidates:

@@ -68,14 +68,18 @@ def _revision(resource: dict[str, Any]) -> str | None:
 
 
 def _after(revision: str | None) -> Any:
-    """Ready, with another revision than before: a restart leaves the generation as it is."""
+    """Ready, with another revision than before: a restart leaves the generation as it is. What the
+    status said before is no failure of the restart; one that fails goes back to where it was."""
+    begun = False
 
     def judge(target: Target, document: dict[str, Any] | None) -> Judgement:
+        nonlocal begun
         found = ready(target, document)
         same = document is not None and _revision(document) == revision
-        if found.state == "done" and same and revision is not None:
-            return Judgement("pending", "waiting for the new containers")
-        return found
+        begun = begun or not same or revision is None
+        if found.state == "pending" or (begun and not (found.state == "done" and same)):
+            return found
+        return Judgement("pending", "waiting for the new containers")
 
     return judge
 

@@ -94,24 +94,28 @@ def revisions_table(items: list[dict[str, Any]]) -> str:
             age(item["at"]),
             item["by"] or "",
             "yes" if item["accepted"] else "no",
+            item["rollout"] or "",
             "; ".join(item["changes"]) or ("first" if index == 0 else "nothing"),
         ]
         for index, item in enumerate(items)
     ]
-    return render_table(("GENERATION", "AGE", "BY", "ACCEPTED", "CHANGES"), rows)
+    return render_table(("GENERATION", "AGE", "BY", "ACCEPTED", "ROLLOUT", "CHANGES"), rows)
 
 
 @app.command()
 def undo(
     service: ServiceReference,
     to: Annotated[
-        int | None, typer.Option("--to", min=1, help="This generation; default: the one before.")
+        int | None,
+        typer.Option(
+            "--to", min=1, help="This generation; default: the one that was Ready before."
+        ),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it is Ready.")] = False,
     timeout: Timeout = "5m",
     org: Org = None,
 ) -> None:
-    """Declare again what an earlier accepted generation declared."""
+    """Declare again what an earlier generation declared: by default the last one that was Ready."""
     patience, reference = seconds(timeout), parse_service(service)
     path = f"/resources/{reference.kind}/{reference.name}/undo"
     with connect() as client:

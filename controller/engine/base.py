@@ -50,7 +50,8 @@ class EngineInfo:
 class EngineEvent:
     """A hint that something about an object changed. type: container, network, volume, image.
     action: the engine's word ('die', 'destroy', 'connect', ...). labels: only containers' events
-    have them. container: for network connect/disconnect, the container's id."""
+    have them. container: for network connect/disconnect, the container's id. exit_code: of 'die'
+    alone."""
 
     type: str
     action: str
@@ -59,6 +60,7 @@ class EngineEvent:
     labels: Mapping[str, str] = field(default_factory=dict)
     container: str = ""
     time_nano: int = 0
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

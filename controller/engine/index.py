@@ -24,6 +24,7 @@ from typing import Any
 
 from controller.engine.agreement import Thing, agrees, things
 from controller.engine.base import Engine, EngineEvent
+from controller.engine.deaths import Deaths
 from controller.engine.dirty import Dirty, Ref
 from controller.engine.images import Images
 from controller.engine.rotation import Rotation
@@ -84,6 +85,7 @@ class EngineIndex:
         self._sessions = 0
         self._rotation = Rotation(self._own_ids)
         self._images = Images(engine, self.world)
+        self.deaths = Deaths()
 
     # -- for readers
     @property
@@ -244,6 +246,8 @@ class EngineIndex:
             self._gone(ref)
         elif event.type == "container":
             own = self._own(event.labels)
+            if own:
+                self.deaths.heard(event)
             if own and event.action == "create":
                 self._postpone(ref)
             elif event.action in (STATE_ACTIONS if own else FOREIGN_ACTIONS):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resources.errors import UserError
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -13,9 +15,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class RequeueAfter:
-    """Waiting for the world; look again in so many seconds. Not an error: no backoff."""
+    """Waiting for the world; look again in so many seconds. Not an error: no backoff. problem: a
+    terminal one that is told and counted as such, and does not end the waiting."""
 
     seconds: float
+    problem: UserError | None = None
 
 
 Outcome = Done | RequeueAfter

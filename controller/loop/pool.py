@@ -74,12 +74,14 @@ class Pool:
             self._backoff.forget(key)
             if isinstance(outcome, RequeueAfter):
                 result = "requeue_after"
+                if outcome.problem is not None:
+                    result = "terminal"
+                    self._told(key, outcome.problem)
                 self._queue.add_after(key, outcome.seconds)
             else:
                 assert isinstance(outcome, Done)
         except UserError as error:
             result = "error" if error.retryable else "terminal"
-            METRICS.reconcile_errors.labels(key.kind, error.code).inc()
             self._failed(key, error)
         except (StoreUnavailable, Deposed) as error:
             result = "unavailable"
@@ -95,11 +97,16 @@ class Pool:
 
     def _failed(self, key: Key, error: UserError) -> None:
         if error.retryable:
+            METRICS.reconcile_errors.labels(key.kind, error.code).inc()
             seconds = self._retry(key)
             log.warning(error.message, code=error.code, retry_in=round(seconds, 1), **identity(key))
         else:
             self._backoff.forget(key)
-            log.error(error.message, code=error.code, **identity(key))
+            self._told(key, error)
+
+    def _told(self, key: Key, error: UserError) -> None:
+        METRICS.reconcile_errors.labels(key.kind, error.code).inc()
+        log.error(error.message, code=error.code, **identity(key))
 
     def _retry(self, key: Key) -> float:
         METRICS.workqueue_retries.inc()

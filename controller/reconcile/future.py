@@ -17,6 +17,7 @@ from resources.errors import UserError
 from resources.forecast import advance
 from resources.meta import Entry, Key
 from resources.plan import Plan
+from resources.service.cycle import circle
 from resources.steps import Step
 from resources.subnets import choose
 from resources.world import Scope, World
@@ -57,8 +58,11 @@ class Rows:
 
     def move(self, reading: Reading, entry: Entry) -> None:
         """The same declaration with another record or status."""
-        accepted = reading.entry.record.accepted_generation
-        if entry.record.accepted_generation != accepted:
+        before, after = reading.entry.record, entry.record
+        if (before.accepted_generation, before.fallback) != (
+            after.accepted_generation,
+            after.fallback,
+        ):
             self.declare(entry)
         else:
             self._readings[entry.key] = replace(reading, entry=entry)
@@ -149,6 +153,7 @@ class Future:
             rejection=reading.rejection,
             members=members,
             undeleted=undeleted,
+            circle=circle(key, reading.spec, self._rows.entry),
             subnet_offer=self._offer(reading.entry),
             unreadable=self._unreadable(reading.entry),
         )

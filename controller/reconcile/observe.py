@@ -20,6 +20,7 @@ from typing import Any
 
 from controller.clock import Clock
 from controller.engine.base import Engine
+from controller.reconcile.endings import Died, Endings
 from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from controller.together import together
@@ -27,6 +28,7 @@ from resources.context import Context, Platform, Retained
 from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
+from resources.service.cycle import circle
 from resources.subnets import choose, overlaps
 from resources.world import Probe, Scope, World
 
@@ -81,7 +83,8 @@ _MIRRORED = 2
 class Observer:
     """world: the live index. read: asks the engine. platform: asked at each pass (settings may
     change). ensure: makes the index know these image references. unreadable: what is wrong with the
-    sealed values of a row."""
+    sealed values of a row. turn: may it roll out now? died: with which code a process ended
+    then."""
 
     def __init__(
         self,
@@ -94,7 +97,10 @@ class Observer:
         clock: Clock,
         ensure: Callable[[Iterable[str]], Awaitable[None]],
         unreadable: Callable[[Entry], Mapping[str, UserError]] = lambda _: {},
+        turn: Callable[[Key], bool] = lambda _: True,
+        died: Died = lambda _id, _at: None,
     ) -> None:
+        self._turn = turn
         self._catalogue = catalogue
         self._world = world
         self._engine = engine
@@ -104,6 +110,7 @@ class Observer:
         self._clock = clock
         self._ensure = ensure
         self._unreadable = unreadable
+        self._endings = Endings(engine, died)
         self._scopes: Memo[Scope] = Memo()
 
     def identity(self, key: Key) -> tuple[Any, ...] | None:
@@ -246,11 +253,14 @@ class Observer:
             members=members[0],
             undeleted=members[1],
             unreadable=self._unreadable(reading.entry),
+            circle=circle(reading.entry.key, reading.spec, self._catalogue.entry),
+            turn=self._turn(reading.entry.key),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:
         """What only a few passes need: a free subnet for an organization that has no network,
-        the retained volumes for a Volume that has no data yet."""
+        the retained volumes for a Volume that has no data yet, how the processes of a Service
+        ended."""
         if observation is None:
             return None
         context = observation.context
@@ -260,6 +270,10 @@ class Observer:
         elif context.key.kind == "Volume" and not context.entry.record.volume_created:
             retained: Mapping[str, Retained] = {r.uid: r for r in await self._store.retained()}
             context = replace(context, retained=retained)
+        elif context.key.kind == "Service":
+            mine = context.world.containers_of(context.uid)
+            await self._endings.learn(mine)
+            context = replace(context, endings=self._endings.of(mine))
         return replace(observation, context=context)
 
     async def _free_subnet(self, context: Context) -> str | None:

@@ -23,6 +23,7 @@ from controller.metrics import METRICS
 from controller.reconcile.execute import Executor, Walk
 from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.report import Reporter, material
+from controller.reconcile.turns import WANTED, Turns
 from controller.store.base import Deposed, Event, Store
 from controller.store.catalogue import Catalogue
 from resources.errors import UserError
@@ -32,6 +33,8 @@ from resources.steps import EndRollout, EngineStep, Finalize, PullImage, Step, S
 
 log = structlog.get_logger("reconcile")
 
+STALLED_SECONDS = 1.0
+"""What needs somebody, but waits for something beside, is not looked at more often."""
 ROUNDS = 12
 """Plans per pass; a key with more to do goes to the end of the queue."""
 
@@ -49,8 +52,9 @@ class Pass:
 
 
 class Reconciler:
-    """wake: puts a key on the queue. observed: told each finished observation (the prober derives
-    its targets from it). concluded: told what is in the way, or None, after each pass."""
+    """wake: puts a key on the queue. turns: among the rollouts; None: all at once. observed: told
+    each finished observation (the prober derives its targets from it). concluded: told what is in
+    the way, or None, after each pass."""
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class Reconciler:
         store: Store,
         epoch: Callable[[], int | None],
         wake: Callable[[Key], None],
+        turns: Turns | None = None,
         observed: Callable[[Observation | None, Key], None] = lambda _o, _k: None,
         concluded: Callable[[Key, UserError | None], None] = lambda _k, _p: None,
     ) -> None:
@@ -71,6 +76,7 @@ class Reconciler:
         self._reporter = Reporter(store)
         self._epoch = epoch
         self._wake = wake
+        self._turns = turns or Turns(0, wake)
         self._observed = observed
         self._concluded = concluded
         self._memo: dict[Key, tuple[Any, ...]] = {}
@@ -92,8 +98,12 @@ class Reconciler:
         return await self._finish(key, done)
 
     def _plan(self, observation: Observation) -> Plan:
-        assert observation.reading.kind is not None
-        return observation.reading.kind.plan(observation.context)
+        kind, context = observation.reading.kind, observation.context
+        assert kind is not None
+        plan = kind.plan(context)
+        if plan.notes.get("turn") == WANTED and self._turns.take(context.key):
+            plan = kind.plan(replace(context, turn=True))
+        return plan
 
     async def _act(self, key: Key, done: Pass) -> None:
         """Rounds of authoritative reading, planning and executing."""
@@ -145,6 +155,8 @@ class Reconciler:
         done.unfinished = done.unfinished or bool(done.plan.steps)
 
     async def _finish(self, key: Key, done: Pass) -> Outcome:
+        if done.failure is not None or done.gone or not done.plan.notes.get("turn"):
+            self._turns.release(key)
         if done.executed or done.failure:
             await self._emit(key, done)
         if done.gone:
@@ -155,14 +167,15 @@ class Reconciler:
             self._wake_related(key, bool(done.executed))
         self._observed(done.observation, key)
         self._concluded(key, done.failure or done.plan.problem)
-        if done.failure is not None:
-            raise done.failure
-        if done.unfinished:
+        if done.unfinished and done.failure is None:
             return RequeueAfter(0)
-        if done.plan.problem is not None:
-            raise done.plan.problem
-        if done.plan.wait is not None:
-            seconds = done.plan.wait.seconds
+        problem, wait = done.failure or done.plan.problem, done.plan.wait
+        seconds = wait.seconds if wait is not None else None
+        if problem is not None:
+            if problem.retryable or seconds is None:
+                raise problem
+            return RequeueAfter(max(seconds, STALLED_SECONDS), problem)
+        if wait is not None:
             return Done() if seconds is None else RequeueAfter(seconds)
         self._remember(key, done)
         return Done()
@@ -195,6 +208,7 @@ class Reconciler:
         """No row: nothing to do here (objects of ours without a row are decided as one batch). A
         row of a kind that this build does not know gets a status that says so."""
         self._memo.pop(key, None)
+        self._turns.release(key)
         self._observed(None, key)
         reading = self._catalogue.get(key)
         epoch = self._epoch()
@@ -252,7 +266,7 @@ class Reconciler:
             return
         uid = done.observation.context.uid
         events = [
-            Event(uid, key, "Warning" if step.drift else "Normal", reason(step), step.render())
+            Event(uid, key, severity(step), reason(step), told(step))
             for step in done.executed
             if not isinstance(step, StoreStep) or isinstance(step, EndRollout | Finalize)
         ]
@@ -264,8 +278,24 @@ class Reconciler:
 
 def reason(step: Step) -> str:
     """An event's CamelCase reason: the step's verb; ``Drift`` in front when it heals one."""
+    if isinstance(step, EndRollout) and step.outcome in _ENDS:
+        return _ENDS[step.outcome]
     name = "Pulled" if isinstance(step, PullImage) else type(step).__name__
     return f"Drift{name}" if step.drift else name
+
+
+_ENDS = {"failed": "RolloutFailed", "rolledBack": "RolledBack"}
+
+
+def severity(step: Step) -> str:
+    bad = step.drift or (isinstance(step, EndRollout) and step.outcome in _ENDS)
+    return "Warning" if bad else "Normal"
+
+
+def told(step: Step) -> str:
+    """With the last words of what failed."""
+    words = step.told if isinstance(step, EndRollout) else ""
+    return f"{step.render()}\n{words}" if words else step.render()
 
 
 def refused_status(error: UserError, generation: int) -> dict[str, Any]:

@@ -70,11 +70,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
+    """outcome: of its last rollout, None when there was none. was_ready: it was, at some time."""
+
     generation: int
     spec: Mapping[str, Any]
     at: datetime
     by: str | None
     accepted: bool
+    outcome: str | None = None
+    was_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,4 +206,5 @@ def _same_declaration(old: Entry, new: Entry) -> bool:
         and a.labels == b.labels
         and a.annotations == b.annotations
         and old.record.accepted_generation == new.record.accepted_generation
+        and old.record.fallback == new.record.fallback
     )

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from resources.context import Context
 from resources.errors import UserError
-from resources.finding import Finding
-from resources.finding import refusal as invalid
-from resources.service import problems
+from resources.service import cycle, problems
 from resources.service.capabilities import may_be_root
 from resources.service.references import unresolved
 from resources.service.spec import ServiceSpec
@@ -48,10 +46,9 @@ def _leaving(context: Context, spec: ServiceSpec) -> UserError | None:
 
 
 def _dependencies(context: Context, spec: ServiceSpec) -> UserError | None:
+    if context.circle:
+        return cycle.refused(context.circle, spec)
     for index, name in enumerate(spec.depends_on):
-        if name == context.key.name:
-            path = ("spec", "dependsOn", index)
-            return invalid([Finding(path, "a service cannot depend on itself", name)])
         if context.ref("Service", name) is None:
             return problems.missing(context, "Service", name, f"spec.dependsOn[{index}]")
     return None

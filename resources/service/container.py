@@ -54,7 +54,7 @@ def remembered(wanted: Wanted, ordinal: int, site: Site) -> ContainerSpec:
 def replica(wanted: Wanted, ordinal: int, site: Site) -> ContainerSpec:
     spec, key = wanted.spec, wanted.key
     return ContainerSpec(
-        name=wanted.names[ordinal],
+        name=wanted.name(ordinal),
         image=spec.image,
         labels=labels(wanted, ordinal, site),
         network=site.network,

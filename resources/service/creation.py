@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from resources.service import moves, obstacles, problems
 from resources.service.draft import Draft
-from resources.service.survey import READY, Survey
+from resources.service.survey import FAILED, NEW, OPEN, Survey
 from resources.steps import PullImage
 from resources.world import Container
+
+_NEW = frozenset({NEW, OPEN, FAILED})
+"""Rollouts of something that has not been Ready yet."""
 
 
 class Creation:
@@ -23,12 +26,19 @@ class Creation:
         self._lost = lost
         self._removed: set[str] = set()
         self._possible: bool | None = None
+        self._clear: bool | None = None
 
     def possible(self) -> bool:
         """Asked when a container is needed: pulls the image, if that is what is missing."""
         if self._possible is None:
-            self._possible = not self._lost and self._unhindered() and self._image()
+            self._possible = self.unhindered() and self._image()
         return self._possible
+
+    def unhindered(self) -> bool:
+        """But for the image, perhaps."""
+        if self._clear is None:
+            self._clear = not self._lost and self._unhindered()
+        return self._clear
 
     @property
     def removed(self) -> frozenset[str]:
@@ -46,7 +56,7 @@ class Creation:
         self, ordinal: int, cause: str, drift: str = "", victim: Container | None = None
     ) -> None:
         """The replica, after its victim has gone; or a problem, when its name is taken."""
-        if not self._free(self._survey.wanted.names[ordinal], victim, drift):
+        if not self._free(self._survey.wanted.name(ordinal), victim, drift):
             return
         if victim is not None:
             self.retire(victim, cause, drift)
@@ -75,7 +85,8 @@ class Creation:
 
     def _unhindered(self) -> bool:
         survey = self._survey
-        hindrance = obstacles.hindrance(survey.context, survey.wanted, survey.network)
+        back = survey.setback is not None
+        hindrance = obstacles.hindrance(survey.context, survey.wanted, survey.network, back=back)
         if hindrance is not None:
             self._draft.hinder(hindrance)
         return hindrance is None
@@ -84,7 +95,7 @@ class Creation:
         survey = self._survey
         reference, policy = survey.spec.image, survey.spec.image_pull_policy
         image = survey.context.world.image(reference)
-        begins = survey.rollout != READY and not survey.fleet.current
+        begins = survey.rollout in _NEW and not survey.fleet.current
         if image is None and policy == "Never":
             self._draft.complain(problems.image_missing(reference))
             return False

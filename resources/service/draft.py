@@ -19,6 +19,8 @@ class Draft:
         self._drift: list[dict[str, str]] = []
         self._waits: list[Wait] = []
         self._problem: UserError | None = None
+        self.turn = ""
+        """Whether it needs a turn among the rollouts: held, wanted."""
 
     def add(self, *steps: Step, enforce: bool = False) -> None:
         """enforce: planned in any case."""
@@ -53,6 +55,8 @@ class Draft:
 
     def finish(self) -> Plan:
         notes: dict[str, Any] = {"drift": tuple(self._drift)} if self._drift else {}
+        if self.turn:
+            notes["turn"] = self.turn
         return Plan(tuple(self._steps), self._wait(), self._problem, notes)
 
     def _note(self, field: str, cause: str) -> None:

@@ -2,13 +2,13 @@
 
 A *revision* of a service is a group with a wanted size. ``current`` are the members of the wanted
 group, one per ordinal; ``old`` are members of other groups, which a rollout replaces; ``surplus``
-is ours but wanted by no group (beyond the replicas, a second one of an ordinal, labels that
+is ours but wanted by no group (more than the replicas, a second one of an ordinal, labels that
 nobody of ours wrote). Order and duplicates of the input make no difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from resources.service.revision import well_formed
@@ -41,8 +41,14 @@ class Fleet:
         return (*self.current.values(), *self.old, *(extra.container for extra in self.surplus))
 
 
-def sort(containers: Iterable[Container], wanted: Wanted, instance: str) -> Fleet:
-    """Only those that carry our instance's mark are looked at."""
+def sort(
+    containers: Iterable[Container],
+    wanted: Wanted,
+    instance: str,
+    standing: Callable[[Container], int] = lambda _: 0,
+) -> Fleet:
+    """Only those that carry our instance's mark are looked at. standing: how well a member of the
+    wanted group does, the lower the better."""
     members: dict[int, list[Container]] = {}
     old: list[Container] = []
     surplus: list[Extra] = []
@@ -63,8 +69,6 @@ def sort(containers: Iterable[Container], wanted: Wanted, instance: str) -> Flee
             surplus.append(Extra(container, "carries our mark, but is no replica", "surplus"))
         elif revision not in wanted.revision.known:
             old.append(container)
-        elif ordinal >= wanted.spec.replicas:
-            surplus.append(Extra(container, f"scaled to {wanted.spec.replicas}"))
         else:
             members.setdefault(ordinal, []).append(container)
     current: dict[int, Container] = {}
@@ -73,7 +77,23 @@ def sort(containers: Iterable[Container], wanted: Wanted, instance: str) -> Flee
         current[ordinal] = best
         cause = f"second container of replica {ordinal}, {best.name} is kept"
         surplus.extend(Extra(other, cause, "surplus") for other in others)
+    for ordinal in _beyond(current, wanted.spec.replicas, standing):
+        surplus.append(Extra(current.pop(ordinal), f"scaled to {wanted.spec.replicas}"))
     return Fleet(current, tuple(old), tuple(surplus), tuple(one_offs), tuple(leaving))
+
+
+def _beyond(
+    current: Mapping[int, Container], replicas: int, standing: Callable[[Container], int]
+) -> list[int]:
+    """Those that go when there are too many: what does not serve first, then the newest. So the
+    ordinals that are left may have gaps; what is missing later takes the lowest that is free."""
+
+    def worth(ordinal: int) -> tuple[int, float, int]:
+        container = current[ordinal]
+        created = container.created_at.timestamp() if container.created_at else 0.0
+        return (standing(container), created, ordinal)
+
+    return sorted(current, key=worth)[replicas:]
 
 
 def ordinal_of(container: Container) -> int | None:

@@ -16,7 +16,7 @@ from resources.service import in_force, moves
 from resources.service.draft import Draft, joined
 from resources.service.drift import Difference
 from resources.service.health import UNHEALTHY
-from resources.service.survey import READY, Survey
+from resources.service.survey import READY, RETURNED, RETURNING, Survey
 from resources.steps import (
     ConnectNetwork,
     DisconnectNetwork,
@@ -25,6 +25,9 @@ from resources.steps import (
     UpdateContainer,
 )
 from resources.world import Container
+
+_LASTING = frozenset({READY, RETURNING, RETURNED})
+"""Rollouts in which no deadline decides about what is unhealthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def _wake(survey: Survey, container: Container) -> tuple[Step, ...]:
 def _stopped(survey: Survey, container: Container) -> tuple[str, str]:
     """Cause and drift. While a rollout is under way it may be we who stopped it."""
     code = "" if container.exit_code is None else f" with exit code {container.exit_code}"
-    return f"not running: it ended{code}", "state" if survey.rollout == READY else ""
+    return f"not running: it ended{code}", "state" if survey.over else ""
 
 
 def _drift(survey: Survey, found: list[Difference]) -> str:
@@ -180,9 +183,9 @@ def _disconnect(
 
 
 def _sick(survey: Survey, draft: Draft, ordinal: int, container: Container) -> Recreation | None:
-    """Only once the rollout is over: before, its deadline decides."""
+    """Not while something new is rolled out: then the deadline decides."""
     check, condition = survey.spec.health_check, survey.health(container)
-    if check is None or condition.word != UNHEALTHY or survey.rollout != READY:
+    if check is None or condition.word != UNHEALTHY or survey.rollout not in _LASTING:
         return None
     if not container.running:
         return None

@@ -85,12 +85,3 @@ def uptime(container: Container, now: datetime) -> float:
     if container.started_at is None or not container.running:
         return 0.0
     return max(0.0, (now - container.started_at).total_seconds())
-
-
-def crash_looping(container: Container, now: datetime) -> bool:
-    """The engine restarts it again and again, and it has not run for long since."""
-    if container.restarts < CRASHES:
-        return False
-    return container.state == "restarting" or (
-        container.running and uptime(container, now) < STEADY
-    )

@@ -10,7 +10,7 @@ from resources.conditions import READY, is_true
 from resources.context import Context
 from resources.errors import UserError
 from resources.plan import Wait
-from resources.service import problems
+from resources.service import cycle, problems
 from resources.service.capabilities import may_be_root
 from resources.service.references import unresolved
 from resources.service.secrets import closed
@@ -19,8 +19,11 @@ from resources.service.wanted import Wanted
 from resources.world import L_PHANTOM, L_UID, Network
 
 
-def hindrance(context: Context, want: Wanted, network: Network | None) -> UserError | Wait | None:
-    """What keeps a new container from being made: a problem, or something that will pass."""
+def hindrance(
+    context: Context, want: Wanted, network: Network | None, *, back: bool
+) -> UserError | Wait | None:
+    """What keeps a container from being made: a problem, or something that will pass. back: it
+    is made because a rollout failed: that does not wait for others, which may have failed, too."""
     organization = context.ref("Organization", context.key.organization)
     if organization is None:
         return problems.missing(
@@ -33,8 +36,15 @@ def hindrance(context: Context, want: Wanted, network: Network | None) -> UserEr
         or closed(context, want.spec)
         or _volume_pending(context, want)
         or (None if network is not None else Wait("the organization's network"))
-        or _dependency(context, want.spec)
+        or (None if back else _dependency(context, want.spec))
     )
+
+
+def _circle(context: Context, spec: ServiceSpec) -> UserError | None:
+    """Declared at the same moment, two can be accepted that wait for each other."""
+    if not context.circle or context.rejection is not None or spec != context.spec:
+        return None
+    return cycle.refused(context.circle, spec)
 
 
 def _volume_pending(context: Context, want: Wanted) -> Wait | None:
@@ -45,7 +55,9 @@ def _volume_pending(context: Context, want: Wanted) -> Wait | None:
     return None
 
 
-def _dependency(context: Context, spec: ServiceSpec) -> Wait | None:
+def _dependency(context: Context, spec: ServiceSpec) -> UserError | Wait | None:
+    if (problem := _circle(context, spec)) is not None:
+        return problem
     for name in spec.depends_on:
         entry = context.ref("Service", name)
         if entry is None:

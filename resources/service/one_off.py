@@ -12,6 +12,7 @@ from resources.service import moves, problems
 from resources.service.creation import Creation
 from resources.service.draft import Draft, joined
 from resources.service.drift import differences
+from resources.service.endings import ending
 from resources.service.health import uptime
 from resources.service.survey import NEW, READY, Survey
 from resources.steps import (
@@ -36,6 +37,7 @@ def due(survey: Survey) -> bool:
     """Has a rollout to wait for it?"""
     return (
         survey.spec.pre_deploy is not None
+        and survey.setback is None
         and survey.rollout != READY
         and not survey.fleet.current
         and result(survey) != SUCCEEDED
@@ -43,16 +45,18 @@ def due(survey: Survey) -> bool:
 
 
 def mine(survey: Survey, container: Container) -> bool:
-    """Of this attempt."""
+    """Of this attempt, or of the one that failed and was rolled back."""
+    wanted, generation, back = survey.wanted, survey.generation, survey.setback
+    if back is not None:
+        wanted, generation = back.failed, back.rollout.generation
     labels = container.labels
-    return labels.get(L_REVISION) in survey.wanted.revision.known and labels.get(
-        L_GENERATION
-    ) == str(survey.generation)
+    known = labels.get(L_REVISION) in wanted.revision.known
+    return known and labels.get(L_GENERATION) == str(generation)
 
 
 def clear(survey: Survey, creation: Creation) -> None:
     """Leftovers go; a failed one of this attempt is kept for its logs."""
-    keep = due(survey)
+    keep = due(survey) or survey.setback is not None
     for container in survey.fleet.one_offs:
         if not (keep and mine(survey, container)):
             creation.retire(container, "preDeploy is over")
@@ -87,7 +91,7 @@ def advance(survey: Survey, draft: Draft, creation: Creation) -> bool:
     left = _timeout(survey) - uptime(container, survey.context.now)
     if left <= 0:
         draft.add(*moves.stop(container, survey.wanted.grace, "preDeploy timed out"))
-        _fail(survey, draft, f"timed out after {format_duration(_timeout(survey))}")
+        _fail(survey, draft, container, f"timed out after {format_duration(_timeout(survey))}")
     else:
         draft.wait("preDeploy to finish", left)
     return False
@@ -110,7 +114,8 @@ def _ended(survey: Survey, draft: Draft, container: Container) -> bool:
         return False
     if container.exit_code != 0:
         reason = f"exit code {container.exit_code}"
-        _fail(survey, draft, f"{reason}, out of memory" if container.oom_killed else reason)
+        reason = f"{reason}, out of memory" if container.oom_killed else reason
+        _fail(survey, draft, container, reason)
         return False
     draft.add(
         RecordPreDeploy(generation=survey.generation, result=SUCCEEDED, cause="exit code 0"),
@@ -121,17 +126,20 @@ def _ended(survey: Survey, draft: Draft, container: Container) -> bool:
     return True
 
 
-def _fail(survey: Survey, draft: Draft, reason: str) -> None:
+def _fail(survey: Survey, draft: Draft, container: Container, reason: str) -> None:
+    problem = problems.pre_deploy_failed(reason)
     draft.add(
         RecordPreDeploy(generation=survey.generation, result=reason, cause="preDeploy failed"),
         EndRollout(
             generation=survey.generation,
             outcome="failed",
             reason=f"preDeploy: {reason}",
+            failure=problem.to_dict(),
+            told=ending(survey.context, container).tail,
             cause="preDeploy failed",
         ),
     )
-    draft.complain(problems.pre_deploy_failed(reason))
+    draft.complain(problem)
 
 
 def _timeout(survey: Survey) -> float:

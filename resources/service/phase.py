@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from resources.errors import UserError
 from resources.plan import Plan
 from resources.service import problems
-from resources.service.health import UNHEALTHY, UNKNOWN, crash_looping
+from resources.service.endings import crash_looping, ending, restarted
+from resources.service.health import UNHEALTHY, UNKNOWN
 from resources.service.moves import ALIVE
 from resources.service.progress import trouble
 from resources.service.survey import FAILED, READY, Survey
@@ -86,10 +87,10 @@ def _symptom(survey: Survey) -> UserError | None:
     if survey.stop_reason:
         return None
     for container in survey.fleet.current.values():
-        if crash_looping(container, survey.context.now):
-            return problems.crash_loop(
-                container.name, container.restarts, container.exit_code, container.oom_killed
-            )
+        context = survey.context
+        if crash_looping(context, container):
+            times = restarted(context, container)
+            return problems.crash_loop(container.name, times, ending(context, container))
         condition = survey.health(container)
         if container.running and condition.word == UNHEALTHY:
             return problems.unhealthy(container.name, condition.message)
@@ -122,6 +123,8 @@ def _serving(standing: Standing) -> str:
     survey = standing.survey
     if survey.fleet.old:
         return "Degraded" if survey.rollout == FAILED else "Updating"
+    if survey.setback is not None:
+        return "Degraded"
     if len(standing.ready) == standing.replicas:
         return "Running"
     return "Degraded" if survey.rollout in (READY, FAILED) else "Starting"

@@ -22,10 +22,21 @@ from resources.service.creation import Creation
 from resources.service.declaration import Declaration
 from resources.service.draft import Draft
 from resources.service.heal import Recreation, heal, revive
-from resources.service.progress import overdue, trouble
+from resources.service.progress import Late, overdue, trouble
 from resources.service.rollout import Groups, Moves, start_first, stop_first
+from resources.service.setback import failure
 from resources.service.spec import GRACE
-from resources.service.survey import FAILED, NEW, OPEN, READY, Survey, paused, survey
+from resources.service.survey import (
+    FAILED,
+    NEW,
+    OPEN,
+    READY,
+    RETURNED,
+    RETURNING,
+    Survey,
+    paused,
+    survey,
+)
 from resources.service.wanted import wanted
 from resources.steps import BeginRollout, EndRollout, Finalize, RecordPreDeploy
 from resources.world import L_REVISION, Container, is_ours
@@ -117,6 +128,10 @@ def _ends(found: Survey, outcome: str) -> bool:
 
 def _run(found: Survey, draft: Draft) -> None:
     _begin(found, draft)
+    late = overdue(found) if found.rollout in (OPEN, RETURNING) else None
+    if late is not None and late.passed and found.rollout == OPEN:
+        _give_up(found, draft, late)
+        return
     lost = obstacles.lost_volume(found.context, found.wanted)
     draft.complain(lost)
     creation = Creation(found, draft, lost=lost is not None)
@@ -127,7 +142,22 @@ def _run(found: Survey, draft: Draft) -> None:
     recreations = heal(found, draft, may_start=lost is None)
     _recreate(found, draft, creation, recreations)
     _roll(found, draft, creation, {each.ordinal for each in recreations})
-    _finish(found, draft, bool(recreations))
+    _finish(found, draft, late, bool(recreations))
+
+
+def _give_up(found: Survey, draft: Draft, late: Late) -> None:
+    """That is recorded before anything else; what follows from it is the next plan's."""
+    draft.add(
+        EndRollout(
+            generation=found.generation,
+            outcome="failed",
+            reason=late.reason,
+            failure=late.error.to_dict(),
+            told=late.told,
+            cause=late.reason,
+        )
+    )
+    draft.complain(late.error)
 
 
 def _begin(found: Survey, draft: Draft) -> None:
@@ -184,6 +214,8 @@ def _roll(found: Survey, draft: Draft, creation: Creation, recreating: Collectio
     idle = [container for container in fleet.old if found.idle(container)]
     old = [container for container in fleet.old if container not in idle]
     held = found.rollout == FAILED and bool(old)
+    if old and found.rollout in (NEW, OPEN) and found.context.turn:
+        draft.turn = "held"
     moves_ = Moves() if held else _moves(found, old, recreating)
     for container in moves_.drop:
         creation.retire(container, _why(found, container))
@@ -191,7 +223,7 @@ def _roll(found: Survey, draft: Draft, creation: Creation, recreating: Collectio
         _clear(found, creation, () if held else idle)
     elif not _reported(found, draft):
         _make(found, draft, creation, moves_, idle)
-    for container in old:
+    for container in old if found.setback is None else ():
         if container.id not in creation.removed:
             draft.add(*revive(found, container))
 
@@ -218,7 +250,7 @@ def _reported(found: Survey, draft: Draft) -> bool:
 
 
 def _missing_drift(found: Survey) -> str:
-    return "missing" if found.rollout == READY else ""
+    return "missing" if found.over else ""
 
 
 def _make(
@@ -228,7 +260,9 @@ def _make(
     if one_off.due(found) and one_off.result(found):
         one_off.advance(found, draft, creation)
         return
-    if not creation.possible():
+    if not creation.unhindered():
+        return
+    if not _its_turn(found, draft, creation) or not creation.possible():
         return
     if one_off.due(found) and not one_off.advance(found, draft, creation):
         return
@@ -237,6 +271,19 @@ def _make(
     for each in moves_.make:
         cause = _new_cause(found, each.ordinal, each.victim)
         creation.make(each.ordinal, cause, drift, each.victim)
+
+
+def _its_turn(found: Survey, draft: Draft, creation: Creation) -> bool:
+    """Replacing waits for its turn among the rollouts of the engine; its image is pulled before."""
+    old = [container for container in found.fleet.old if not found.idle(container)]
+    if found.context.turn or not old or found.rollout not in (NEW, OPEN):
+        return True
+    if found.context.world.image(found.spec.image) is not None:
+        draft.turn = "wanted"
+    elif not creation.possible():
+        return False
+    draft.wait("its turn: as many rollouts as may be are under way")
+    return False
 
 
 def _clear(found: Survey, creation: Creation, idle: Sequence[Container]) -> None:
@@ -248,7 +295,7 @@ def _new_cause(found: Survey, ordinal: int, victim: Container | None) -> str:
     replaced = victim or next(iter(found.fleet.old), None)
     if replaced is not None:
         return _why(found, replaced)
-    if found.rollout == READY:
+    if found.over:
         return f"replica {ordinal} is missing"
     return f"new replica {ordinal}"
 
@@ -256,11 +303,13 @@ def _new_cause(found: Survey, ordinal: int, victim: Container | None) -> str:
 def _why(found: Survey, container: Container) -> str:
     """Until the new generation is accepted the record has the spec that made the old ones."""
     context = found.context
+    if found.setback is not None:
+        return f"rolled back: generation {found.setback.rollout.generation} failed"
     before = None
     if context.entry.record.accepted_generation not in (None, found.generation):
         before = accepted(context.entry)
     if before is not None:
-        earlier = wanted(context.entry.resource, before, context.refs, earlier=True)
+        earlier = wanted(context.entry.resource, before, context.refs, role="earlier")
         if container.labels.get(L_REVISION) not in earlier.revision.known:
             before = None
     return replacement(container, found.wanted, found.generation, before)
@@ -269,13 +318,12 @@ def _why(found: Survey, container: Container) -> str:
 def _failure(found: Survey) -> UserError:
     if one_off.due(found) and (result := one_off.result(found)):
         return problems.pre_deploy_failed(result)
-    rollout = found.context.entry.record.rollout
-    return problems.deadline(rollout.reason if rollout else "")
+    return failure(found.context.entry.record.rollout)
 
 
-def _finish(found: Survey, draft: Draft, recreating: bool) -> None:
+def _finish(found: Survey, draft: Draft, late: Late | None, recreating: bool) -> None:
     """Is the rollout over, or what is it waiting for?"""
-    fleet, generation = found.fleet, found.generation
+    fleet = found.fleet
     pending = {o: c for o, c in fleet.current.items() if not found.proven(c)}
     complete = (
         len(fleet.current) == found.spec.replicas
@@ -283,24 +331,39 @@ def _finish(found: Survey, draft: Draft, recreating: bool) -> None:
         and not fleet.old
         and not recreating
     )
-    if complete:
-        if found.rollout != READY:
-            cause = f"{len(fleet.current)} of {found.spec.replicas} ready"
-            draft.add(EndRollout(generation=generation, outcome="ready", cause=cause))
+    if complete and not _complete(found, draft):
         return
     if found.rollout == FAILED:
         draft.complain(_failure(found))
-    late = overdue(found, pending) if found.rollout == OPEN else None
-    if late is not None and late.passed:
-        draft.add(
-            EndRollout(
-                generation=generation, outcome="failed", reason=late.reason, cause=late.reason
-            )
-        )
-        draft.complain(problems.deadline(late.reason))
-        return
+    elif found.setback is not None and (found.rollout == RETURNED or (late and late.passed)):
+        draft.complain(found.setback.problem)
     for ordinal, container in pending.items() if not draft.reported else ():
         left = found.unproven(container)
         draft.wait(f"replica {ordinal}, which {trouble(found, container)}", left)
-    if late is not None:
+    if late is not None and not late.passed:
         draft.wait("the rollout's deadline", late.seconds)
+
+
+def _complete(found: Survey, draft: Draft) -> bool:
+    """Records that, once. True: it is recorded, and yet there is something to say."""
+    ready = f"{len(found.fleet.current)} of {found.spec.replicas}"
+    back = found.setback
+    if back is not None and found.rollout == RETURNING:
+        draft.add(
+            EndRollout(
+                generation=back.rollout.generation,
+                outcome="rolledBack",
+                reason=back.rollout.reason,
+                cause=f"{ready} of generation {back.generation} ready",
+            )
+        )
+    elif back is None and found.rollout != READY:
+        draft.add(
+            EndRollout(
+                generation=found.generation,
+                outcome="ready",
+                restarted_at=found.wanted.restarted_at,
+                cause=f"{ready} ready",
+            )
+        )
+    return found.rollout == RETURNED

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from resources.context import Context
 from resources.errors import UserError
 from resources.finding import Path, nearest, pointer
 from resources.finding import place as shown_place
 from resources.meta import Entry
-from resources.world import L_CONTROLLER, Container
+from resources.world import L_CONTROLLER, Container, Ending
 
 UNRESOLVED = frozenset(
     {"RESOURCE_NOT_FOUND", "SECRET_NOT_FOUND", "SECRET_KEY_NOT_FOUND", "SECRET_NOT_READY"}
@@ -158,23 +159,49 @@ def deadline(reason: str) -> UserError:
     )
 
 
-def crash_loop(name: str, restarts: int, exit_code: int | None, oom_killed: bool) -> UserError:
-    ended = "ran out of memory" if oom_killed else f"exits with code {exit_code}"
-    if exit_code is None and not oom_killed:
+def never_healthy(name: str, reason: str) -> UserError:
+    return UserError(
+        "DEPLOYMENT_UNHEALTHY",
+        f"the rollout was stopped: {reason}",
+        details={"container": name, "reason": reason},
+        suggestions=["skyctl logs service/NAME", "check healthCheck in the spec"],
+    )
+
+
+def crashed(container: Container, reason: str, ending: Ending) -> UserError:
+    """A rollout's replica that does not stay up."""
+    return UserError(
+        "DEPLOYMENT_CRASH_LOOP",
+        f"the rollout was stopped: {reason}",
+        details={"reason": reason, **_ended(container.name, container.restarts, ending)},
+        suggestions=_after_crash(ending),
+    )
+
+
+def _ended(container: str, restarts: int, ending: Ending) -> dict[str, Any]:
+    return {
+        "container": container,
+        "restarts": restarts,
+        "exitCode": ending.exit_code,
+        "oomKilled": ending.oom_killed,
+        "logTail": ending.tail,
+    }
+
+
+def _after_crash(ending: Ending) -> list[str]:
+    found = ["skyctl logs service/NAME --previous"]
+    return ["raise resources.memory", *found] if ending.oom_killed else found
+
+
+def crash_loop(name: str, restarts: int, ending: Ending) -> UserError:
+    ended = "ran out of memory" if ending.oom_killed else f"exits with code {ending.exit_code}"
+    if ending.exit_code is None and not ending.oom_killed:
         ended = "keeps ending"
-    suggestions = ["skyctl logs service/NAME --previous"]
-    if oom_killed:
-        suggestions.insert(0, "raise resources.memory")
     return UserError(
         "DEPLOYMENT_CRASH_LOOP",
         f"container {name} {ended}; it was restarted {restarts} times",
-        details={
-            "container": name,
-            "restarts": restarts,
-            "exitCode": exit_code,
-            "oomKilled": oom_killed,
-        },
-        suggestions=suggestions,
+        details=_ended(name, restarts, ending),
+        suggestions=_after_crash(ending),
         retryable=True,
     )
 

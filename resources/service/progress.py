@@ -2,54 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from resources.errors import UserError
+from resources.meta import Rollout
 from resources.quantity import format_duration
-from resources.service.health import UNHEALTHY, UNKNOWN, crash_looping
+from resources.service import problems
+from resources.service.endings import crash_looping, ending
+from resources.service.health import UNHEALTHY, UNKNOWN
 from resources.service.survey import Survey
 from resources.world import Container
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """seconds: until the deadline. reason: why nothing got on until now."""
+    """seconds: until the deadline. reason: why nothing got on until now. error: the same, as
+    users see it. told: what the replica in question said last."""
 
     seconds: float
     reason: str
+    error: UserError
+    told: str = ""
 
     @property
     def passed(self) -> bool:
         return self.seconds <= 0
 
 
-def overdue(survey: Survey, pending: Mapping[int, Container]) -> Late | None:
+def overdue(survey: Survey) -> Late | None:
     """The deadline begins with the rollout and again with each new container: pulling an image or
     waiting for a dependency does not use it up. None while nothing has to prove itself, or while
     nothing is known of it (our own restart is not its fault)."""
     known = {
         ordinal: container
-        for ordinal, container in pending.items()
-        if not (container.running and survey.health(container).word == UNKNOWN)
+        for ordinal, container in survey.fleet.current.items()
+        if not survey.proven(container)
+        and not (container.running and survey.health(container).word == UNKNOWN)
     }
     rollout = survey.context.entry.record.rollout
-    if not known or rollout is None:
+    if rollout is None:
         return None
+    if not known:
+        return _unmade(survey, rollout)
     created = [c.created_at for c in survey.fleet.current.values() if c.created_at is not None]
     begin = max([rollout.started_at, *created])
     allowed = survey.spec.update.progress_deadline
     left = (begin + timedelta(seconds=allowed) - survey.context.now).total_seconds()
     ordinal, container = next(iter(known.items()))
     reason = f"replica {ordinal} {trouble(survey, container)} after {format_duration(allowed)}"
-    return Late(left, reason)
+    told = ending(survey.context, container).tail
+    return Late(left, reason, _error(survey, container, reason), told)
+
+
+def _unmade(survey: Survey, rollout: Rollout) -> Late | None:
+    """Nothing could be made so far, for a reason that does not pass by itself (an image that does
+    not exist), or limits that are not taken: that uses the deadline up."""
+    entry = survey.context.entry
+    raw = (entry.status or {}).get("error")
+    if survey.setback is not None or not raw or entry.observed_generation != survey.generation:
+        return None
+    error = UserError.from_dict(raw)
+    if len(survey.fleet.current) < survey.spec.replicas:
+        if error.retryable or not error.code.startswith(("IMAGE_", "DEPLOYMENT_")):
+            return None
+    elif error.code != "DEPLOYMENT_UPDATE_FAILED":
+        return None
+    begin = rollout.started_at
+    allowed = timedelta(seconds=survey.spec.update.progress_deadline)
+    return Late((begin + allowed - survey.context.now).total_seconds(), error.message, error)
+
+
+def _error(survey: Survey, container: Container, reason: str) -> UserError:
+    """By what the replica suffers from."""
+    if container.restarts or container.state in ("restarting", "exited"):
+        return problems.crashed(container, reason, ending(survey.context, container))
+    if survey.health(container).word == UNHEALTHY:
+        return problems.never_healthy(container.name, reason)
+    return problems.deadline(reason)
 
 
 def trouble(survey: Survey, container: Container) -> str:
     """Why a replica does not count as ready, as a predicate: ``is starting``."""
     condition = survey.health(container)
-    ended = "" if container.exit_code is None else f" (exit code {container.exit_code})"
-    if crash_looping(container, survey.context.now):
+    code = ending(survey.context, container).exit_code
+    ended = "" if code is None else f" (exit code {code})"
+    if crash_looping(survey.context, container):
         return f"keeps restarting{ended}"
     if container.state == "restarting":
         return f"is being restarted{ended}"
@@ -57,6 +95,9 @@ def trouble(survey: Survey, container: Container) -> str:
         return f"ended{ended}"
     if not container.running:
         return f"is {container.state}"
+    if container.restarts and not condition.good:
+        times = f"{container.restarts} time{'s' if container.restarts > 1 else ''}"
+        return f"was restarted {times}{ended}"
     if condition.word == UNHEALTHY:
         return "is unhealthy" + (f": {condition.message}" if condition.message else "")
     return "has to run for a while" if condition.good else "is starting"

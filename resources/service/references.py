@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from resources.context import Context
-from resources.effective import accepted
+from resources.effective import accepted, fallback
 from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.organization.network import organization_network
 from resources.service import problems, secrets
 from resources.service.spec import ServiceSpec
-from resources.service.wanted import Wanted, wanted
+from resources.service.wanted import Wanted, fallback_wanted, wanted
 from resources.world import Network, Scope
 
 
@@ -63,14 +63,18 @@ def scope(entry: Entry, spec: Any, references: Mapping[Key, Entry | None]) -> Sc
 def _wanted(
     entry: Entry, spec: ServiceSpec | None, references: Mapping[Key, Entry | None]
 ) -> Iterable[Wanted]:
-    """Of the declarations that may be in force: the newest, and the last accepted one."""
+    """Of the declarations that may be in force: the newest, the last accepted one, and the one
+    that a failed rollout goes back to."""
     if spec is None:
         return
     yield wanted(entry.resource, spec, references)
     if entry.record.accepted_generation not in (None, entry.resource.generation):
         earlier: ServiceSpec | None = accepted(entry)
         if earlier is not None and earlier != spec:
-            yield wanted(entry.resource, earlier, references, earlier=True)
+            yield wanted(entry.resource, earlier, references, role="earlier")
+    before: ServiceSpec | None = fallback(entry)
+    if before is not None:
+        yield fallback_wanted(entry, before, references)
 
 
 def network_of(context: Context) -> Network | None:

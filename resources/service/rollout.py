@@ -29,7 +29,9 @@ class Groups:
 
     @property
     def missing(self) -> list[int]:
-        return [ordinal for ordinal in range(self.replicas) if ordinal not in self.current]
+        """As many as lack, the lowest ordinals that are free."""
+        free = [ordinal for ordinal in range(self.replicas) if ordinal not in self.current]
+        return free[: max(0, self.replicas - len(self.current))]
 
     @property
     def pending(self) -> int:

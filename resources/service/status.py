@@ -16,14 +16,13 @@ from resources.plan import Plan
 from resources.service import in_force, phase
 from resources.service.conditions import bare_conditions, conditions
 from resources.service.declaration import Declaration
+from resources.service.endings import restarts
 from resources.service.fleet import ordinal_of
 from resources.service.heal import unhealthy_since
 from resources.service.health import UNHEALTHY
 from resources.service.phase import STATES, Standing, stand
-from resources.service.survey import FAILED, READY, Survey, paused, survey
+from resources.service.survey import FAILED, READY, RETURNED, Survey, paused, survey
 from resources.world import L_GENERATION, L_REVISION, Container
-
-RESTARTS_SHOWN = 5
 
 
 def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         "error": _error(standing, word),
         "replicas": found.spec.replicas,
         "readyReplicas": len(standing.serving),
-        "updatedReplicas": len(found.fleet.current),
+        "updatedReplicas": 0 if found.setback else len(found.fleet.current),
         "image": _image(found),
         "containers": [_container(found, c) for c in found.fleet.replicas],
         "restarts": _restarts(found),
@@ -127,39 +126,28 @@ def _container(found: Survey, container: Container) -> dict[str, Any]:
 
 
 def _restarts(found: Survey) -> list[dict[str, Any]]:
-    """The last few ends of processes that the engine restarted. When one runs again, the engine
-    no longer tells how the last one ended: then what was noted before is kept."""
-    before = (found.context.entry.status or {}).get("restarts") or []
-    known: dict[tuple[Any, Any], dict[str, Any]] = {(e["at"], e["container"]): e for e in before}
-    for container in found.fleet.replicas:
-        if not container.restarts or container.finished_at is None:
-            continue
-        at = timestamp(container.finished_at)
-        entry = {
-            "at": at,
-            "container": container.name,
-            "exitCode": container.exit_code,
-            "oomKilled": container.oom_killed,
-            "logTail": "",
-        }
-        earlier = known.get((at, container.name))
-        if earlier is None or (earlier["exitCode"] is None and container.exit_code is not None):
-            known[at, container.name] = entry
-    return sorted(known.values(), key=lambda e: (e["at"], e["container"]))[-RESTARTS_SHOWN:]
+    """What we stopped did not end by itself."""
+    containers = () if found.stop_reason else found.fleet.replicas
+    return restarts(found.context, containers)
 
 
 def _rollout(standing: Standing) -> dict[str, Any]:
     found = standing.survey
     record = found.context.entry.record.rollout
-    state = {READY: "complete", FAILED: "paused"}.get(found.rollout, "progressing")
+    state = _ROLLOUT_STATES.get(found.rollout, "progressing")
     message = f"{len(standing.ready)} of {standing.replicas} replicas are ready"
     if state == "complete":
         message = ""
     elif state == "paused" and record is not None:
         message = record.reason
+    elif found.setback is not None:
+        message = found.setback.told if state == "rolledBack" else found.setback.doing
     elif found.stop_reason:
         message = found.stop_reason
     return {"state": state, "revision": found.wanted.revision.label, "message": message}
+
+
+_ROLLOUT_STATES = {READY: "complete", FAILED: "paused", RETURNED: "rolledBack"}
 
 
 def _in_force(found: Survey) -> Mapping[str, Any] | None:

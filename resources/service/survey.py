@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from resources.context import Context
@@ -11,21 +11,32 @@ from resources.service import container
 from resources.service.declaration import Declaration, declaration
 from resources.service.drift import Difference, differences
 from resources.service.fleet import Fleet, sort
-from resources.service.health import Health, finished, health, missing_proof, serves
+from resources.service.health import (
+    UNKNOWN,
+    Health,
+    finished,
+    health,
+    missing_proof,
+    serves,
+)
 from resources.service.references import network_of
+from resources.service.setback import Setback, setback
 from resources.service.spec import ServiceSpec
-from resources.service.wanted import Wanted, wanted
+from resources.service.wanted import Role, Wanted, wanted
 from resources.steps import ContainerSpec
-from resources.world import L_REVISION, Container, Network
+from resources.world import L_REVISION, Container, Network, World
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"
+RETURNING, RETURNED = "returning", "returned"
 
 
 @dataclass(frozen=True)
 class Survey:
     """A service whose declaration can run: what it wants, and what there is.
 
-    rollout: NEW (none recorded for this generation and revision yet), OPEN, READY or FAILED.
+    rollout: NEW (none recorded for this generation and revision yet), OPEN, READY or FAILED; or
+    RETURNING and RETURNED, when one failed and ``setback`` says what takes its place: then
+    declaration, spec and wanted are of the generation that was Ready before.
     """
 
     context: Context
@@ -35,6 +46,7 @@ class Survey:
     fleet: Fleet
     network: Network | None
     rollout: str
+    setback: Setback | None = None
     _differences: dict[int, tuple[Difference, ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -43,6 +55,11 @@ class Survey:
     @property
     def generation(self) -> int:
         return self.declaration.generation
+
+    @property
+    def over(self) -> bool:
+        """Nothing is being rolled out: what is missing or not as wanted was changed by others."""
+        return self.rollout in (READY, RETURNED)
 
     @cached_property
     def stop_reason(self) -> str:
@@ -153,16 +170,38 @@ def _survey(context: Context) -> Survey | Declaration:
     found = declaration(context)
     if found.spec is None:
         return found
-    want = wanted(context.entry.resource, found.spec, context.refs, earlier=found.earlier)
+    role: Role = "earlier" if found.earlier else "newest"
+    want = wanted(context.entry.resource, found.spec, context.refs, role=role)
+    state = rollout_state(context, want, found.generation)
+    back = setback(context, want) if state in (FAILED, RETURNED) else None
+    if back is not None:
+        want, state = back.wanted, RETURNING if state == FAILED else RETURNED
+        found = replace(found, spec=back.spec, generation=back.generation)
+    elif state == RETURNED:
+        state = FAILED
     return Survey(
         context=context,
         declaration=found,
-        spec=found.spec,
+        spec=want.spec,
         wanted=want,
-        fleet=sort(context.world.containers_of(context.uid), want, context.platform.instance),
+        fleet=sort(
+            context.world.containers_of(context.uid),
+            want,
+            context.platform.instance,
+            lambda container: _standing(container, want.spec, context.world),
+        ),
         network=network_of(context),
-        rollout=rollout_state(context, want, found.generation),
+        rollout=state,
+        setback=back,
     )
+
+
+def _standing(container: Container, spec: ServiceSpec, world: World) -> int:
+    """Of a member of the wanted revision: 0 it serves, 1 nobody knows yet, 2 it does not."""
+    condition = health(container, spec, world, current=True)
+    if serves(container, condition):
+        return 0
+    return 1 if container.running and condition.word == UNKNOWN else 2
 
 
 def rollout_state(context: Context, want: Wanted, generation: int) -> str:
@@ -175,7 +214,10 @@ def rollout_state(context: Context, want: Wanted, generation: int) -> str:
         or rollout.revision not in want.revision.known
     ):
         return NEW
-    return {"": OPEN, "ready": READY, "failed": FAILED}.get(rollout.outcome, NEW)
+    return _STATES.get(rollout.outcome, NEW)
+
+
+_STATES = {"": OPEN, "ready": READY, "failed": FAILED, "rolledBack": RETURNED}
 
 
 def paused(context: Context) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from resources.memo import Memo
 from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key, Resource
@@ -21,6 +21,8 @@ from resources.service.secrets import values
 from resources.service.spec import ServiceSpec
 from resources.service.tenancy import Tenancy, tenancy
 from resources.world import Limits, Mount
+
+Role = Literal["newest", "earlier", "fallback"]
 
 PRE_DEPLOY = "preDeploy"
 """The role label of one-off containers."""
@@ -49,16 +51,24 @@ class Wanted:
     rendered: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
     """Replicas rendered so far, by ordinal (see ``container.remembered``)."""
 
+    def name(self, ordinal: int) -> str:
+        """Of that replica's container; there may be one beyond those that are declared."""
+        if ordinal < len(self.names):
+            return self.names[ordinal]
+        return container_name(self.key.organization, self.key.name, ordinal, self.revision.label)
+
 
 def wanted(
     resource: Resource,
     spec: ServiceSpec,
     refs: Mapping[Key, Entry | None],
     *,
-    earlier: bool = False,
+    role: Role = "newest",
+    restarted_at: str | None = None,
 ) -> Wanted:
-    """An organization that does not exist counts as one that decides nothing. earlier: the spec
-    is not the newest one (remembered apart, both are looked at in one pass)."""
+    """An organization that does not exist counts as one that decides nothing. role: which of the
+    resource's specs it is (remembered apart, several are looked at in one pass). restarted_at:
+    the restart that it was asked for, when it is not the one that is asked for now."""
     organization = refs.get(Key("Organization", "", resource.key.organization))
     inputs = (
         resource.key,
@@ -66,9 +76,17 @@ def wanted(
         tenancy(organization) if organization is not None else Tenancy(),
         _volumes(resource.key, spec, refs),
         values(resource.key, spec, refs),
-        resource.annotations.get(ANNOTATION_RESTARTED_AT, ""),
+        resource.annotations.get(ANNOTATION_RESTARTED_AT, "")
+        if restarted_at is None
+        else restarted_at,
     )
-    return _MEMO.get((resource.uid, earlier), inputs, lambda: _resolve(resource.uid, *inputs))
+    return _MEMO.get((resource.uid, role), inputs, lambda: _resolve(resource.uid, *inputs))
+
+
+def fallback_wanted(entry: Entry, spec: ServiceSpec, refs: Mapping[Key, Entry | None]) -> Wanted:
+    """What a failed rollout goes back to, with the restart that it had been asked for then."""
+    restarted_at = entry.record.ready_restarted_at
+    return wanted(entry.resource, spec, refs, role="fallback", restarted_at=restarted_at)
 
 
 def _volumes(

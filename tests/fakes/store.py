@@ -217,7 +217,7 @@ class FakeStore(FakeSealing):
         kept = [
             dict(database.revisions.get(uid, {})),
             dict(database.rollouts.get(uid, {})),
-            set(database.was_ready.get(uid, ())),
+            dict(database.was_ready.get(uid, {})),
         ]
         network, retained = database.subnets.by_uid.get(uid), dict(database.retained)
         others = dict(database.entries) if _reaches_others(steps) else None
@@ -318,7 +318,7 @@ class FakeStore(FakeSealing):
         for generation in revisions.keys() - needed:
             del revisions[generation]
             database.rollouts.get(uid, {}).pop(generation, None)
-            database.was_ready.get(uid, set()).discard(generation)
+            database.was_ready.get(uid, {}).pop(generation, None)
         results = {g: r for g, r in entry.record.predeploy.items() if g in revisions}
         trimmed = replace(entry, record=replace(entry.record, predeploy=results))
         refresh_rollouts(database, trimmed)

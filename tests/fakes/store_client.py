@@ -101,7 +101,16 @@ class FakeClient:
     async def revisions(self, uid: str) -> Sequence[Revision]:
         async with self.operation("revisions", uid) as database:
             found = database.revisions.get(uid, {})
-        return [found[generation] for generation in sorted(found)]
+            rollouts = database.rollouts.get(uid, {})
+            ready = database.was_ready.get(uid, {})
+        return [
+            replace(
+                found[generation],
+                outcome=rollouts[generation].outcome if generation in rollouts else None,
+                was_ready=generation in ready,
+            )
+            for generation in sorted(found)
+        ]
 
     async def events(
         self,

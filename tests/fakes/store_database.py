@@ -93,7 +93,7 @@ class FakeDatabase:
         self.members: dict[str, dict[Key, None]] = {}
         self.revisions: dict[str, dict[int, Revision]] = {}
         self.rollouts: dict[str, dict[int, Rollout]] = {}
-        self.was_ready: dict[str, set[int]] = {}
+        self.was_ready: dict[str, dict[int, str]] = {}
         self.retained: dict[str, tuple[Retained, Key]] = {}
         self.subnets = Subnets()
         self.events: dict[tuple[Any, ...], Event] = {}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from controller.store.document import printable
+from controller.store.document import printable, storable
 from controller.store.postgres.recording import conflict
 from resources.context import Retained
 from resources.meta import FINALIZER, Entry, Record, Rollout
@@ -75,20 +75,28 @@ def _end_rollout(database: FakeDatabase, entry: Entry, step: EndRollout) -> None
         outcome=step.outcome,
         reason=printable(step.reason),
         ready_at=now if ready else before.ready_at,
+        failure=before.failure if step.failure is None else storable(step.failure),
     )
     if ready:
-        database.was_ready.setdefault(uid, set()).add(step.generation)
+        database.was_ready.setdefault(uid, {})[step.generation] = printable(step.restarted_at)
     refresh_rollouts(database, entry)
 
 
 def refresh_rollouts(database: FakeDatabase, entry: Entry) -> None:
     uid = entry.resource.uid
     rollouts = database.rollouts.get(uid, {})
+    newest = rollouts[max(rollouts)] if rollouts else None
+    was_ready = database.was_ready.get(uid, {})
+    ready = max(was_ready, default=None)
+    revision = None if ready is None else database.revisions.get(uid, {}).get(ready)
+    failed = newest is not None and newest.failed
     _change(
         database,
         entry,
-        rollout=rollouts[max(rollouts)] if rollouts else None,
-        ready_generation=max(database.was_ready.get(uid, ()), default=None),
+        rollout=newest,
+        ready_generation=ready,
+        ready_spec=revision.spec if revision is not None and failed else None,
+        ready_restarted_at=None if ready is None else was_ready[ready],
     )
 
 

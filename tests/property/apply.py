@@ -20,6 +20,7 @@ from resources.forecast import advance
 from resources.meta import FINALIZER, Entry, Key, Resource
 from resources.plan import Plan
 from resources.registry import kinds
+from resources.service.cycle import circle
 from resources.steps import (
     CreateContainer,
     CreateNetwork,
@@ -104,6 +105,7 @@ class Stage:
             subnet_offer=self._offer(entry) if kind.name == "Organization" else None,
             retained=self.retained,
             unreadable=self.unreadable.get(key, {}),
+            circle=circle(key, found.spec, self.rows.get),
         )
 
     def plan(self, key: Key) -> Plan:

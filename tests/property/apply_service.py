@@ -21,7 +21,7 @@ from resources.steps import (
     Step,
     StopContainer,
 )
-from resources.world import L_ROLE, Container, World
+from resources.world import L_REVISION, L_ROLE, Container, World
 from tests.unit.service.theatre import Theatre
 
 CHECKS: tuple[dict[str, Any] | None, ...] = (
@@ -40,8 +40,10 @@ class Trial(Theatre):
         self.optimistic = False
         self.random = random.Random(seed)
         self.spec: dict[str, Any] = {}
+        if self.random.random() < 0.7:
+            self.spec = {"update": {"progressDeadline": "20s"}, "healthCheck": {"exec": ["true"]}}
         self.volume()
-        self.web = self.service()
+        self.web = self.service(**self.spec)
         self.put(Container(FOREIGN, FOREIGN, {}, "other:1", "sha256:o", "running", inspected=True))
 
     # -- what people declare
@@ -60,7 +62,16 @@ class Trial(Theatre):
 
     def update(self, n: int) -> None:
         order = ("auto", "startFirst", "stopFirst")[n % 3]
-        self.declares(update={"order": order, "parallelism": 1 + n % 2})
+        failure = ("rollback", "rollback", "pause")[n % 4 % 3]
+        deadline = ("20s", "300s")[n % 2]
+        self.declares(
+            update={
+                "order": order,
+                "parallelism": 1 + n % 2,
+                "onFailure": failure,
+                "progressDeadline": deadline,
+            }
+        )
 
     def mount(self, n: int) -> None:
         path = {"volume": "data", "mountPath": "/data", "readOnly": n % 2 == 0}
@@ -115,6 +126,17 @@ class Trial(Theatre):
         if container.health:
             self.change(container, health="unhealthy")
         self.probe(container, "unhealthy", "HTTP 500")
+
+    def fails(self, n: int) -> None:
+        """What is new never becomes ready, for long enough."""
+        found = survey(self.context(self.web))
+        if isinstance(found, Survey) and found.setback is None:
+            for container in found.fleet.current.values():
+                if not found.proven(container):
+                    self._bad(container)
+        self.wait(25.0)
+        for _ in range(n % 5):
+            self.passes(n)
 
     def dies(self, n: int) -> None:
         self.with_one(n, lambda c: self.exits(c, 1 + n % 2))
@@ -210,6 +232,9 @@ class Trial(Theatre):
             assert container.id != FOREIGN
         if isinstance(found, Declaration) or found.stop_reason:
             return
+        if found.setback is not None and isinstance(step, CreateContainer):
+            revision = step.spec.labels[L_REVISION]
+            assert revision in found.wanted.revision.known, "a failed generation is tried again"
         held = [c for c in found.fleet.old if not found.idle(c)]
         if found.rollout == FAILED and held and isinstance(step, EngineStep):
             assert step.drift or not isinstance(step, CreateContainer), "a failed rollout goes on"
@@ -266,11 +291,11 @@ DECLARATIONS = (
     "nonsense", "unresolved", "suspend", "roll",
 )  # fmt: skip
 DISTURBANCES = (
-    "heals", "sickens", "dies", "crashes", "comes_back", "vanishes", "is_paused",
+    "heals", "sickens", "fails", "dies", "crashes", "comes_back", "vanishes", "is_paused",
     "is_being_removed", "is_gone", "drifts", "is_doubled", "image_goes", "forgets", "time_passes",
     "passes", "is_killed",
 )  # fmt: skip
 ACTIONS = (
     *DECLARATIONS, *DISTURBANCES,
-    "passes", "passes", "passes", "is_killed", "heals", "time_passes",
+    "passes", "passes", "passes", "is_killed", "heals", "time_passes", "fails", "image", "heals",
 )  # fmt: skip

@@ -32,12 +32,13 @@ Act = Callable[[Simulation], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """before: what is there when the recording begins. act: what is recorded. serving: how many
-    containers of WEB must serve throughout."""
+    containers of WEB must serve throughout. kept: its containers are the same ones at the end."""
 
     name: str
     before: tuple[Act, ...]
     act: Act
     serving: int = 0
+    kept: bool = False
 
 
 async def _create(sim: Simulation) -> None:
@@ -83,6 +84,47 @@ async def _scale_down(sim: Simulation) -> None:
 async def _with_pre_deploy(sim: Simulation) -> None:
     spec = {**_web("app:2", "startFirst"), "preDeploy": {"command": ["migrate"]}}
     await sim.apply(WEB, spec)
+
+
+async def _bad_start_first(sim: Simulation) -> None:
+    """Goes back by itself."""
+    await sim.apply(WEB, _bad("startFirst"))
+
+
+async def _bad_stop_first(sim: Simulation) -> None:
+    await sim.apply(WEB, _bad("stopFirst"))
+
+
+async def _bad_twice(sim: Simulation) -> None:
+    """A newer spec, bad as well, comes in the middle of the way back."""
+    await sim.apply(WEB, _bad("stopFirst"))
+    await sim.until(
+        lambda: (r := sim.database.entries[WEB].record.rollout) is not None and r.failed,
+        BOUND,
+        "it fails",
+        every=0.1,
+    )
+    await sim.apply(WEB, {**_bad("stopFirst"), "environment": {"N": 2}})
+
+
+def _bad(order: str) -> dict[str, object]:
+    update = {"order": order, "progressDeadline": "8s", "minReady": "1s"}
+    return {**_web("crash:1", order), "update": update}
+
+
+async def _in_place(sim: Simulation) -> None:
+    more = {"resources": {"memory": "512Mi"}, "restart": {"policy": "onFailure"}}
+    await sim.apply(WEB, {**_web("app:1", "startFirst"), **more})
+
+
+async def _in_place_and_more(sim: Simulation) -> None:
+    """Limits alone first, then limits and the image, then limits again before that is over."""
+    spec = _web("app:1", "startFirst")
+    await sim.apply(WEB, {**spec, "resources": {"memory": "128Mi"}})
+    await asyncio.sleep(0.3)
+    await sim.apply(WEB, {**spec, "resources": {"memory": "64Mi"}, "image": "app:2"})
+    await asyncio.sleep(2.6)
+    await sim.apply(WEB, {**spec, "resources": {"memory": "96Mi"}, "image": "app:2"})
 
 
 async def _network(sim: Simulation) -> None:
@@ -147,6 +189,11 @@ SCENARIOS = (
     Scenario("start-first", (_stateless,), _start_first, serving=2),
     Scenario("stop-first", (_stateless,), _stop_first, serving=1),
     Scenario("pre-deploy", (_stateless,), _with_pre_deploy, serving=2),
+    Scenario("rollback", (_stateless,), _bad_start_first, serving=2),
+    Scenario("rollback-stop-first", (_stateless,), _bad_stop_first, serving=1),
+    Scenario("rollback-twice", (_stateless,), _bad_twice, serving=1),
+    Scenario("in-place", (_stateless,), _in_place, serving=2, kept=True),
+    Scenario("in-place-and-more", (_stateless,), _in_place_and_more, serving=2),
     Scenario("scale-down", (_stateless,), _scale_down),
     Scenario("network", (_stateless,), _network),
     Scenario("suspend", (_stateless,), _suspend),
@@ -232,9 +279,12 @@ async def played(sim: Simulation, scenario: Scenario) -> int:
     first = sim.effects
     if scenario.serving:
         sim.watch.append(lambda _: _serves(sim, scenario.serving))
+    ids = {container.id for container in oracles.ours(sim)}
     await scenario.act(sim)
     await _settled(sim)
     await _idle(sim)
+    if scenario.kept:
+        assert {container.id for container in oracles.ours(sim)} == ids
     return first
 
 

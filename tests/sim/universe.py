@@ -83,6 +83,8 @@ class Author:
             update["parallelism"] = 2
         if self._maybe(0.3):
             update["minReady"] = choose(("1s", "4s"))
+        if self._maybe(0.3):
+            update["onFailure"] = "pause"
         update["progressDeadline"] = "20m" if image in GOOD else choose(("20s", "60s"))
         spec["update"] = update
         self._inside(spec)
@@ -159,14 +161,18 @@ class Author:
         new = dict(spec)
         if key.kind != "Service" or self._maybe(0.3) or "image" not in new:
             return self.spec(key)
-        match self.random.randrange(5):
+        match self.random.randrange(6):
             case 0:
                 new["replicas"] = self.random.choice((0, 1, 2, 3))
             case 1 if new.get("image") != "job:1":
                 new["image"] = self.random.choice(GOOD if self._maybe(0.7) else BAD)
             case 2:
                 new["environment"] = {"MODE": str(self.random.randrange(100))}
-            case 3:
+            case 3 if new.get("image") != "job:1":
+                new["image"] = self.random.choice(GOOD if self._maybe(0.5) else BAD)
+                new["resources"] = {"memory": self.random.choice(("64Mi", "96Mi", "128Mi"))}
+                new["update"] = {**new.get("update", {}), "progressDeadline": "20s"}
+            case 4:
                 new["state"] = self.random.choice(("running", "stopped"))
             case _:
                 new["resources"] = {"memory": self.random.choice(("64Mi", "96Mi", "128Mi"))}

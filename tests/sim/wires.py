@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from controller.engine.base import EngineEvent
+from controller.engine.base import EngineEvent, LogLine
 from controller.engine.docker import faults as words
 from controller.store.base import Change, Lease, StoreUnavailable
 from resources.meta import Entry, Key
@@ -152,6 +152,16 @@ class EngineWire(Wire):
             )
 
         return call
+
+    async def logs(self, container: str, **options: Any) -> AsyncIterator[LogLine]:
+        async def act() -> list[LogLine]:
+            return [line async for line in self._engine.logs(container, **options)]
+
+        lines = await self.call(
+            "logs", container, act, seconds=ENGINE_SECONDS, changes=False, refusable=True
+        )
+        for line in lines:
+            yield line
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[EngineEvent]]:

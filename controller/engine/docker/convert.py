@@ -133,7 +133,12 @@ def event(raw: Mapping[str, Any]) -> EngineEvent:
         labels={k: v for k, v in attributes.items() if k.startswith(LABEL)},
         container=attributes.get("container") or "",
         time_nano=raw.get("timeNano") or 0,
+        exit_code=_number(attributes.get("exitCode")),
     )
+
+
+def _number(text: Any) -> int | None:
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() else None
 
 
 def _name(names: Iterable[str]) -> str:

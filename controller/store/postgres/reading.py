@@ -97,7 +97,10 @@ class Reading:
         """Oldest first."""
         async with self._database.session() as session:
             rows = await session.fetch(
-                "SELECT * FROM skyctl.revisions WHERE uid = $1 ORDER BY generation", uid
+                "SELECT v.*, o.outcome, o.was_ready FROM skyctl.revisions AS v"
+                " LEFT JOIN skyctl.rollouts AS o USING (uid, generation)"
+                " WHERE v.uid = $1 ORDER BY v.generation",
+                uid,
             )
         return [revision_of(row) for row in rows]
 

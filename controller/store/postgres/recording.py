@@ -215,7 +215,7 @@ DELETE FROM skyctl.events WHERE id IN (
 def _repeatable(step: StoreStep) -> bool:
     """The next pass would record the same again, from what it finds in the world."""
     return isinstance(step, Accept | BeginRollout) or (
-        isinstance(step, EndRollout) and step.outcome == "ready"
+        isinstance(step, EndRollout) and step.outcome in ("ready", "rolledBack")
     )
 
 
@@ -238,7 +238,7 @@ async def _begin_rollout(session: Session, uid: str, row: Any, step: BeginRollou
     await session.execute(
         "INSERT INTO skyctl.rollouts AS o (uid, generation, revision) VALUES ($1, $2, $3)"
         " ON CONFLICT (uid, generation) DO UPDATE SET revision = EXCLUDED.revision,"
-        " started_at = now(), ready_at = NULL, outcome = '', reason = ''"
+        " started_at = now(), ready_at = NULL, outcome = '', reason = '', failure = NULL"
         " WHERE o.revision <> EXCLUDED.revision OR o.outcome <> ''",
         uid,
         step.generation,
@@ -248,15 +248,22 @@ async def _begin_rollout(session: Session, uid: str, row: Any, step: BeginRollou
 
 async def _end_rollout(session: Session, uid: str, row: Any, step: EndRollout) -> None:
     await session.execute(
-        "INSERT INTO skyctl.rollouts AS o (uid, generation, outcome, reason, ready_at, was_ready)"
-        " VALUES ($1, $2, $3, $4, CASE WHEN $3 = 'ready' THEN now() END, $3 = 'ready')"
+        "INSERT INTO skyctl.rollouts AS o (uid, generation, outcome, reason, ready_at, was_ready,"
+        " ready_restarted_at, failure)"
+        " VALUES ($1, $2, $3, $4, CASE WHEN $3 = 'ready' THEN now() END, $3 = 'ready',"
+        " CASE WHEN $3 = 'ready' THEN $5::text END, $6)"
         " ON CONFLICT (uid, generation) DO UPDATE SET outcome = EXCLUDED.outcome,"
         " reason = EXCLUDED.reason, ready_at = coalesce(EXCLUDED.ready_at, o.ready_at),"
-        " was_ready = o.was_ready OR EXCLUDED.was_ready",
+        " was_ready = o.was_ready OR EXCLUDED.was_ready,"
+        " ready_restarted_at = CASE WHEN EXCLUDED.was_ready THEN EXCLUDED.ready_restarted_at"
+        " ELSE o.ready_restarted_at END,"
+        " failure = coalesce(EXCLUDED.failure, o.failure)",
         uid,
         step.generation,
         step.outcome,
         printable(step.reason),
+        printable(step.restarted_at),
+        None if step.failure is None else storable(step.failure),
     )
 
 

@@ -21,10 +21,12 @@ SELECT r.uid, r.api_version, r.kind, r.organization, r.name, r.labels, r.annotat
        s.observed_generation, s.status,
        a.generation AS accepted_generation,
        CASE WHEN a.generation <> r.generation THEN a.spec END AS accepted_spec,
-       (SELECT max(generation) FROM skyctl.rollouts WHERE uid = r.uid AND was_ready)
-         AS ready_generation,
+       y.generation AS ready_generation, y.ready_restarted_at,
+       CASE WHEN o.outcome IN ('failed', 'rolledBack') THEN
+         (SELECT spec FROM skyctl.revisions WHERE uid = r.uid AND generation = y.generation)
+       END AS ready_spec,
        o.generation AS rollout_generation, o.revision, o.started_at, o.ready_at, o.outcome,
-       o.reason,
+       o.reason, o.failure,
        n.subnet, v.engine_name, v.label_uid,
        (SELECT jsonb_object_agg(generation, result) FROM skyctl.pre_deploys WHERE uid = r.uid)
          AS predeploy
@@ -34,6 +36,9 @@ LEFT JOIN LATERAL (SELECT generation, spec FROM skyctl.revisions WHERE uid = r.u
                    ORDER BY generation DESC LIMIT 1) AS a ON true
 LEFT JOIN LATERAL (SELECT * FROM skyctl.rollouts WHERE uid = r.uid
                    ORDER BY generation DESC LIMIT 1) AS o ON true
+LEFT JOIN LATERAL (SELECT generation, ready_restarted_at FROM skyctl.rollouts
+                   WHERE uid = r.uid AND was_ready
+                   ORDER BY generation DESC LIMIT 1) AS y ON true
 LEFT JOIN skyctl.subnets AS n ON n.uid = r.uid
 LEFT JOIN skyctl.volume_records AS v ON v.uid = r.uid
 """
@@ -78,6 +83,8 @@ def _record_of(row: Row) -> Record:
         accepted_generation=accepted,
         accepted_spec=None if accepted is None else spec,
         ready_generation=row["ready_generation"],
+        ready_spec=row["ready_spec"],
+        ready_restarted_at=row["ready_restarted_at"],
         rollout=_rollout_of(row),
         subnet=row["subnet"],
         volume_created=row["engine_name"] is not None,
@@ -97,6 +104,7 @@ def _rollout_of(row: Row) -> Rollout | None:
         ready_at=row["ready_at"],
         outcome=row["outcome"],
         reason=row["reason"],
+        failure=row["failure"],
     )
 
 
@@ -130,6 +138,8 @@ def revision_of(row: Row) -> Revision:
         at=row["at"],
         by=row["by"],
         accepted=row["accepted"],
+        outcome=row["outcome"],
+        was_ready=bool(row["was_ready"]),
     )
 
 

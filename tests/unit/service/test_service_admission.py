@@ -32,7 +32,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"dependsOn": ["web"]},
         {},
         "CONFIGURATION_INVALID_SPEC",
-        "spec.dependsOn[0]: a service cannot depend on itself",
+        "spec.dependsOn[0]: depends on itself: web -> web",
     ),
     "secret": (
         {"environment": {"A": {"secret": "s", "key": "k"}}},

@@ -80,6 +80,7 @@ def test_image_is_never_pulled_when_the_policy_forbids_it() -> None:
     web = stage.service(imagePullPolicy="Never")
     stage.pass_(web)
     assert stage.text(web) == (
+        "wait: the rollout's deadline\n"
         "problem: IMAGE_NOT_FOUND: image nginx:1.26 is not on the engine, "
         "and imagePullPolicy is Never"
     )

@@ -14,6 +14,7 @@ from tests.unit.service.theatre import Theatre
 
 CHECK = {"exec": ["true"]}
 HTTP = {"http": {"port": 80}}
+PAUSE = {"onFailure": "pause"}
 
 
 def lines(text: str) -> str:
@@ -264,9 +265,9 @@ def test_nothing_is_stopped_for_a_container_that_cannot_be_made() -> None:
 
 
 def test_a_rollout_past_its_deadline_is_paused_and_the_old_one_serves() -> None:
-    stage, web = running(healthCheck=CHECK)
+    stage, web = running(healthCheck=CHECK, update=PAUSE)
     old = stage.only(web)
-    stage.service(healthCheck=CHECK, image="nginx:1.27")
+    stage.service(healthCheck=CHECK, update=PAUSE, image="nginx:1.27")
     stage.pass_(web)
     stage.wait(299)
     assert not stage.plan(web).steps
@@ -287,8 +288,8 @@ def test_a_rollout_past_its_deadline_is_paused_and_the_old_one_serves() -> None:
 
 
 def test_a_paused_rollout_stays_so_even_if_the_new_one_turns_healthy() -> None:
-    stage, web = running(replicas=2, healthCheck=CHECK)
-    stage.service(replicas=2, healthCheck=CHECK, image="nginx:1.27")
+    stage, web = running(replicas=2, healthCheck=CHECK, update=PAUSE)
+    stage.service(replicas=2, healthCheck=CHECK, update=PAUSE, image="nginx:1.27")
     stage.pass_(web)
     stage.wait(300)
     stage.pass_(web)
@@ -298,13 +299,13 @@ def test_a_paused_rollout_stays_so_even_if_the_new_one_turns_healthy() -> None:
 
 
 def test_a_paused_rollout_goes_on_when_the_spec_changes() -> None:
-    stage, web = running(healthCheck=CHECK)
-    stage.service(healthCheck=CHECK, image="nginx:1.27")
+    stage, web = running(healthCheck=CHECK, update=PAUSE)
+    stage.service(healthCheck=CHECK, update=PAUSE, image="nginx:1.27")
     stage.pass_(web)
     stage.wait(300)
     stage.pass_(web)
     stage.optimistic = True
-    stage.service(healthCheck=CHECK, image="nginx:1.28")
+    stage.service(healthCheck=CHECK, update=PAUSE, image="nginx:1.28")
     stage.go(web)
     assert stage.only(web).image == "nginx:1.28"
     assert stage.plan(web).converged
@@ -444,6 +445,9 @@ def test_pre_deploy_that_fails_stops_the_rollout_and_is_kept_for_its_logs() -> N
         problem: DEPLOYMENT_PREDEPLOY_FAILED: the preDeploy command failed: exit code 3; nothing \
 was rolled out
     """)
+    assert stage.pass_(web).render() == (
+        "EndRollout generation 2 rolledBack (1 of 1 of generation 1 ready)"
+    )
     plan = stage.plan(web)
     assert not plan.steps
     assert plan.problem is not None

@@ -139,6 +139,7 @@ def test_crash_loop() -> None:
         "restarts": 4,
         "exitCode": 137,
         "oomKilled": True,
+        "logTail": "",
     }
     assert status["error"]["suggestions"][0] == "raise resources.memory"
     assert conditions(status)["Stalled"] == "False NotStalled"
