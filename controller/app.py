@@ -26,6 +26,8 @@ from controller.clock import Clock, SystemClock
 from controller.core import Core
 from controller.engine.base import Engine, EngineInfo
 from controller.engine.index import EngineIndex
+from controller.firewall.keeper import keeper
+from controller.firewall.nft import Nft
 from controller.health import Health
 from controller.identity import EngineIdentity
 from controller.loop.backoff import Backoff
@@ -50,6 +52,7 @@ from controller.store.catalogue import Catalogue, Reading
 from controller.vitals import every, measure_lag
 from resources.context import Platform
 from resources.errors import UserError
+from resources.host_firewall import HostFirewall
 from resources.meta import Key
 from resources.world import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 
@@ -80,6 +83,7 @@ class Controller:
         random_: random.Random | None = None,
         knock: Knock | None = None,
         manifests: Sequence[Directory] = (),
+        nft: Nft | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -116,7 +120,10 @@ class Controller:
             )
             for d in manifests
         ]
-        self._described: EngineInfo | None = None
+        self.firewall = keeper(
+            settings, nft, lambda: self.identity.info, changed=self._firewall_changed
+        )
+        self._described: tuple[EngineInfo | None, HostFirewall | None] = (None, None)
         self._platform = self._describe(None)
         self._knock = knock
         self._compose()
@@ -252,8 +259,9 @@ class Controller:
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
         info = self.identity.info
-        if info is not self._described:
-            self._described, current = info, self._describe(info)
+        firewall = self.firewall.verdict if self.firewall else None
+        if info is not self._described[0] or firewall is not self._described[1]:
+            self._described, current = (info, firewall), self._describe(info)
             if current != self._platform:
                 self._platform = current
         return self._platform
@@ -266,7 +274,13 @@ class Controller:
             host_ports=self.settings.host_port_range,
             engine=info.capabilities if info else frozenset(),
             reach=info.reach if info else "host",
+            firewall=self.firewall.verdict if self.firewall else None,
         )
+
+    def _firewall_changed(self) -> None:
+        for key in self.catalogue.all_keys():
+            if key.kind == "Organization":
+                self.queue.add(key)
 
     async def _gate(self) -> None:
         """Nothing is done to an engine whose state is not known, or that is not ours. A listing
@@ -311,12 +325,16 @@ class Controller:
             await self.executor.close()
 
     async def _run(self, group: asyncio.TaskGroup, serve: Serve | None, once: bool) -> None:
+        if self.firewall is not None:
+            await self.firewall.look()
         background = [
             group.create_task(self.index.run(), name="engine-index"),
             group.create_task(self.database.run(), name="database"),
             group.create_task(every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
             group.create_task(measure_lag(self.clock), name="lag"),
         ]
+        if self.firewall is not None:
+            background.append(group.create_task(self.firewall.run(), name="host-firewall"))
         if serve is not None:
             background.append(group.create_task(serve(self.core), name="http"))
         act = self.acting.once if once else self.acting.act
@@ -385,7 +403,7 @@ async def run(
         engine: DockerEngine = await connect(settings, observe=METRICS.observe_call)
         stack.push_async_callback(engine.close)
         controller = Controller(
-            settings, store, engine, await store.instance(), manifests=manifests
+            settings, store, engine, await store.instance(), manifests=manifests, nft=Nft()
         )
         engine.on_pull_progress = controller.pulls.publish
         loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from resources.errors import UserError
+from resources.host_firewall import HostFirewall
 from resources.meta import Entry, Key
 from resources.world import L_UID, World, is_ours
 
@@ -18,7 +19,8 @@ class Platform:
 
     instance: our id, the ``io.skypanel.controller`` label. pool/prefix: where organizations'
     subnets are cut from. host_ports: allowed range or None. engine: capabilities the engine
-    declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none.
+    declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none. firewall: whether
+    the host's listeners are closed to containers; None: nobody wants to know.
     """
 
     instance: str
@@ -27,6 +29,7 @@ class Platform:
     host_ports: tuple[int, int] | None = None
     engine: frozenset[str] = frozenset()
     reach: str = "host"
+    firewall: HostFirewall | None = None
 
 
 @dataclass(frozen=True, slots=True)
