@@ -79,6 +79,7 @@ class Keeper:
         self._here = here
         self._changed = changed
         self._seconds = seconds
+        self._looked: bool | None = None
         self._seen = Seen("unknown", host_firewall.unknown("nobody looked yet"))
 
     @property
@@ -92,19 +93,20 @@ class Keeper:
             await self.look()
 
     async def _pause(self) -> None:
-        """Shorter when it becomes known meanwhile where the engine is: the first look could put
-        nothing back."""
-        known, left = self._here(), self._seconds
-        while left > 0 and self._here() is known:
+        """Shorter when it became known where the engine is: the look before could put nothing
+        back."""
+        left = self._seconds
+        while left > 0 and self._here() is self._looked:
             slice_ = min(SLICE_SECONDS, left)
             await asyncio.sleep(slice_)
             left -= slice_
 
     async def look(self) -> None:
         """And put back what is missing, if that is ours to do."""
+        self._looked = here = self._here()
         policy = await asyncio.to_thread(self._policy)
         seen = await examine(self._nft, policy)
-        if seen.state in ("missing", "incomplete") and self._keep and self._here():
+        if seen.state in ("missing", "incomplete") and self._keep and here:
             seen = await self._put_back(policy, seen)
         before, self._seen = self._seen, seen
         METRICS.host_firewall.set(_GAUGE[self.verdict.closed])
