@@ -32,14 +32,15 @@ Ports = Annotated[
         "[SKYCTL_HOST_FIREWALL_PORTS].",
     ),
 ]
+NowOnly = Annotated[
+    bool, typer.Option("--now-only", help="Leave alone what is done at the next boot.")
+]
 
 
 @app.command()
 def install(
     ports: Ports = None,
-    now_only: Annotated[
-        bool, typer.Option("--now-only", help="Write nothing for the next boot.")
-    ] = False,
+    now_only: NowOnly = False,
     print_: Annotated[
         bool, typer.Option("--print", help="Print the rules and the systemd unit; change nothing.")
     ] = False,
@@ -67,7 +68,7 @@ def install(
         raise typer.Exit(FAILED)
     print(f"installed: {seen.verdict.message}, but for {_open(policy)}")
     if now_only:
-        print("it is gone after a reboot (--now-only)")
+        print("what is done at the next boot was left as it is (--now-only)")
         return
     for path in boot.install(text, program):
         print(f"wrote {path}")
@@ -114,7 +115,7 @@ def status(
 
 
 @app.command()
-def remove() -> None:
+def remove(now_only: NowOnly = False) -> None:
     """Take the rules away, now and for the next boot. A controller that runs with
     SKYCTL_HOST_FIREWALL=keep puts them back."""
     from controller.firewall.boot import Boot
@@ -122,7 +123,7 @@ def remove() -> None:
 
     asyncio.run(Nft().remove())
     print("removed: containers reach what the host listens on")
-    for path in Boot().remove():
+    for path in () if now_only else Boot().remove():
         print(f"removed {path}")
 
 

@@ -167,6 +167,7 @@ KERNEL: tuple[Attempt, ...] = (
     _denied("any capability under restricted", "test $((0x$(grep CapBnd /proc/1/status | "
             "cut -f2))) -ne 0", "humble"),
     _denied("root under restricted", "test $(id -u) -eq 0", "humble"),
+    _denied("root under restricted, whom /etc/passwd calls 1000", "test $(id -u) -eq 0", "posing"),
 )  # fmt: skip
 
 

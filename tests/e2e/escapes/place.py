@@ -66,6 +66,8 @@ SERVICES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("gamma", "mighty", {**_ROOM, "capabilities": ["NET_ADMIN", "NET_RAW"]}),
     ("delta", "inner", _ROOM),
     ("omega", "humble", {**_ROOM, "user": "1000"}),
+    ("omega", "posing", {**_ROOM, "user": "1000",
+                         "files": [{"path": "/etc/passwd", "content": "1000:x:0:0::/:/bin/sh\n"}]}),
 )  # fmt: skip
 
 
