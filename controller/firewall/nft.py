@@ -6,11 +6,11 @@ Only our own table is ever listed, loaded or removed. Every call has a deadline.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from controller.firewall.rules import FAMILY, TABLE, removal
@@ -66,34 +66,32 @@ class Nft:
         await self.load(removal())
 
     async def _call(self, *arguments: str, given: str = "") -> tuple[int, str, str]:
-        program = await asyncio.to_thread(self._find)
+        return await asyncio.to_thread(self._run, arguments, given)
+
+    def _run(self, arguments: Sequence[str], given: str) -> tuple[int, str, str]:
+        """In a thread: the program may end before it has read what it is given, which the event
+        loop takes for a fault of ours."""
+        program = self._find()
         if program is None:
             raise CannotLook(
                 "the program nft is not there",
                 "install nftables: apt-get install nftables",
             )
         try:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+            done = subprocess.run(
+                [program, *arguments],
+                input=given,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=SECONDS,
                 env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
             )
+        except subprocess.TimeoutExpired:
+            raise CannotLook(f"nft did not end within {SECONDS:g} s") from None
         except OSError as error:
             raise CannotLook(f"nft cannot be run: {error.strerror or error}") from error
-        try:
-            async with asyncio.timeout(SECONDS):
-                out, err = await process.communicate(given.encode())
-        except TimeoutError:
-            raise CannotLook(f"nft did not end within {SECONDS:g} s") from None
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+        return done.returncode, done.stdout, done.stderr
 
 
 def _refused(said: str) -> CannotLook:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from typing import cast
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -17,8 +18,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._name = name
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         print(data.decode(errors="replace").strip(), flush=True)
