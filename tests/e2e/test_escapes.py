@@ -3,6 +3,7 @@ host's firewall closes, it closes, stays closed, and is told."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from resources.conditions import find
 from tests.e2e.escapes import written
 from tests.e2e.escapes.inside import KERNEL, against_host, against_neighbours, tried
 from tests.e2e.escapes.place import HOSTILE, Place, place
-from tests.e2e.harness import Docker, until
+from tests.e2e.harness import until
 
 NEEDED = ("dockerd", "ip", "iptables", "nft", "nsenter")
 pytestmark = [
@@ -57,34 +58,33 @@ def _told(here: Place, *, closed: bool) -> None:
     word = "True" if closed else "False"
 
     def everywhere() -> bool:
-        organizations = here.program.get("organizations")["items"]
-        conditions = [find(o["status"], "HostClosed") for o in organizations]
+        rows = here.program.sql(
+            "SELECT status FROM skyctl.resource_view WHERE kind = 'Organization'"
+        )
+        conditions = [find(json.loads(row["status"]), "HostClosed") for row in rows]
         assert all(c is not None and c["status"] == word for c in conditions), conditions
         return here.program.metrics()["skyctl_host_firewall"] == float(closed)
 
-    until(everywhere, what=f"HostClosed={word} everywhere")
-    done = here.skyctl("doctor")
-    (line,) = [line for line in done.stdout.splitlines() if " host firewall " in line]
-    assert line.startswith("ok" if closed else "warning")
+    until(everywhere, what=f"HostClosed={word} everywhere", every=0.2)
 
 
 def _stays(here: Place) -> None:
     """Through a restart of the engine; and through its own loss, where it is to be kept."""
+    done = here.skyctl("doctor")
+    (line,) = [line for line in done.stdout.splitlines() if " host firewall " in line]
+    assert line.startswith("ok"), line
     here.program.stop()
     here.engine.stop()
     here.engine.start()
     assert here.skyctl("host-firewall", "status").returncode == 0
+    assert here.skyctl("host-firewall", "remove", "--now-only").returncode == 0
+    assert not _there(here)
     here.program.env["SKYCTL_HOST_FIREWALL"] = "keep"
     here.program.start()
-    subprocess.run(
-        [*here.engine.within, "nft", "flush", "ruleset"], check=True, capture_output=True
-    )
-    until(
-        lambda: here.skyctl("host-firewall", "status").returncode == 0,
-        seconds=20,
-        what="the rules are put back",
-    )
-    Docker(str(here.engine.socket)).sweep(here.program.instance)
-    here.program.stop()
-    assert here.skyctl("host-firewall", "remove", "--now-only").returncode == 0
-    assert here.skyctl("host-firewall", "status").returncode == 1
+    until(lambda: _there(here), what="the rules are put back")
+    _told(here, closed=True)
+
+
+def _there(here: Place) -> bool:
+    words = [*here.engine.within, "nft", "list", "table", "inet", "skyctl"]
+    return subprocess.run(words, capture_output=True).returncode == 0

@@ -1,12 +1,13 @@
 """Attempts from inside a container: what a tenant's process can try against host and neighbours.
 
-Each is a shell script that prints ``reached`` when it got where it should not. All of one container
-are tried at once, so that those which wait in vain cost their time once.
+Each is a shell script that prints ``reached`` when it got where it should not. All are tried at
+once, so that those which wait in vain cost their time once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.e2e.escapes.place import (
@@ -25,14 +26,14 @@ from tests.e2e.escapes.place import (
     Place,
 )
 
-FORGED = "a forged sender was heard"
 _MARK = "-- attempt "
 
 
 @dataclass(frozen=True)
 class Attempt:
     """without, closed: does it get there without the firewall, and with it? wanted: it is meant to
-    (an escape that is none)."""
+    (an escape that is none). heard: instead of printing, it is heard by the host's datagram
+    listener; the words by which."""
 
     title: str
     service: str
@@ -40,6 +41,7 @@ class Attempt:
     without: bool = False
     closed: bool = False
     wanted: bool = False
+    heard: str = ""
 
 
 def connect(host: str, port: int) -> str:
@@ -60,11 +62,16 @@ def _wanted(title: str, service: str, script: str) -> Attempt:
     return Attempt(title, service, script, without=True, closed=True, wanted=True)
 
 
+def _heard(title: str, service: str, words: str, host: str, first: str = "") -> Attempt:
+    """A datagram that holds the words, as a request for the file of that name."""
+    script = f"{first}tftp -g -r {words} -l /tmp/{words} {host} {DATAGRAMS}"
+    return Attempt(title, service, script, without=True, heard=words)
+
+
 def against_host(place: Place) -> tuple[Attempt, ...]:
     own, theirs = place.gateway("intruder"), place.gateway("victim")
     docker0 = str(place.stranger["NetworkSettings"]["Gateway"])
-    datagram = f"echo {FORGED} | nc -u -w 1 -s {place.address('victim')} {own} {DATAGRAMS}"
-    mighty = place.gateway("mighty")
+    mighty, forged = place.gateway("mighty"), place.address("victim")
     through = f"ip address del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via {mighty}"
     return (
         _open("host listener on 0.0.0.0, own gateway", "intruder", connect(own, ANYWHERE)),
@@ -72,14 +79,14 @@ def against_host(place: Place) -> tuple[Attempt, ...]:
         _open("host listener on 0.0.0.0, at docker0", "intruder", connect(docker0, ANYWHERE)),
         _open("host listener on 0.0.0.0, at its uplink", "intruder", connect(HOST, ANYWHERE)),
         _open("host listener on its own address only", "intruder", connect(HOST, UPLINK)),
-        _open("host listener on UDP", "intruder", f"echo hi | nc -u -w 1 {own} {DATAGRAMS}"),
+        _heard("host listener on UDP", "intruder", "a-plain-datagram", own),
         _open("host listener, from an internal network", "inner",
               connect(place.gateway("inner"), ANYWHERE)),
         _open("host listener, from a restricted service", "humble",
               connect(place.gateway("humble"), ANYWHERE)),
         _open("engine API on TCP, gateway", "intruder", connect(own, ENGINE)),
-        _open("ping of the gateway", "intruder", f"ping -c 1 -W 2 {own} | grep -q ' 0% packet' "
-              "&& echo reached"),
+        _open("ping of the gateway (NET_RAW)", "mighty",
+              f"ping -c 1 -W 2 {mighty} | grep -q ' 0% packet' && echo reached"),
         Attempt("host listener on loopback, 127.0.0.1", "intruder", connect("127.0.0.1", LOOPBACK)),
         Attempt("host listener on loopback, gateway", "intruder", connect(own, LOOPBACK)),
         Attempt("host listener on loopback, 127.0.0.1 routed out", "mighty",
@@ -89,9 +96,10 @@ def against_host(place: Place) -> tuple[Attempt, ...]:
                   connect(f"{place.link_local('intruder')}%eth0", V6)),
         Attempt("the controller's metrics, own gateway", "intruder", _http(own, METRICS)),
         _open("a cloud's metadata address", "intruder", connect(METADATA, 80)),
-        _open("a forged sender's datagram to the host", "mighty",
-              f"ip address add {place.address('victim')}/32 dev eth0; "
-              f"{datagram.replace(own, mighty)}"),
+        _heard("a datagram to the host with beta's sender (NET_ADMIN)", "mighty",
+               "a-forged-datagram", mighty,
+               f"ip address add {forged}/32 dev eth0; "
+               f"ip route add {mighty}/32 dev eth0 src {forged}; "),
         _wanted("the ingress' port of the host", "intruder", connect(own, 80)),
         _wanted("a server outside", "intruder", connect(OUTSIDE, 8000)),
     )  # fmt: skip
@@ -114,14 +122,14 @@ def against_neighbours(place: Place) -> tuple[Attempt, ...]:
         Attempt("another tenant, by address, from an internal network", "inner",
                 connect(address, INSIDE)),
         Attempt("another tenant, as if on the own wire (NET_ADMIN)", "mighty", f"({gone})"),
-        Attempt("another tenant's published port, its gateway", "intruder",
+        _open("another tenant's published port, its gateway", "intruder",
                 connect(theirs, PUBLISHED)),
-        Attempt("another tenant's published port, own gateway", "intruder",
+        _open("another tenant's published port, own gateway", "intruder",
                 connect(own, PUBLISHED)),
-        Attempt("another tenant's published port, the host's address", "intruder",
+        _open("another tenant's published port, the host's address", "intruder",
                 connect(HOST, PUBLISHED)),
         Attempt("a container that is not ours, by address", "intruder", connect(stranger, INSIDE)),
-        Attempt("its published port, the host's address", "intruder",
+        _open("its published port, the host's address", "intruder",
                 connect(HOST, PUBLISHED + 1)),
         Attempt("a server outside, from an internal network", "inner", connect(OUTSIDE, 8000)),
         _wanted("a sibling, by service name", "intruder", connect("sibling", INSIDE)),
@@ -139,7 +147,9 @@ KERNEL: tuple[Attempt, ...] = (
             "echo '|/tmp/x' > /proc/sys/kernel/core_pattern"),
     _denied("write /proc/sysrq-trigger", "echo h > /proc/sysrq-trigger"),
     _denied("write /proc/sys/net/ipv4/ip_forward", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
-    _denied("write /sys/fs/cgroup", "mkdir /sys/fs/cgroup/x || mkdir /sys/fs/cgroup/memory/x"),
+    _denied("make a cgroup", "mkdir /sys/fs/cgroup/memory/x || mkdir /sys/fs/cgroup/pids/x"),
+    _denied("raise the own limit", "cd /sys/fs/cgroup; test -e memory.max && echo max > memory.max "
+            "|| echo -1 > memory/memory.limit_in_bytes"),
     _denied("read /proc/kcore", "test -n \"$(head -c 1 /proc/kcore)\""),
     _denied("the kernel's log", "dmesg"),
     _denied("mount a file system", "mkdir -p /tmp/m; mount -t tmpfs none /tmp/m"),
@@ -153,14 +163,14 @@ KERNEL: tuple[Attempt, ...] = (
     _denied("enter the namespaces of process 1", "nsenter -t 1 -m -n -u -i true"),
     _denied("chroot", "chroot / /bin/true"),
     _denied("load a module", "insmod /bin/busybox || modprobe dummy"),
-    _denied("set the clock", "date -s 2030-01-01"),
+    _denied("set the clock", "date -s 2030-01-01; test $(date +%Y) -eq 2030"),
     _denied("set the host name", "hostname owned"),
     _denied("change addresses", "ip address add 10.9.9.9/32 dev eth0"),
     _denied("see the host's processes", "ps | grep -q -e '[d]ockerd' -e '[s]ystemd'"),
     _denied("raise a limit", "ulimit -Hn 100000000"),
     _denied("more processes than allowed",
             "for i in $(seq 99); do sleep 3 & done; test $(ls -d /proc/[0-9]* | wc -l) -gt 40",
-            "victim"),
+            "posing"),
     _denied("gain privileges", "grep -q 'NoNewPrivs:.0' /proc/self/status"),
     _denied("capabilities beyond baseline's seven",
             "test $(grep CapBnd /proc/1/status | cut -f2) != 00000000000004eb"),
@@ -177,14 +187,17 @@ def tried(place: Place, attempts: Iterable[Attempt]) -> Mapping[Attempt, bool]:
     for attempt in attempts:
         by_service.setdefault(attempt.service, []).append(attempt)
     found: dict[Attempt, bool] = {}
+    with ThreadPoolExecutor(len(by_service)) as threads:
+        scripts = {name: _all_at_once(own) for name, own in by_service.items()}
+        asked = {name: threads.submit(place.shell, name, text) for name, text in scripts.items()}
     for service, own in by_service.items():
-        said = place.shell(service, _all_at_once(own))
+        said = asked[service].result()
         parts = said.split(_MARK)[1:]
         assert len(parts) == len(own), said
         for attempt, part in zip(own, parts, strict=True):
             found[attempt] = "reached" in part
-            if FORGED in attempt.script:
-                found[attempt] = place.heard(FORGED)
+            if attempt.heard:
+                found[attempt] = place.heard(attempt.heard)
     return found
 
 

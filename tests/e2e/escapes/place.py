@@ -66,7 +66,7 @@ SERVICES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("gamma", "mighty", {**_ROOM, "capabilities": ["NET_ADMIN", "NET_RAW"]}),
     ("delta", "inner", _ROOM),
     ("omega", "humble", {**_ROOM, "user": "1000"}),
-    ("omega", "posing", {**_ROOM, "user": "1000",
+    ("omega", "posing", {"user": "1000",
                          "files": [{"path": "/etc/passwd", "content": "1000:x:0:0::/:/bin/sh\n"}]}),
 )  # fmt: skip
 
@@ -118,9 +118,10 @@ class Place:
 
     def heard(self, words: str) -> bool:
         """Did the host's datagram listener hear that, since it was asked last?"""
-        found = words in self.host.said
-        self.host.said.clear()
-        return found
+        found = [line for line in self.host.said if words in line]
+        for line in found:
+            self.host.said.remove(line)
+        return bool(found)
 
     def skyctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """On the host, as its administrator."""
