@@ -51,4 +51,6 @@ def unknown(why: str) -> HostFirewall:
     )
 
 
-ELSEWHERE = unknown("the engine is on another host; there: skyctl host-firewall status")
+ELSEWHERE = unknown(
+    "the controller is not in the network of the engine's host; there: skyctl host-firewall status"
+)
