@@ -91,6 +91,6 @@ engine:
 # Tests that need what is still missing are skipped, and say so.
 test-needs: engine
 	@scripts/quickstart-image
-	@$(PYTHON) scripts/debian.py pg_config=postgresql,libpq-dev node=nodejs,npm ip=iproute2 \
+	@$(PYTHON) scripts/debian.py pg_config=postgresql,libpq-dev node=nodejs,npm ip=iproute2 nft=nftables \
 		mmdebstrap=mmdebstrap \
 		|| echo "going on without; the tests that need it are skipped"

@@ -26,6 +26,8 @@ from controller.clock import Clock, SystemClock
 from controller.core import Core
 from controller.engine.base import Engine, EngineInfo
 from controller.engine.index import EngineIndex
+from controller.firewall.keeper import keeper
+from controller.firewall.nft import Nft
 from controller.health import Health
 from controller.identity import EngineIdentity
 from controller.loop.backoff import Backoff
@@ -84,6 +86,7 @@ class Controller:
         knock: Knock | None = None,
         manifests: Sequence[Directory] = (),
         keyring: Keyring | None = None,
+        nft: Nft | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -122,7 +125,10 @@ class Controller:
             )
             for d in manifests
         ]
-        self._described: tuple[EngineInfo | None, frozenset[str]] = (None, frozenset())
+        self.firewall = keeper(
+            settings, nft, lambda: self.identity.info, changed=self._firewall_changed
+        )
+        self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
         self._knock = knock
         self._compose()
@@ -266,9 +272,10 @@ class Controller:
     # -- what the passes ask
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
-        described = (self.identity.info, self.vault.keys)
+        info = self.identity.info
+        described = (info, self.vault.keys, self.firewall.verdict if self.firewall else None)
         if described != self._described:
-            self._described, current = described, self._describe(described[0])
+            self._described, current = described, self._describe(info)
             if current != self._platform:
                 self._platform = current
         return self._platform
@@ -282,7 +289,13 @@ class Controller:
             engine=info.capabilities if info else frozenset(),
             reach=info.reach if info else "host",
             sealing_keys=self.vault.keys,
+            firewall=self.firewall.verdict if self.firewall else None,
         )
+
+    def _firewall_changed(self) -> None:
+        for key in self.catalogue.all_keys():
+            if key.kind == "Organization":
+                self.queue.add(key)
 
     async def _gate(self) -> None:
         """Nothing is done to an engine whose state is not known, or that is not ours. A listing
@@ -329,6 +342,8 @@ class Controller:
 
     async def _run(self, group: asyncio.TaskGroup, serve: Serve | None, once: bool) -> None:
         self.vault.load()
+        if self.firewall is not None:
+            await self.firewall.look()
         background = [
             group.create_task(self.index.run(), name="engine-index"),
             group.create_task(self.database.run(), name="database"),
@@ -336,6 +351,8 @@ class Controller:
             group.create_task(measure_lag(self.clock), name="lag"),
             group.create_task(every(KEYRING_SECONDS, self._keys), name="keyring"),
         ]
+        if self.firewall is not None:
+            background.append(group.create_task(self.firewall.run(), name="host-firewall"))
         if serve is not None:
             background.append(group.create_task(serve(self.core), name="http"))
         act = self.acting.once if once else self.acting.act
@@ -409,7 +426,7 @@ async def run(
         engine: DockerEngine = await connect(settings, observe=METRICS.observe_call)
         stack.push_async_callback(engine.close)
         controller = Controller(
-            settings, store, engine, await store.instance(), manifests=manifests
+            settings, store, engine, await store.instance(), manifests=manifests, nft=Nft()
         )
         engine.on_pull_progress = controller.pulls.publish
         loop = asyncio.get_running_loop()

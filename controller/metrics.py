@@ -70,6 +70,11 @@ class Metrics:
             "source_relists_total", "Times a source was read anew", "source", "reason"
         )
         self.guard_held = _gauge("guard_held", "Inferred deletions held", "source")
+        self.host_firewall = _gauge(
+            "host_firewall",
+            "1: the host's listeners are closed to containers, 0: they are not, -1: unknown",
+        )
+        self.host_firewall.set(-1)
         self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
         self.condition = _gauge(
             "resource_condition",

@@ -9,10 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
+from controller.firewall.rules import parse_ports
 from resources.errors import UserError
 from resources.quantity import parse_duration
 
@@ -22,6 +30,13 @@ def _seconds(value: Any) -> Any:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+def _ports(text: str) -> str:
+    return ",".join(str(port) for port in parse_ports(text))
+
+
+OpenPorts = Annotated[str, AfterValidator(_ports)]
 
 
 def default_state_dir() -> Path:
@@ -94,6 +109,11 @@ class Settings(BaseModel):
     """Prefix length of each organization's subnet."""
     host_ports: str | None = None
     """'LOW-HIGH': host ports that services may publish; None: none."""
+    host_firewall: Literal["report", "keep", "off"] = "report"
+    """Rules of the host that close its listeners to containers ('skyctl host-firewall'): report
+    whether they are there, keep them there (put back what is missing, where permitted), or off."""
+    host_firewall_ports: OpenPorts = "80/tcp,443/tcp,443/udp"
+    """Ports of the host that these rules leave open to containers: those of the ingress."""
     mass_change_percent: float = 30.0
     """Inferred deletions of more than this share of a source are held ..."""
     mass_change_minimum: int = 5

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from resources.errors import UserError
+from resources.host_firewall import HostFirewall
 from resources.meta import Entry, Key
 from resources.world import L_UID, Ending, World, is_ours
 
@@ -19,7 +20,8 @@ class Platform:
     instance: our id, the ``io.skypanel.controller`` label. pool/prefix: where organizations'
     subnets are cut from. host_ports: allowed range or None. engine: capabilities the engine
     declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none. sealing_keys: ids
-    of the keys whose sealed values can be opened here.
+    of the keys whose sealed values can be opened here. firewall: whether the host's listeners are
+    closed to containers; None: nobody wants to know.
     """
 
     instance: str
@@ -29,6 +31,7 @@ class Platform:
     engine: frozenset[str] = frozenset()
     reach: str = "host"
     sealing_keys: frozenset[str] = frozenset()
+    firewall: HostFirewall | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ _COMMANDS = {
     "version": "offline:version",
     "completion": "offline:completion",
     "doctor": "doctor:doctor",
+    "host-firewall": "host_firewall:app",
 }
 
 
@@ -123,8 +124,8 @@ def _root(
 ) -> None:
     """Declares what shall run on a container engine, and keeps it that way.
 
-    skyctl COMMAND --help tells more. Without a controller: run, doctor, validate, schema,
-    explain, version, completion.
+    skyctl COMMAND --help tells more. Without a controller: run, doctor, host-firewall, validate,
+    schema, explain, version, completion.
     """
     if state_dir:
         os.environ["SKYCTL_STATE_DIR"] = state_dir

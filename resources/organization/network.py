@@ -42,7 +42,12 @@ class Wanted:
     bridge: str
 
     def matches(self, network: Network) -> bool:
-        return network.subnets == (self.subnet,) and network.internal == self.internal
+        """The bridge's name is what the host's firewall goes by; not every engine shows one."""
+        return (
+            network.subnets == (self.subnet,)
+            and network.internal == self.internal
+            and network.bridge in ("", self.bridge)
+        )
 
 
 def organization_network(entry: Entry, world: World, instance: str) -> Network | None:
@@ -159,6 +164,8 @@ def _retire(context: Context, extra: Network, keep: Network) -> tuple[list[Engin
 def _difference(network: Network, want: Wanted) -> str:
     if network.subnets != (want.subnet,):
         return f"subnet changed: {', '.join(network.subnets) or 'none'} -> {want.subnet}"
+    if network.internal == want.internal:
+        return f"bridge changed: {network.bridge} -> {want.bridge}"
     return f"internal changed: {_word(network.internal)} -> {_word(want.internal)}"
 
 

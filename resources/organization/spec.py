@@ -81,7 +81,7 @@ class Security(Spec):
     """What services of the organization may ask for."""
 
     profile: Profile = Field(
-        "baseline", description="restricted: non-root, hardly any capability; baseline: usual."
+        "baseline", description="restricted: non-root, no capability; baseline: usual."
     )
     allowed_images: Annotated[Items[ImagePattern], Field(max_length=1000)] = Field(
         (),

@@ -7,6 +7,7 @@ from typing import Any
 from resources import verdict
 from resources.context import Context
 from resources.errors import UserError
+from resources.host_firewall import HOST_CLOSED
 from resources.organization.network import organization_network
 from resources.organization.plan import POOL_EXHAUSTED
 from resources.plan import Plan
@@ -23,6 +24,8 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
     conditions = verdict.begin(context, judged)
     ready = phase in ("Ready", "Suspended") and judged.converged
     verdict.finish(conditions, judged, ready, phase, message)
+    if (firewall := context.platform.firewall) is not None and not context.deleting:
+        conditions.set(HOST_CLOSED, firewall.closed, firewall.reason, firewall.message)
     return verdict.document(
         context,
         judged,

@@ -37,6 +37,7 @@ def kept(spec: ServiceSpec, tenancy: Tenancy) -> tuple[str, ...]:
 
 
 def may_be_root(user: str | None) -> bool:
-    """Only a number other than 0 proves that it is not: a name may stand for anything."""
+    """Only a number other than 0 proves that it is not: a name may stand for anything, and so may
+    digits of other scripts, which the engine takes for a name."""
     name = (user or "").partition(":")[0]
-    return not (name.isdecimal() and int(name) != 0)
+    return not (name.isascii() and name.isdecimal() and int(name) != 0)

@@ -3,6 +3,9 @@
 It makes no iptables rules (two engines on one host would overwrite each other's), so it publishes
 no ports; bridges and addresses work as everywhere. Its default bridge is one of its own: with
 ``--bridge=none`` an engine deletes docker0, which belongs to the host's engine.
+
+In a network namespace of its own an engine is alone as on a host of its own: there it makes its
+rules and its docker0, and publishes ports.
 """
 
 from __future__ import annotations
@@ -26,8 +29,11 @@ STARTING = 120.0
 
 
 class PrivateEngine:
-    def __init__(self, root: Path) -> None:
+    """namespace: of the network, by its name under ``ip netns``; '': the host's."""
+
+    def __init__(self, root: Path, namespace: str = "") -> None:
         self.root = root
+        self.namespace = namespace
         self.socket = root / "docker.sock"
         self.process: subprocess.Popen[bytes] | None = None
         digest = hashlib.sha256(str(root).encode()).digest()
@@ -38,23 +44,34 @@ class PrivateEngine:
     def host(self) -> str:
         return f"unix://{self.socket}"
 
+    @property
+    def within(self) -> list[str]:
+        """Words before a command that shall run beside it in its network."""
+        return ["nsenter", f"--net=/run/netns/{self.namespace}"] if self.namespace else []
+
     def start(self) -> None:
+        if not self.namespace:
+            self._make_bridge()
+        deadline = time.monotonic() + STARTING
+        while not self._started(deadline):
+            assert time.monotonic() < deadline, f"dockerd does not start: {self._last_words()}"
+
+    def _make_bridge(self) -> None:
         for words in (
             ["link", "add", "name", self.bridge, "type", "bridge"],
             ["address", "replace", self.address, "dev", self.bridge],
             ["link", "set", self.bridge, "up"],
         ):
             subprocess.run(["ip", *words], check=False, capture_output=True)
-        deadline = time.monotonic() + STARTING
-        while not self._started(deadline):
-            assert time.monotonic() < deadline, f"dockerd does not start: {self._last_words()}"
 
     def _started(self, deadline: float) -> bool:
         """False: it ended by itself, as it does where a killed one's remains are still in the way;
         an init system would start it again."""
+        alone = [] if self.namespace else ["--iptables=false", f"--bridge={self.bridge}"]
         with (self.root / "dockerd.log").open("ab") as log:
             self.process = process = subprocess.Popen(
                 [
+                    *self.within,
                     "dockerd",
                     "-H",
                     self.host,
@@ -64,8 +81,7 @@ class PrivateEngine:
                     str(self.root / "exec"),
                     "--pidfile",
                     str(self.root / "pid"),
-                    "--iptables=false",
-                    f"--bridge={self.bridge}",
+                    *alone,
                 ],
                 stdout=log,
                 stderr=log,
@@ -124,14 +140,14 @@ class PrivateEngine:
 
 
 @contextmanager
-def private_engine(root: Path) -> Iterator[PrivateEngine]:
+def private_engine(root: Path, namespace: str = "") -> Iterator[PrivateEngine]:
     root.mkdir(parents=True, exist_ok=True)
-    engine = PrivateEngine(root)
+    engine = PrivateEngine(root, namespace)
     engine.start()
     try:
         yield engine
     finally:
-        bridges = engine.bridges()
+        bridges = [] if namespace else engine.bridges()
         engine.stop()
         for bridge in bridges:
             subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)

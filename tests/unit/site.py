@@ -24,6 +24,7 @@ import structlog
 from controller.api.server import serve
 from controller.app import Controller
 from controller.clock import SystemClock
+from controller.firewall.nft import Nft
 from controller.settings import Settings
 from resources.conditions import READY, is_true
 from resources.meta import Key, Manifest
@@ -37,7 +38,8 @@ DEADLINE = 20.0
 
 
 class Site:
-    def __init__(self, state_dir: Path, listen: str = "") -> None:
+    def __init__(self, state_dir: Path, listen: str = "", nft: Nft | None = None) -> None:
+        self.nft = nft
         self.settings = Settings(state_dir=state_dir, listen=listen, host_ports="18000-18099")
         self.database = FakeDatabase()
         self.store = FakeStore(self.database)
@@ -70,6 +72,7 @@ class Site:
             clock=clock,
             random_=random.Random(1),
             keyring=MemoryKeyring(),
+            nft=self.nft,
         )
         self.engine.on_pull_progress = self.controller.pulls.publish
         self._up.set()
@@ -139,11 +142,11 @@ class Site:
 
 
 @contextmanager
-def running_site(listen: str = "") -> Iterator[Site]:
+def running_site(listen: str = "", nft: Nft | None = None) -> Iterator[Site]:
     """Under a short path, since a socket's may have 107 bytes; its log lines go nowhere."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     with tempfile.TemporaryDirectory(prefix="skyctl-") as directory:
-        site = Site(Path(directory), listen)
+        site = Site(Path(directory), listen, nft)
         site.start()
         try:
             yield site

@@ -41,7 +41,16 @@ def doctor(
 
 
 async def _examine() -> list[Check]:
-    from controller.cli.doctor import docker, host, local, postgres, sealing, settings, traefik
+    from controller.cli.doctor import (
+        docker,
+        firewall,
+        host,
+        local,
+        postgres,
+        sealing,
+        settings,
+        traefik,
+    )
 
     checks, known = settings.examine()
     found = [*checks, *local.examine_state(known), *await local.examine_controller(known)]
@@ -50,6 +59,7 @@ async def _examine() -> list[Check]:
     found += engine_checks
     found += await postgres.examine(known)
     found += host.examine(known, engine)
+    found += await firewall.examine(known, engine)
     found += await traefik.examine(engine)
     return found
 

@@ -273,3 +273,17 @@ def test_deletion_of_what_cannot_be_read() -> None:
     stage.settle()
     assert stage.rows == {}
     assert stage.world.networks == {}
+
+
+def test_a_bridge_that_the_firewall_does_not_know_is_no_network_of_ours() -> None:
+    """Somebody made the network anew, with our labels and subnet but not with our bridge."""
+    stage = made()
+    old = network(stage)
+    stage.world.put_network(replace(old, bridge="br-0123456789ab"))
+    cause = f"bridge changed: br-0123456789ab -> {old.bridge}"
+    plan = stage.plan(ACME)
+    assert plan.render() == (
+        f"RemoveNetwork {NAME} ({cause})\nCreateNetwork {NAME} {old.subnets[0]} ({cause})"
+    )
+    stage.settle()
+    assert network(stage).bridge == old.bridge

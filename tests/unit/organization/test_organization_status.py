@@ -7,6 +7,7 @@ from typing import Any
 from resources.conditions import find
 from resources.context import Platform
 from resources.errors import UserError
+from resources.host_firewall import IN_PLACE, MISSING, unknown
 from resources.meta import Key
 from resources.world import Network
 from tests.property.apply import INSTANCE, Stage, uid_of
@@ -139,3 +140,19 @@ def test_an_unchanged_world_gives_an_equal_status() -> None:
     assert stage.status(ACME) == before
     ready = find(before, "Ready")
     assert ready is not None
+
+
+def test_whether_the_host_is_closed_is_told_where_somebody_looked() -> None:
+    for seen, told in (
+        (IN_PLACE, ("True", "FirewallInstalled")),
+        (MISSING, ("False", "FirewallMissing")),
+        (unknown("only root may look"), ("Unknown", "FirewallUnknown")),
+    ):
+        stage = Stage(platform=Platform(INSTANCE, firewall=seen))
+        stage.declare(*ACME, {})
+        stage.settle()
+        found = conditions(stage.status(ACME))
+        assert found["HostClosed"] == told
+        assert found["Ready"] == ("True", "Ready"), "it is the host's affair, not the tenant's"
+        stage.platform = Platform(INSTANCE)
+        assert "HostClosed" not in conditions(stage.status(ACME))

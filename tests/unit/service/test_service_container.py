@@ -122,8 +122,9 @@ def test_checks_from_outside_are_not_the_engines() -> None:
 def test_restricted_keeps_no_capability() -> None:
     restricted = {"security": {"profile": "restricted"}}
     assert made(restricted, user="1000").capabilities == ()
-    asked = made(restricted, user="1000", capabilities=["NET_BIND_SERVICE"])
-    assert asked.capabilities == ("NET_BIND_SERVICE",)
+    allowed = {"security": {"profile": "restricted", "allowedCapabilities": ["NET_ADMIN"]}}
+    assert made(allowed, user="1000").capabilities == ()
+    assert made(allowed, user="1000", capabilities=["NET_ADMIN"]).capabilities == ("NET_ADMIN",)
 
 
 def test_no_new_container_gets_what_the_organization_took_away() -> None:
