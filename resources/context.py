@@ -9,6 +9,7 @@ from typing import Any
 
 from resources.errors import UserError
 from resources.meta import Entry, Key
+from resources.quota import Admission
 from resources.world import L_UID, World, is_ours
 
 
@@ -48,6 +49,7 @@ class Context:
     generation was refused as invalid. refs: what the spec refers to (None: does not exist).
     members: for an Organization, how many rows are still in it; undeleted: how many of them nobody
     has asked to delete (None: not known, any may be). world: only what ``scope`` asked for.
+    admissions: for an Organization, by uid, what its members hold of the quota and wait for.
     subnet_offer: for an Organization without a reserved subnet, or whose reserved one something
     else took while it has no network, a free one.
     """
@@ -64,6 +66,7 @@ class Context:
     undeleted: int | None = None
     subnet_offer: str | None = None
     retained: Mapping[str, Retained] = field(default_factory=dict)
+    admissions: Mapping[str, Admission] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

@@ -140,6 +140,25 @@ def _volume_size(document: Document) -> str:
     return str(document["spec"].get("size") or "") or _bytes("sizeBytes")(document)
 
 
+def _usage(resource: str) -> Cell:
+    """``2/4``; what is used alone where nothing limits it."""
+
+    def cell(document: Document) -> str:
+        found = (status(document).get("usage") or {}).get(resource)
+        if not found:
+            return ""
+        used, limit = (_amount(resource, found.get(word)) for word in ("used", "limit"))
+        return f"{used}/{limit}" if limit else used
+
+    return cell
+
+
+def _amount(resource: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return size(value) if resource in ("memory", "storage") else f"{value:g}"
+
+
 def _meta(field: str) -> Cell:
     return lambda document: str(document["metadata"].get(field) or "")
 
@@ -154,8 +173,14 @@ _KINDS: dict[str, tuple[tuple[tuple[str, Cell], ...], tuple[tuple[str, Cell], ..
             ("PHASE", phase),
             ("READY", _condition(READY)),
             ("SUBNET", _status_path("network", "subnet")),
+            ("CPU", _usage("cpu")),
+            ("MEMORY", _usage("memory")),
+            ("STORAGE", _usage("storage")),
+            ("SERVICES", _usage("services")),
+            ("CONTAINERS", _usage("containers")),
+            ("VOLUMES", _usage("volumes")),
         ),
-        (("NETWORK", _status_path("network", "name")),),
+        (("DOMAINS", _usage("domains")), ("NETWORK", _status_path("network", "name"))),
     ),
     "Service": (
         (("NAME", _name), ("READY", _ready), ("PHASE", phase), ("IMAGE", _image)),

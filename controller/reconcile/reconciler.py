@@ -232,7 +232,7 @@ class Reconciler:
         reading = self._catalogue.get(key)
         if acted and reading is not None:
             for ref in reading.refs:
-                if ref.kind == "Volume":
+                if ref.kind in ("Volume", "Organization"):
                     self._wake(ref)
 
     def _log(self, key: Key, observation: Observation, step: Step) -> None:

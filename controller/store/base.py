@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from resources.context import Retained
 from resources.meta import Entry, Key, Manifest
+from resources.quota import Admission
 from resources.steps import StoreStep
 
 
@@ -99,6 +100,11 @@ class Store(Protocol):
 
     async def members(self, organization: str) -> tuple[int, int]:
         """How many rows are in the organization, and how many of them nobody asked to delete."""
+        ...
+
+    async def admissions(self, organization: str) -> Mapping[str, Admission]:
+        """uid of each member that holds something or waits -> its row, without requests that are
+        outdated (of an earlier generation, or of who is being deleted)."""
         ...
 
     async def retained(self) -> Sequence[Retained]: ...

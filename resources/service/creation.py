@@ -7,10 +7,11 @@ a container that could not be made.
 
 from __future__ import annotations
 
-from resources.service import moves, obstacles, problems
+from resources.plan import Wait
+from resources.service import moves, obstacles, problems, quota
 from resources.service.draft import Draft
 from resources.service.survey import READY, Survey
-from resources.steps import PullImage
+from resources.steps import Claim, PullImage
 from resources.world import Container
 
 
@@ -78,7 +79,17 @@ class Creation:
         hindrance = obstacles.hindrance(survey.context, survey.wanted, survey.network)
         if hindrance is not None:
             self._draft.hinder(hindrance)
-        return hindrance is None
+        return hindrance is None and self._affordable()
+
+    def _affordable(self) -> bool:
+        """Nothing is made that the organization's quota was not asked for."""
+        answer = quota.affordable(self._survey)
+        if isinstance(answer, Claim):
+            self._draft.add(answer)
+            self._draft.hinder(Wait("its share of the organization's quota"))
+        elif answer is not None:
+            self._draft.complain(answer)
+        return answer is None
 
     def _image(self) -> bool:
         survey = self._survey

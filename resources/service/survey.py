@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from resources.context import Context
+from resources.errors import UserError
 from resources.meta import ANNOTATION_PAUSED
 from resources.service import container
-from resources.service.declaration import Declaration, declaration
+from resources.service.declaration import Declaration, declaration, refused
 from resources.service.drift import Difference, differences
 from resources.service.fleet import Fleet, sort
 from resources.service.health import Health, finished, health, missing_proof, serves
+from resources.service.quota import newly
 from resources.service.references import network_of
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted, wanted
-from resources.steps import ContainerSpec
+from resources.steps import Claim, ContainerSpec
 from resources.world import L_REVISION, Container, Network
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"
@@ -26,6 +28,7 @@ class Survey:
     """A service whose declaration can run: what it wants, and what there is.
 
     rollout: NEW (none recorded for this generation and revision yet), OPEN, READY or FAILED.
+    claim: to be recorded before anything else is done for it.
     """
 
     context: Context
@@ -35,6 +38,7 @@ class Survey:
     fleet: Fleet
     network: Network | None
     rollout: str
+    claim: Claim | None = None
     _differences: dict[int, tuple[Difference, ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -153,11 +157,22 @@ def _survey(context: Context) -> Survey | Declaration:
     found = declaration(context)
     if found.spec is None:
         return found
-    want = wanted(context.entry.resource, found.spec, context.refs, earlier=found.earlier)
+    made = _made(context, found, found.spec)
+    if found.problem is not None or context.entry.record.accepted_generation == found.generation:
+        return made
+    answer = newly(made)
+    if isinstance(answer, UserError):
+        found = refused(context, answer)
+        return found if found.spec is None else _made(context, found, found.spec)
+    return made if answer is None else replace(made, claim=answer)
+
+
+def _made(context: Context, found: Declaration, spec: ServiceSpec) -> Survey:
+    want = wanted(context.entry.resource, spec, context.refs, earlier=found.earlier)
     return Survey(
         context=context,
         declaration=found,
-        spec=found.spec,
+        spec=spec,
         wanted=want,
         fleet=sort(context.world.containers_of(context.uid), want, context.platform.instance),
         network=network_of(context),

@@ -19,7 +19,14 @@ from controller.store.postgres.recording import EVENTS_KEPT, REVISIONS_KEPT, gon
 from controller.store.postgres.writing import merged_annotations, not_found, owned_elsewhere
 from resources.errors import UserError
 from resources.meta import Entry, Key, Manifest, Resource
-from resources.steps import Finalize, RequestDeletion, RetainVolume, StoreStep
+from resources.steps import (
+    Claim,
+    Finalize,
+    RequestDeletion,
+    RetainVolume,
+    Settle,
+    StoreStep,
+)
 from tests.fakes import store_rules as rules
 from tests.fakes.store_client import FakeClient
 from tests.fakes.store_database import FakeDatabase
@@ -324,4 +331,6 @@ class FakeStore(FakeClient):
 
 
 def _reaches_others(steps: Sequence[StoreStep]) -> bool:
-    return len(steps) > 1 and any(isinstance(step, RequestDeletion) for step in steps)
+    return len(steps) > 1 and any(
+        isinstance(step, RequestDeletion | Claim | Settle) for step in steps
+    )
