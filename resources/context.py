@@ -20,6 +20,7 @@ class Platform:
     instance: our id, the ``io.skypanel.controller`` label. pool/prefix: where organizations'
     subnets are cut from. host_ports: allowed range or None. engine: capabilities the engine
     declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none.
+    image_policy: images are to be verified.
     """
 
     instance: str
@@ -28,6 +29,7 @@ class Platform:
     host_ports: tuple[int, int] | None = None
     engine: frozenset[str] = frozenset()
     reach: str = "host"
+    image_policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from resources.steps import (
     RecordPreDeploy,
     RecordVolume,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     RequestDeletion,
@@ -48,6 +49,7 @@ from resources.steps import (
     StopContainer,
     UnpauseContainer,
     UpdateContainer,
+    VerifyImage,
 )
 from resources.world import (
     L_ROLE,
@@ -107,6 +109,8 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 | RetainVolume()
                 | Finalize()
                 | Settle()
+                | VerifyImage()
+                | RemoveImage()
             ):
                 pass
             case _:

@@ -192,6 +192,33 @@ class PullImage(EngineStep):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyImage(EngineStep):
+    """The image policy is asked whether containers of that image may be made. Raises
+    IMAGE_POLICY_DENIED."""
+
+    reference: str
+    organization: str
+    service: str
+
+    @property
+    def target(self) -> str:
+        return self.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveImage(EngineStep):
+    """Pulled by us under that reference, and in use nowhere."""
+
+    destructive: ClassVar[bool] = True
+    reference: str
+    id: str
+
+    @property
+    def target(self) -> str:
+        return self.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContainer(EngineStep):
     spec: ContainerSpec
 

@@ -78,6 +78,14 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulled:
+    """An image on the engine, and under which reference."""
+
+    reference: str
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What the listener heard. key None: something was missed, read everything again."""
 
@@ -189,6 +197,24 @@ class Store(Protocol):
     async def housekeeping(self, *, epoch: int) -> None:
         """Event retention, revision trimming (never those that are still needed)."""
         ...
+
+    # -- images
+    async def pulled(self) -> Sequence[Pulled]:
+        """By us, the oldest first."""
+        ...
+
+    async def record_pulled(self, pulled: Pulled, *, epoch: int) -> None: ...
+    async def forget_pulled(self, pulled: Pulled, *, epoch: int) -> None: ...
+    async def needed_images(self, generations: int) -> frozenset[str]:
+        """References in the last so many generations of every service, in its newest accepted one
+        and in the newest that was Ready."""
+        ...
+
+    async def image_allowed(self, pulled: Pulled, policy: str) -> bool:
+        """Has that policy allowed it?"""
+        ...
+
+    async def allow_image(self, pulled: Pulled, policy: str, *, epoch: int) -> None: ...
 
     # -- the guard
     async def held(self) -> Sequence[Held]: ...

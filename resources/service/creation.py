@@ -11,7 +11,7 @@ from resources.plan import Wait
 from resources.service import moves, obstacles, problems, quota
 from resources.service.draft import Draft
 from resources.service.survey import READY, Survey
-from resources.steps import Claim, PullImage
+from resources.steps import Claim, PullImage, VerifyImage
 from resources.world import Container
 
 
@@ -102,6 +102,15 @@ class Creation:
         if image is None or (policy == "Always" and begins and not survey.fleet.one_offs):
             cause = "not on the engine" if image is None else "imagePullPolicy is Always"
             self._draft.add(PullImage(reference=reference, cause=cause))
+        if survey.context.platform.image_policy:
+            self._draft.add(
+                VerifyImage(
+                    reference=reference,
+                    organization=survey.wanted.key.organization,
+                    service=survey.wanted.key.name,
+                    cause="image policy",
+                )
+            )
         if image is None and survey.wanted.tenancy.profile == "restricted":
             return survey.spec.user is not None
         problem = obstacles.root_image(survey.context, survey.wanted)

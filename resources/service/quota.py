@@ -78,7 +78,9 @@ def counted(survey: Survey) -> tuple[Hold, ...]:
 
 
 def _accepted(survey: Survey) -> bool:
-    return survey.context.entry.record.accepted_generation == survey.generation
+    """What is in force may also be of a generation before the one accepted last."""
+    accepted = survey.context.entry.record.accepted_generation
+    return accepted is not None and survey.generation <= accepted
 
 
 def _sure(survey: Survey) -> Claims:

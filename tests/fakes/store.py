@@ -28,14 +28,14 @@ from resources.steps import (
     StoreStep,
 )
 from tests.fakes import store_rules as rules
-from tests.fakes.store_client import FakeClient
 from tests.fakes.store_database import FakeDatabase
+from tests.fakes.store_images import FakeImages
 from tests.fakes.store_steps import perform, refresh_rollouts
 
 __all__ = ["FakeDatabase", "FakeStore"]
 
 
-class FakeStore(FakeClient):
+class FakeStore(FakeImages):
     """Implements ``controller.store.base.Store``."""
 
     # -- users' writes

@@ -38,6 +38,8 @@ STORE_WRITES = frozenset(
         "claim_expired",
         "release_retained",
         "bind_engine",
+        "record_pulled",
+        "forget_pulled",
     }
 )
 QUICK = {"create_container": 0.1, "start_container": 0.1, "remove_container": 0.06}
