@@ -78,7 +78,7 @@ async def test_what_was_there_before_is_nobodys_to_remove() -> None:
 async def test_what_a_container_is_made_of_stays() -> None:
     site = Site()
     await site.pull("app:1", "app:2")
-    site.engine.hand.foreign_container("other", "app:1")
+    site.engine.hand.run("other", "app:1")
     assert await site.sweep() == ["app:1"]
     assert await site.remembered() == ["app:1"]
 

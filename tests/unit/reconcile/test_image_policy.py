@@ -35,7 +35,9 @@ class Judge:
     def __init__(self, place: Path, script: str, timeout: float = 20.0) -> None:
         self.log = place / "asked"
         program = place / "judge.py"
-        text = f"import json, sys\nq = sys.stdin.read()\nopen({str(self.log)!r}, 'a').write(q + '\\n')"
+        text = (
+            f"import json, sys\nq = sys.stdin.read()\nopen({str(self.log)!r}, 'a').write(q + '\\n')"
+        )
         program.write_text(f"{text}\n{script}\n")
         self.command = shlex.join([sys.executable, str(program)])
         self.timeout = timeout
@@ -149,6 +151,12 @@ async def test_anything_else_refuses_for_now(tmp_path: Path, script: str, reason
     assert len(judge.asked) == 2
 
 
+def ended(pids: Path) -> bool:
+    """Gone, or only waiting to be told of."""
+    stat_ = Path(f"/proc/{pids.read_text()}/stat")
+    return not stat_.exists() or stat_.read_text().split()[2] == "Z"
+
+
 async def test_silence_ends_at_the_deadline_with_everything_it_started(tmp_path: Path) -> None:
     pids = tmp_path / "pid"
     script = (
@@ -161,8 +169,7 @@ async def test_silence_ends_at_the_deadline_with_everything_it_started(tmp_path:
     error = await judge.answer()
     assert error is not None
     assert "no verdict within 2 s" in error.message
-    stat_ = Path(f"/proc/{pids.read_text()}/stat")
-    assert not stat_.exists() or stat_.read_text().split()[2] == "Z"
+    assert ended(pids)
 
 
 async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
