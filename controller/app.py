@@ -35,12 +35,15 @@ from controller.loop.leadership import Leadership
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.pulls import Pulls
+from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
+from controller.reconcile.image_policy import image_policy
 from controller.reconcile.observe import Observer
 from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
 from controller.reconcile.probes import Knock, Prober
+from controller.reconcile.pulling import Pulling
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.reconcile.turns import Turns, rolling
@@ -159,6 +162,8 @@ class Controller:
             wake=self.queue.add,
             gate=self._gate,
             doubt=self.index.forget_images,
+            pull=Pulling(self.engine, self.store, epoch),
+            verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
         )
         sweeper = Sweeper(
             store=self.store,
@@ -177,6 +182,9 @@ class Controller:
             queue=self.queue,
             sweeper=sweeper,
             retention=Retention(self.store, self.executor, self.clock, epoch),
+            disused=Disused(
+                self.store, self.engine, self.executor, epoch, settings.image_generations
+            ),
         )
         self.acting = Acting(
             identity=self.identity,
@@ -290,6 +298,7 @@ class Controller:
             reach=info.reach if info else "host",
             sealing_keys=self.vault.keys,
             firewall=self.firewall.verdict if self.firewall else None,
+            image_policy=self.settings.image_policy is not None,
         )
 
     def _firewall_changed(self) -> None:

@@ -20,6 +20,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from resources.meta import Key
+from resources.quota import RESOURCES
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
@@ -87,6 +88,13 @@ class Metrics:
         self.replicas = _gauge(
             "service_replicas", "Replicas by state", "organization", "name", "state"
         )
+        self.quota = _gauge(
+            "organization_quota",
+            "Used of an organization's quota, and its limit: cores, bytes or numbers",
+            "organization",
+            "resource",
+            "type",
+        )
         self._exported: dict[Key, frozenset[str]] = {}
         for result in ("written", "suppressed"):
             self.status_writes.labels(result)
@@ -117,6 +125,17 @@ class Metrics:
         if key.kind == "Service":
             for state, field in _REPLICAS:
                 self.replicas.labels(key.organization, key.name, state).set(status.get(field, 0))
+        if key.kind == "Organization":
+            for resource, amounts in (status.get("usage") or {}).items():
+                self._amounts(key.name, resource, amounts)
+
+    def _amounts(self, organization: str, resource: str, amounts: Mapping[str, Any]) -> None:
+        """What is unlimited has no limit exported."""
+        for type_ in ("used", "limit"):
+            if amounts.get(type_) is None:
+                _remove(self.quota, organization, resource, type_)
+            else:
+                self.quota.labels(organization, resource, type_).set(amounts[type_])
 
     def forget(self, key: Key, _status: Mapping[str, Any] | None = None) -> None:
         """The resource is gone."""
@@ -125,12 +144,16 @@ class Metrics:
         if key.kind == "Service":
             for state, _ in _REPLICAS:
                 _remove(self.replicas, key.organization, key.name, state)
+        if key.kind == "Organization":
+            for resource in RESOURCES:
+                self._amounts(key.name, resource, {})
 
     def forget_all(self) -> None:
         """Resources are the acting controller's to tell about; this process is it no more."""
         self._exported.clear()
         self.condition.clear()
         self.replicas.clear()
+        self.quota.clear()
 
 
 _VALUE = {"True": 1, "False": 0, "Unknown": -1}

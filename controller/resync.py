@@ -15,6 +15,7 @@ import structlog
 
 from controller.engine.index import EngineIndex
 from controller.loop.queue import Queue
+from controller.reconcile.disused import Disused
 from controller.reconcile.orphans import Sweeper
 from controller.reconcile.retention import Retention
 from controller.settings import Settings
@@ -44,6 +45,7 @@ class Resync:
         queue: Queue[Key],
         sweeper: Sweeper,
         retention: Retention,
+        disused: Disused,
     ) -> None:
         self._settings = settings
         self._random = random_
@@ -53,6 +55,7 @@ class Resync:
         self._queue = queue
         self._sweeper = sweeper
         self._retention = retention
+        self._disused = disused
         self.completed = 0
         self._woken = asyncio.Event()
 
@@ -105,7 +108,7 @@ class Resync:
             self._queue.add(key, urgent=urgent)
 
     async def _aside(self) -> None:
-        """Objects without a row, and retained volumes whose window ended."""
+        """Objects without a row, retained volumes whose window ended, images nobody needs."""
         known = frozenset(
             entry.resource.uid
             for key in self._catalogue.all_keys()
@@ -114,6 +117,7 @@ class Resync:
         try:
             await self._sweeper.sweep(self._index.world, known)
             await self._retention.expire()
+            await self._disused.sweep(self._index.world)
         except (StoreUnavailable, Deposed, UserError) as error:
             log.warning("sweep incomplete", reason=str(error) or type(error).__name__)
 

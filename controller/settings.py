@@ -103,6 +103,14 @@ class Settings(BaseModel):
     event_retention: Seconds = 7 * 86400.0
     """Events older than this are deleted."""
 
+    image_generations: int = Field(default=3, ge=1)
+    """Images of this many generations of each service are kept; others that were pulled by the
+    controller are removed once nothing uses them."""
+    image_policy: str | None = None
+    """Command that decides which images may run: JSON on its stdin, a verdict on its stdout."""
+    image_policy_timeout: Seconds = 60.0
+    """One verdict."""
+
     network_pool: str = "10.128.0.0/9"
     """Where organizations' subnets are cut from."""
     network_prefix: int = Field(default=24, ge=16, le=29)

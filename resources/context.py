@@ -10,6 +10,7 @@ from typing import Any
 from resources.errors import UserError
 from resources.host_firewall import HostFirewall
 from resources.meta import Entry, Key
+from resources.quota import Admission
 from resources.world import L_UID, Ending, World, is_ours
 
 
@@ -21,7 +22,7 @@ class Platform:
     subnets are cut from. host_ports: allowed range or None. engine: capabilities the engine
     declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none. sealing_keys: ids
     of the keys whose sealed values can be opened here. firewall: whether the host's listeners are
-    closed to containers; None: nobody wants to know.
+    closed to containers; None: nobody wants to know. image_policy: images are to be verified.
     """
 
     instance: str
@@ -32,6 +33,7 @@ class Platform:
     reach: str = "host"
     sealing_keys: frozenset[str] = frozenset()
     firewall: HostFirewall | None = None
+    image_policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Context:
     generation was refused as invalid. refs: what the spec refers to (None: does not exist).
     members: for an Organization, how many rows are still in it; undeleted: how many of them nobody
     has asked to delete (None: not known, any may be). world: only what ``scope`` asked for.
+    admissions: for an Organization, by uid, what its members hold of the quota and wait for.
     subnet_offer: for an Organization without a reserved subnet, or whose reserved one something
     else took while it has no network, a free one.
     unreadable: for a Secret, what is wrong with the values that cannot be opened, by key. endings:
@@ -76,6 +79,7 @@ class Context:
     endings: Mapping[str, Ending] = field(default_factory=dict)
     circle: tuple[str, ...] = ()
     turn: bool = True
+    admissions: Mapping[str, Admission] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

@@ -2,11 +2,11 @@
 
 ``skyctl diff`` plans against forecasts, so that it shows everything that applying leads to and not
 only the first move; the property tests use the same to show that plans converge. It is
-optimistic: images are there, containers start and turn healthy.
+optimistic: images are there, containers start and turn healthy, what is claimed is granted.
 
 What is not forecast: content (``PutFiles``), checks that change nothing (``CheckVolumes``), and
-what becomes of rows (``RequestDeletion``, ``RetainVolume``, ``Finalize``): whoever plays with more
-than one row does that (a step on a container that is not there is nothing, too).
+what becomes of rows (``RequestDeletion``, ``RetainVolume``, ``Finalize``, ``Settle``): who plays
+with more than one row does that (a step on a container that is not there is nothing, too).
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from resources.meta import FINALIZER, Entry, Record, Rollout
+from resources.quota import Admission, union
 from resources.steps import (
     Accept,
     AdoptVolume,
     BeginRollout,
     CheckVolumes,
+    Claim,
     ConnectNetwork,
     ContainerStep,
     CreateContainer,
@@ -29,22 +31,26 @@ from resources.steps import (
     DisconnectNetwork,
     EndRollout,
     Finalize,
+    Hold,
     PullImage,
     PutFiles,
     RecordPreDeploy,
     RecordVolume,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     RequestDeletion,
     ReserveSubnet,
     RetainVolume,
     SealInbox,
+    Settle,
     StartContainer,
     Step,
     StopContainer,
     UnpauseContainer,
     UpdateContainer,
+    VerifyImage,
 )
 from resources.world import (
     L_ROLE,
@@ -70,6 +76,8 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 | ReserveSubnet()
                 | RecordVolume()
                 | AdoptVolume()
+                | Claim()
+                | Hold()
             ):
                 entry = _record(entry, step, now)
             case CreateContainer():
@@ -95,7 +103,16 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 world.put_image(Image(f"sha256:{step.reference}", step.reference))
             case ContainerStep() | ConnectNetwork() | DisconnectNetwork():
                 _container(world, step, now)
-            case PutFiles() | CheckVolumes() | RequestDeletion() | RetainVolume() | Finalize():
+            case (
+                PutFiles()
+                | CheckVolumes()
+                | RequestDeletion()
+                | RetainVolume()
+                | Finalize()
+                | Settle()
+                | VerifyImage()
+                | RemoveImage()
+            ):
                 pass
             case SealInbox():
                 entry = _sealed(entry, step)
@@ -114,6 +131,15 @@ def _record(entry: Entry, step: Step, now: datetime) -> Entry:
             record = replace(
                 record, accepted_generation=step.generation, accepted_spec=resource.spec
             )
+            if step.claims is not None:
+                record = replace(record, admission=Admission(step.generation, step.claims))
+        case Claim():
+            held = record.admission.claims if record.admission is not None else {}
+            granted = Admission(step.generation, union(held, step.claims))
+            record = replace(record, admission=granted)
+        case Hold():
+            waiting = record.admission.waiting if record.admission is not None else None
+            record = replace(record, admission=Admission(step.generation, step.claims, waiting))
         case BeginRollout():
             record = replace(record, rollout=Rollout(step.generation, now, step.revision))
         case EndRollout():

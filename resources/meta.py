@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from resources.quota import Admission
+
 API_VERSION = "skypanel.io/v1"
 FINALIZER = "skypanel.io/engine"
 
@@ -113,6 +115,7 @@ class Record:
     volume_name/volume_label_uid: its engine name and the uid label it carries (another
     resource's when adopted; None: this resource's own).
     predeploy: generation -> exit status text of a finished preDeploy.
+    admission: what it holds of its organization's quota, and what it waits for.
     """
 
     accepted_generation: int | None = None
@@ -126,6 +129,7 @@ class Record:
     volume_name: str | None = None
     volume_label_uid: str | None = None
     predeploy: Mapping[int, str] = field(default_factory=dict)
+    admission: Admission | None = None
 
     @property
     def fallback(self) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from resources.quota import Claims, Terms, described
 from resources.sealed import Sealed
 from resources.world import Limits, Mount
 
@@ -196,6 +197,33 @@ class PullImage(EngineStep):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyImage(EngineStep):
+    """The image policy is asked whether containers of that image may be made. Raises
+    IMAGE_POLICY_DENIED."""
+
+    reference: str
+    organization: str
+    service: str
+
+    @property
+    def target(self) -> str:
+        return self.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveImage(EngineStep):
+    """Pulled by us under that reference, and in use nowhere."""
+
+    destructive: ClassVar[bool] = True
+    reference: str
+    id: str
+
+    @property
+    def target(self) -> str:
+        return self.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContainer(EngineStep):
     spec: ContainerSpec
 
@@ -285,9 +313,15 @@ class StoreStep(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept(StoreStep):
-    """The generation is accepted; the finalizer is put on the row before any side effect."""
+    """The generation is accepted; the finalizer is put on the row before any side effect.
+
+    claims: recorded along, where terms set no limit to them. Raises RESOURCE_CONFLICT (retryable)
+    when the organization's row is not of the terms' generation any more. None: nothing is to be
+    recorded, or it has been (``Claim``)."""
 
     generation: int
+    claims: Claims | None = None
+    terms: Terms | None = None
 
     @property
     def target(self) -> str:
@@ -303,6 +337,47 @@ class SealInbox(StoreStep):
     @property
     def target(self) -> str:
         return ", ".join(self.keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(StoreStep):
+    """Asks for a share of the organization's quota: granted at once, or written down as waiting.
+    Decided in one transaction at a time for each organization, together with whoever waits.
+    Raises RESOURCE_CONFLICT (retryable) when the terms are outdated, or while claims of others
+    have never been recorded."""
+
+    generation: int
+    claims: Claims
+    terms: Terms
+
+    @property
+    def target(self) -> str:
+        return described(self.claims)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold(StoreStep):
+    """What it holds is this from now on, without asking: less than before, or what runs already
+    and was never counted."""
+
+    generation: int
+    claims: Claims
+
+    @property
+    def target(self) -> str:
+        return described(self.claims)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle(StoreStep):
+    """An Organization's: whoever waits in it and fits now is let in, in order. Raises as
+    ``Claim``."""
+
+    terms: Terms
+
+    @property
+    def target(self) -> str:
+        return f"quota of {self.terms.organization}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

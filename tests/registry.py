@@ -50,6 +50,10 @@ class Registry:
         return _digest(self.manifest)
 
     def __post_init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """The tag moves to another image."""
         layer = _layer(self.size)
         packed = gzip.compress(layer, 1)
         config = json.dumps(

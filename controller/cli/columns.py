@@ -149,6 +149,25 @@ def _sealed_for(document: Document) -> str:
     return ",".join(sorted(found))
 
 
+def _usage(resource: str) -> Cell:
+    """``2/4``; what is used alone where nothing limits it."""
+
+    def cell(document: Document) -> str:
+        found = (status(document).get("usage") or {}).get(resource)
+        if not found:
+            return ""
+        used, limit = (_amount(resource, found.get(word)) for word in ("used", "limit"))
+        return f"{used}/{limit}" if limit else used
+
+    return cell
+
+
+def _amount(resource: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return size(value) if resource in ("memory", "storage") else f"{value:g}"
+
+
 def _meta(field: str) -> Cell:
     return lambda document: str(document["metadata"].get(field) or "")
 
@@ -163,8 +182,14 @@ _KINDS: dict[str, tuple[tuple[tuple[str, Cell], ...], tuple[tuple[str, Cell], ..
             ("PHASE", phase),
             ("READY", _condition(READY)),
             ("SUBNET", _status_path("network", "subnet")),
+            ("CPU", _usage("cpu")),
+            ("MEMORY", _usage("memory")),
+            ("STORAGE", _usage("storage")),
+            ("SERVICES", _usage("services")),
+            ("CONTAINERS", _usage("containers")),
+            ("VOLUMES", _usage("volumes")),
         ),
-        (("NETWORK", _status_path("network", "name")),),
+        (("DOMAINS", _usage("domains")), ("NETWORK", _status_path("network", "name"))),
     ),
     "Service": (
         (("NAME", _name), ("READY", _ready), ("PHASE", phase), ("IMAGE", _image)),

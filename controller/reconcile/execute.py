@@ -39,6 +39,7 @@ from resources.steps import (
     PullImage,
     PutFiles,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     SealInbox,
@@ -48,11 +49,16 @@ from resources.steps import (
     StoreStep,
     UnpauseContainer,
     UpdateContainer,
+    VerifyImage,
 )
 
 log = structlog.get_logger("execute")
 
 Done = Callable[[Step], None]
+
+
+async def _unjudged(step: VerifyImage) -> None:
+    """Without an image policy everything may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Walk:
 
 STOPS = 64
 """Stops under way at once; a quarter of them at most of one organization."""
+
+
+VERDICTS = 4
+"""Images judged by the image policy at once."""
 
 
 async def _open() -> None:
@@ -88,7 +98,8 @@ class Executor:
     """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done
     to the engine (not connected, or not ours). doubt: told when what is known of images may be
     wrong, after a pull and after a step that failed. wake: puts a key on the queue, when what it
-    waits for is done. secrets: opens and seals."""
+    waits for is done. secrets: opens and seals. pull: what pulls, if not the engine alone. verify:
+    the image policy."""
 
     def __init__(
         self,
@@ -102,6 +113,8 @@ class Executor:
         wake: Callable[[Key], None] = lambda _: None,
         gate: Callable[[], Awaitable[None]] = _open,
         doubt: Callable[[], None] = lambda: None,
+        pull: Callable[[PullImage], Awaitable[None]] | None = None,
+        verify: Callable[[VerifyImage], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._secrets = secrets
@@ -110,6 +123,7 @@ class Executor:
         self._doubt = doubt
         self._slots = asyncio.Semaphore(concurrency)
         self._pull_slots = Slots(pulls, max(1, pulls - 1))
+        self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
         self._stop_slots = Slots(STOPS, STOPS // 4)
         self._long = LongCalls(wake)
         self._calls: dict[type[Step], Callable[..., Awaitable[None]]] = {
@@ -119,7 +133,9 @@ class Executor:
             DisconnectNetwork: engine.disconnect_network,
             CreateVolume: engine.create_volume,
             RemoveVolume: engine.remove_volume,
-            PullImage: engine.pull_image,
+            PullImage: pull or engine.pull_image,
+            VerifyImage: verify or _unjudged,
+            RemoveImage: engine.remove_image,
             CreateContainer: engine.create_container,
             PutFiles: engine.put_files,
             CheckVolumes: engine.check_volumes,
@@ -181,6 +197,9 @@ class Executor:
             case PullImage():
                 call = partial(self._held, step, self._pull_slots, organization)
                 over = await self._long.ask(context.key, step.reference, call)
+            case VerifyImage():
+                call = partial(self._held, step, self._verdict_slots, organization)
+                over = await self._long.ask(context.key, ("verify", step.reference), call)
             case StopContainer():
                 call = partial(self._held, step, self._stop_slots, organization)
                 over = await self._long.ask(context.key, ("stop", step.container), call)

@@ -17,8 +17,10 @@ from resources.errors import UserError
 from resources.forecast import advance
 from resources.meta import Entry, Key
 from resources.plan import Plan
+from resources.quota import Admission, Request, shortfalls, total
 from resources.service.cycle import circle
-from resources.steps import Step
+from resources.share import in_force
+from resources.steps import Claim, Step
 from resources.subnets import choose
 from resources.world import Scope, World
 
@@ -52,6 +54,11 @@ class Rows:
         """How many rows are in it, and how many of them nobody asked to delete."""
         entries = [self._readings[key].entry for key in self._members.get(organization, ())]
         return len(entries), sum(not entry.resource.deleting for entry in entries)
+
+    def admissions(self, organization: str) -> dict[str, Admission]:
+        """By uid, what its members hold of its quota and wait for."""
+        entries = [self._readings[key].entry for key in self._members.get(organization, ())]
+        return {e.resource.uid: found for e in entries if (found := in_force(e)) is not None}
 
     def declare(self, entry: Entry) -> None:
         self._put(read(entry))
@@ -125,10 +132,25 @@ class Future:
         """One plan carried out, and whether the status says anything new."""
         assert reading.kind is not None
         plan = reading.kind.plan(self._context(reading))
-        entry = advance(self._world, reading.entry, plan.steps, self._now)
+        entry = self._claimed(advance(self._world, reading.entry, plan.steps, self._now), plan)
         status = reading.kind.status(self._context(reading), plan, None)
         self._rows.move(reading, replace(entry, status=status))
         return plan, status != reading.entry.status
+
+    def _claimed(self, entry: Entry, plan: Plan) -> Entry:
+        """A claim is granted only if it fits what the others hold."""
+        for step in plan.steps:
+            if not isinstance(step, Claim):
+                continue
+            others = self._rows.admissions(step.terms.organization)
+            before = others.get(entry.resource.uid) or Admission(0)
+            used = total(admission.claims for admission in others.values())
+            lacking = shortfalls(step.terms.limits, used, before.claims, step.claims)
+            if lacking:
+                request = Request(step.generation, step.claims, self._now, lacking)
+                waiting = replace(before, waiting=request)
+                entry = replace(entry, record=replace(entry.record, admission=waiting))
+        return entry
 
     def _waits(self, plans: Iterable[Plan]) -> bool:
         """Lets time pass until the first of them is to be looked at again."""
@@ -156,6 +178,7 @@ class Future:
             circle=circle(key, reading.spec, self._rows.entry),
             subnet_offer=self._offer(reading.entry),
             unreadable=self._unreadable(reading.entry),
+            admissions=self._rows.admissions(key.name) if key.kind == "Organization" else {},
         )
 
     def _offer(self, entry: Entry) -> str | None:

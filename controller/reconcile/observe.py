@@ -28,6 +28,7 @@ from resources.context import Context, Platform, Retained
 from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
+from resources.quota import Admission
 from resources.service.cycle import circle
 from resources.subnets import choose, overlaps
 from resources.world import Probe, Scope, World
@@ -78,6 +79,10 @@ class _Seen:
 
 _MIRRORED = 2
 """Where in an identity."""
+
+
+_Members = tuple[int, int | None, tuple[tuple[str, Admission], ...]]
+_NONE: _Members = 0, None, ()
 
 
 class Observer:
@@ -212,20 +217,26 @@ class Observer:
     def _refs(self, reading: Reading) -> Mapping[Key, Entry | None]:
         return {ref: self._catalogue.entry(ref) for ref in reading.refs}
 
-    def _members(self, reading: Reading) -> tuple[int, int | None]:
-        """How many are in an organization, and how many of them nobody asked to delete (counted
-        only when it matters)."""
+    def _members(self, reading: Reading) -> _Members:
+        """How many are in an organization, how many of them nobody asked to delete (counted only
+        when it matters), and what they hold of its quota."""
         key = reading.entry.key
         if key.kind != "Organization":
-            return 0, None
+            return _NONE
         undeleted = self._catalogue.undeleted(key.name) if reading.entry.resource.deleting else None
-        return self._catalogue.members(key.name), undeleted
+        members = self._catalogue.members(key.name)
+        return members, undeleted, self._catalogue.admissions(key.name)
 
     async def _counted(self, context: Context) -> Context:
-        if context.key.kind != "Organization" or not context.deleting:
+        """What a plan for an organization decides about others is counted by the store."""
+        if context.key.kind != "Organization":
             return context
-        members, undeleted = await self._store.members(context.key.name)
-        return replace(context, members=members, undeleted=undeleted)
+        if context.deleting:
+            members, undeleted = await self._store.members(context.key.name)
+            return replace(context, members=members, undeleted=undeleted)
+        if any(admission.waiting for admission in context.admissions.values()):
+            return replace(context, admissions=await self._store.admissions(context.key.name))
+        return context
 
     def _copy_probes(self, world: World) -> None:
         live = self._world().probes
@@ -239,7 +250,7 @@ class Observer:
         reading: Reading,
         refs: Mapping[Key, Entry | None],
         world: World,
-        members: tuple[int, int | None],
+        members: _Members,
     ) -> Context:
         return Context(
             entry=reading.entry,
@@ -255,6 +266,7 @@ class Observer:
             unreadable=self._unreadable(reading.entry),
             circle=circle(reading.entry.key, reading.spec, self._catalogue.entry),
             turn=self._turn(reading.entry.key),
+            admissions=dict(members[2]),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:

@@ -12,7 +12,7 @@ of this key is skipped. That is a memo of a pure function, nothing depends on it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,7 +29,18 @@ from controller.store.catalogue import Catalogue
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan
-from resources.steps import EndRollout, EngineStep, Finalize, PullImage, Step, StoreStep
+from resources.steps import (
+    Accept,
+    Claim,
+    EndRollout,
+    EngineStep,
+    Finalize,
+    Hold,
+    PullImage,
+    Step,
+    StoreStep,
+    VerifyImage,
+)
 
 log = structlog.get_logger("reconcile")
 
@@ -164,7 +175,7 @@ class Reconciler:
             return Done()
         changed = await self._report(key, done)
         if done.executed or changed:
-            self._wake_related(key, bool(done.executed))
+            self._wake_related(key, done.executed)
         self._observed(done.observation, key)
         self._concluded(key, done.failure or done.plan.problem)
         if done.unfinished and done.failure is None:
@@ -240,14 +251,16 @@ class Reconciler:
         for other in (*self._catalogue.referrers(key), *reading.refs):
             self._wake(other)
 
-    def _wake_related(self, key: Key, acted: bool) -> None:
+    def _wake_related(self, key: Key, executed: Sequence[Step]) -> None:
         for other in self._catalogue.referrers(key):
             self._wake(other)
         reading = self._catalogue.get(key)
-        if acted and reading is not None:
-            for ref in reading.refs:
-                if ref.kind == "Volume":
-                    self._wake(ref)
+        if not executed or reading is None:
+            return
+        counted = any(isinstance(step, Accept | Claim | Hold) for step in executed)
+        for ref in reading.refs:
+            if ref.kind == "Volume" or (ref.kind == "Organization" and counted):
+                self._wake(ref)
 
     def _log(self, key: Key, observation: Observation, step: Step) -> None:
         log.info(
@@ -268,12 +281,19 @@ class Reconciler:
         events = [
             Event(uid, key, severity(step), reason(step), told(step))
             for step in done.executed
-            if not isinstance(step, StoreStep) or isinstance(step, EndRollout | Finalize)
+            if _told(step)
         ]
         if done.failure is not None:
             events.append(Event(uid, key, "Warning", done.failure.reason, done.failure.message))
         if events:
             await self._store.emit(events, epoch=epoch)
+
+
+def _told(step: Step) -> bool:
+    """Bookkeeping makes no event."""
+    if isinstance(step, StoreStep):
+        return isinstance(step, EndRollout | Finalize)
+    return not isinstance(step, VerifyImage)
 
 
 def reason(step: Step) -> str:

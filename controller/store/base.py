@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from resources.context import Retained
 from resources.meta import Entry, Key, Manifest
+from resources.quota import Admission
 from resources.sealed import Sealed, SealingKey
 from resources.steps import StoreStep
 
@@ -82,6 +83,14 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulled:
+    """An image on the engine, and under which reference."""
+
+    reference: str
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What the listener heard. key None: something was missed, read everything again."""
 
@@ -108,6 +117,11 @@ class Store(Protocol):
 
     async def members(self, organization: str) -> tuple[int, int]:
         """How many rows are in the organization, and how many of them nobody asked to delete."""
+        ...
+
+    async def admissions(self, organization: str) -> Mapping[str, Admission]:
+        """uid of each member that holds something or waits -> its row, without requests that are
+        outdated (of an earlier generation, or of who is being deleted)."""
         ...
 
     async def retained(self) -> Sequence[Retained]: ...
@@ -198,6 +212,24 @@ class Store(Protocol):
     async def housekeeping(self, *, epoch: int) -> None:
         """Event retention, revision trimming (never those that are still needed)."""
         ...
+
+    # -- images
+    async def pulled(self) -> Sequence[Pulled]:
+        """By us, the oldest first."""
+        ...
+
+    async def record_pulled(self, pulled: Pulled, *, epoch: int) -> None: ...
+    async def forget_pulled(self, pulled: Pulled, *, epoch: int) -> None: ...
+    async def needed_images(self, generations: int) -> frozenset[str]:
+        """References in the last so many generations of every service, in its newest accepted one
+        and in the newest that was Ready."""
+        ...
+
+    async def image_allowed(self, pulled: Pulled, policy: str) -> bool:
+        """Has that policy allowed it?"""
+        ...
+
+    async def allow_image(self, pulled: Pulled, policy: str, *, epoch: int) -> None: ...
 
     # -- the guard
     async def held(self) -> Sequence[Held]: ...

@@ -19,7 +19,9 @@ from typing import Any
 from resources.effective import effective, references
 from resources.errors import UserError
 from resources.meta import Entry, Key
+from resources.quota import Admission
 from resources.registry import Kind, kinds
+from resources.share import in_force
 
 GONE_KEPT = 10_000  # keys of which it is remembered when they were found missing
 
@@ -87,6 +89,11 @@ class Catalogue:
         """How many of them nobody asked to delete."""
         members = self._members.get(organization, ())
         return sum(not self._readings[key].entry.resource.deleting for key in members)
+
+    def admissions(self, organization: str) -> tuple[tuple[str, Admission], ...]:
+        """By uid, what its members hold of its quota and wait for."""
+        entries = (self._readings[key].entry for key in self._members.get(organization, ()))
+        return tuple((e.resource.uid, found) for e in entries if (found := in_force(e)) is not None)
 
     def put(self, entry: Entry, asked: int | None = None) -> bool:
         """asked: the ``moment`` before the question; None: we know that it is so now. False when

@@ -14,6 +14,7 @@ from resources.context import Context
 from resources.errors import UserError
 from resources.organization.network import clearing, network_plan, networks_of, wanted
 from resources.plan import Plan, Wait
+from resources.share import settling
 from resources.steps import Finalize, RequestDeletion, ReserveSubnet, Step, StoreStep
 
 POOL_EXHAUSTED = "CONFIGURATION_NETWORK_POOL_EXHAUSTED"
@@ -29,14 +30,14 @@ def plan(context: Context) -> Plan:
     accept = acceptance(context)
     subnet, cause = _subnet(context)
     if subnet is None:
-        return Plan(accept, problem=_exhausted(context))
+        return Plan((*accept, *settling(context)), problem=_exhausted(context))
     store: tuple[StoreStep, ...] = accept
     if subnet != context.entry.record.subnet:
         store = (*accept, ReserveSubnet(subnet=subnet, cause=cause))
     network = network_plan(context, wanted(context.entry, context.spec, subnet))
     return replace(
         network,
-        steps=(*store, *network.steps),
+        steps=(*store, *settling(context), *network.steps),
         problem=network.problem or context.rejection,
     )
 

@@ -11,6 +11,8 @@ from resources.host_firewall import HOST_CLOSED
 from resources.organization.network import organization_network
 from resources.organization.plan import POOL_EXHAUSTED
 from resources.plan import Plan
+from resources.quota import usage
+from resources.share import terms_of, used
 from resources.world import Network
 
 _STATES = {"Ready": "running", "Failed": "error"}
@@ -34,7 +36,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         state=_STATES.get(phase, "stopped"),
         message=message,
         network=_shown(network),
-        usage={},
+        usage=usage(used(context), terms_of(context.entry).limits),
     )
 
 

@@ -7,10 +7,11 @@ a container that could not be made.
 
 from __future__ import annotations
 
-from resources.service import moves, obstacles, problems
+from resources.plan import Wait
+from resources.service import moves, obstacles, problems, quota
 from resources.service.draft import Draft
 from resources.service.survey import FAILED, NEW, OPEN, Survey
-from resources.steps import PullImage
+from resources.steps import Claim, PullImage, VerifyImage
 from resources.world import Container
 
 _NEW = frozenset({NEW, OPEN, FAILED})
@@ -89,7 +90,17 @@ class Creation:
         hindrance = obstacles.hindrance(survey.context, survey.wanted, survey.network, back=back)
         if hindrance is not None:
             self._draft.hinder(hindrance)
-        return hindrance is None
+        return hindrance is None and self._affordable()
+
+    def _affordable(self) -> bool:
+        """Nothing is made that the organization's quota was not asked for."""
+        answer = quota.affordable(self._survey)
+        if isinstance(answer, Claim):
+            self._draft.add(answer)
+            self._draft.hinder(Wait("its share of the organization's quota"))
+        elif answer is not None:
+            self._draft.complain(answer)
+        return answer is None
 
     def _image(self) -> bool:
         survey = self._survey
@@ -102,6 +113,15 @@ class Creation:
         if image is None or (policy == "Always" and begins and not survey.fleet.one_offs):
             cause = "not on the engine" if image is None else "imagePullPolicy is Always"
             self._draft.add(PullImage(reference=reference, cause=cause))
+        if survey.context.platform.image_policy:
+            self._draft.add(
+                VerifyImage(
+                    reference=reference,
+                    organization=survey.wanted.key.organization,
+                    service=survey.wanted.key.name,
+                    cause="image policy",
+                )
+            )
         if image is None and survey.wanted.tenancy.profile == "restricted":
             return survey.spec.user is not None
         problem = obstacles.root_image(survey.context, survey.wanted)

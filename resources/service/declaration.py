@@ -35,9 +35,13 @@ def declaration(context: Context) -> Declaration:
     if record.accepted_generation == generation:
         return Declaration(context.spec, generation)
     problem = refusal(context, context.spec)
-    if problem is None:
-        return Declaration(context.spec, generation)
+    return Declaration(context.spec, generation) if problem is None else refused(context, problem)
+
+
+def refused(context: Context, problem: UserError) -> Declaration:
+    """What runs instead: the one accepted before, if there is any."""
+    record = context.entry.record
     earlier: ServiceSpec | None = accepted(context.entry)
     if earlier is None or record.accepted_generation is None:
-        return Declaration(None, generation, problem=problem)
+        return Declaration(None, context.generation, problem=problem)
     return Declaration(earlier, record.accepted_generation, True, problem)

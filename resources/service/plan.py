@@ -16,7 +16,7 @@ from resources.context import Context
 from resources.effective import accepted
 from resources.errors import UserError
 from resources.plan import Plan
-from resources.service import moves, obstacles, one_off, problems
+from resources.service import moves, obstacles, one_off, problems, quota
 from resources.service.causes import replacement
 from resources.service.creation import Creation
 from resources.service.declaration import Declaration
@@ -38,19 +38,29 @@ from resources.service.survey import (
     survey,
 )
 from resources.service.wanted import wanted
-from resources.steps import BeginRollout, EndRollout, Finalize, RecordPreDeploy
+from resources.steps import BeginRollout, EndRollout, Finalize, Hold, RecordPreDeploy
 from resources.world import L_REVISION, Container, is_ours
 
 
 def plan(context: Context) -> Plan:
     if paused(context) is not None:
-        return Plan(problem=context.rejection)
+        return Plan(_uncounted(context), problem=context.rejection)
     if context.deleting:
         return _teardown(context)
     found = survey(context)
     if isinstance(found, Declaration):
         return Plan(problem=found.problem)
+    if found.claim is not None:
+        return Plan((found.claim,))
     return Plan() if _nothing_to_do(found) else deliberate(found)
+
+
+def _uncounted(context: Context) -> tuple[Hold, ...]:
+    """Others of the organization wait until everything that runs is counted."""
+    found = survey(context)
+    if context.deleting or context.entry.record.admission or isinstance(found, Declaration):
+        return ()
+    return quota.counted(found)
 
 
 def _nothing_to_do(found: Survey) -> bool:
@@ -58,6 +68,7 @@ def _nothing_to_do(found: Survey) -> bool:
     return (
         found.steady
         and not acceptance(found.context)
+        and not quota.counted(found)
         and obstacles.lost_volume(found.context, found.wanted) is None
     )
 
@@ -67,11 +78,12 @@ def deliberate(found: Survey) -> Plan:
     draft = Draft(report=found.spec.drift_policy == "report")
     draft.complain(found.declaration.problem)
     if found.declaration.problem is None:
-        draft.add(*acceptance(found.context))
+        draft.add(*acceptance(found.context, quota.steady(found)))
     if found.stop_reason:
         _stop(found, draft)
     else:
         _run(found, draft)
+    draft.add(*quota.counted(found))
     return draft.finish()
 
 

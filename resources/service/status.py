@@ -22,7 +22,7 @@ from resources.service.heal import unhealthy_since
 from resources.service.health import UNHEALTHY
 from resources.service.phase import STATES, Standing, stand
 from resources.service.survey import FAILED, READY, RETURNED, Survey, paused, survey
-from resources.world import L_GENERATION, L_REVISION, Container
+from resources.world import L_GENERATION, L_REVISION, Container, Image
 
 
 def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
@@ -99,8 +99,17 @@ def _image(found: Survey) -> dict[str, Any]:
     known = found.context.world.image(reference)
     running = next((c.image_id for c in found.fleet.current.values() if c.image_id), "")
     id_ = running or (known.id if known else "")
-    digest = known.digests[0] if known and known.digests and known.id == id_ else ""
+    digest = _digest(known) if known and known.id == id_ else ""
     return {"reference": reference, "id": id_ or None, "digest": digest or None}
+
+
+def _digest(image: Image) -> str:
+    """Of the repository that the reference names, where the engine knows it from several."""
+    name = image.reference.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    repository = head if colon and "/" not in tag else name
+    mine = (digest for digest in image.digests if digest.partition("@")[0] == repository)
+    return next(mine, image.digests[0] if image.digests else "")
 
 
 def _container(found: Survey, container: Container) -> dict[str, Any]:

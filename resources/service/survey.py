@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from resources.context import Context
+from resources.errors import UserError
 from resources.meta import ANNOTATION_PAUSED
 from resources.service import container
-from resources.service.declaration import Declaration, declaration
+from resources.service.declaration import Declaration, declaration, refused
 from resources.service.drift import Difference, differences
 from resources.service.fleet import Fleet, sort
 from resources.service.health import (
@@ -19,11 +20,12 @@ from resources.service.health import (
     missing_proof,
     serves,
 )
+from resources.service.quota import newly
 from resources.service.references import network_of
 from resources.service.setback import Setback, setback
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Role, Wanted, wanted
-from resources.steps import ContainerSpec
+from resources.steps import Claim, ContainerSpec
 from resources.world import L_REVISION, Container, Network, World
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"
@@ -37,6 +39,7 @@ class Survey:
     rollout: NEW (none recorded for this generation and revision yet), OPEN, READY or FAILED; or
     RETURNING and RETURNED, when one failed and ``setback`` says what takes its place: then
     declaration, spec and wanted are of the generation that was Ready before.
+    claim: to be recorded before anything else is done for it.
     """
 
     context: Context
@@ -47,6 +50,7 @@ class Survey:
     network: Network | None
     rollout: str
     setback: Setback | None = None
+    claim: Claim | None = None
     _differences: dict[int, tuple[Difference, ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -170,8 +174,19 @@ def _survey(context: Context) -> Survey | Declaration:
     found = declaration(context)
     if found.spec is None:
         return found
+    made = _made(context, found, found.spec)
+    if found.problem is not None or context.entry.record.accepted_generation == found.generation:
+        return made
+    answer = newly(made)
+    if isinstance(answer, UserError):
+        found = refused(context, answer)
+        return found if found.spec is None else _made(context, found, found.spec)
+    return made if answer is None else replace(made, claim=answer)
+
+
+def _made(context: Context, found: Declaration, spec: ServiceSpec) -> Survey:
     role: Role = "earlier" if found.earlier else "newest"
-    want = wanted(context.entry.resource, found.spec, context.refs, role=role)
+    want = wanted(context.entry.resource, spec, context.refs, role=role)
     state = rollout_state(context, want, found.generation)
     back = setback(context, want) if state in (FAILED, RETURNED) else None
     if back is not None:

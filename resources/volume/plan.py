@@ -20,21 +20,25 @@ from dataclasses import replace
 
 from resources.acceptance import acceptance
 from resources.context import Context
-from resources.effective import effective
+from resources.effective import accepted, effective
 from resources.meta import Entry
 from resources.naming import volume_identity, volume_name
 from resources.organization.spec import RETAIN_VOLUMES
 from resources.plan import Plan, Wait
+from resources.share import holding
 from resources.steps import (
     AdoptVolume,
+    Claim,
     CreateVolume,
     Finalize,
+    Hold,
     RecordVolume,
     RemoveVolume,
     RetainVolume,
     Step,
 )
 from resources.volume import problems
+from resources.volume.quota import claims, refused
 from resources.volume.users import mounting, service_of
 from resources.world import (
     L_CONTROLLER,
@@ -63,14 +67,28 @@ def plan(context: Context) -> Plan:
         return Plan(problem=problems.no_organization(context.key))
     if organization.resource.deleting and not made:
         return Plan(wait=Wait(f"organization {context.key.organization} to be deleted"))
+    answer = refused(context)
+    if isinstance(answer, Claim):
+        return Plan((answer,))
+    if answer is not None and not made:
+        return Plan(problem=answer)
     body = _kept(context) if made else _made(context)
     if body.problem is not None and body.problem.code == problems.NOT_FOUND:
         return body
+    accept = () if answer is not None else acceptance(context, claims(context.spec))
     return replace(
         body,
-        steps=(*acceptance(context), *body.steps),
-        problem=body.problem or context.rejection,
+        steps=(*accept, *body.steps, *_counted(context)),
+        problem=body.problem or answer or context.rejection,
     )
+
+
+def _counted(context: Context) -> tuple[Hold, ...]:
+    """By the declaration that was accepted last."""
+    record = context.entry.record
+    newest = record.accepted_generation == context.effective_generation
+    spec = context.spec if newest else accepted(context.entry)
+    return () if spec is None else holding(context, claims(spec), settled=True)
 
 
 def engine_volume(context: Context) -> Volume | None:

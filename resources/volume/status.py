@@ -6,9 +6,11 @@ from typing import Any
 
 from resources import verdict
 from resources.context import Context
+from resources.effective import accepted
 from resources.errors import UserError
 from resources.naming import volume_identity
 from resources.plan import Plan
+from resources.quota import EXCEEDED
 from resources.volume.plan import engine_volume
 from resources.volume.problems import NOT_FOUND
 from resources.volume.users import mounting, service_of
@@ -18,7 +20,7 @@ _STATES = {"Ready": "active", "Failed": "error"}
 
 
 def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
-    judged = verdict.judge(context, plan, failure, refusals=frozenset({NOT_FOUND}))
+    judged = verdict.judge(context, plan, failure, refusals=frozenset({NOT_FOUND, EXCEEDED}))
     found = engine_volume(context) if context.entry.record.volume_created else None
     phase = _phase(context, judged, found)
     message = _message(plan, phase)
@@ -33,7 +35,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         message=message,
         engineName=volume_identity(context.entry).engine_name if found else None,
         usedBytes=None,
-        sizeBytes=None if context.spec is None else context.spec.size,
+        sizeBytes=_size(context, judged),
         enforced=False,
         mountedBy=_users(context),
     )
@@ -51,6 +53,14 @@ def _message(plan: Plan, phase: str) -> str:
     if phase == "Deleting":
         return f"waiting for {plan.wait.reason}" if plan.wait else "being deleted"
     return "its data is in place" if phase == "Ready" else "being made"
+
+
+def _size(context: Context, judged: verdict.Verdict) -> int | None:
+    """Of what is in force: a size that is refused changes nothing."""
+    spec = context.spec
+    if judged.rejection is not None and context.entry.record.volume_created:
+        spec = accepted(context.entry) or spec
+    return None if spec is None else spec.size
 
 
 def _users(context: Context) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -28,6 +28,7 @@ from resources.steps import (
     PullImage,
     PutFiles,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -261,6 +262,15 @@ class FakeEngine:
                 self.on_pull_progress(PullProgress(step.reference, "done"))
 
         await self._slow("pull_image", step, act, step.reference)
+
+    async def list_images(self) -> Mapping[str, frozenset[str]]:
+        return await self._call("list_images", None, self.machine.images_by_id)
+
+    async def remove_image(self, step: RemoveImage) -> None:
+        def act() -> None:
+            self.machine.remove_image(step.reference, step.id)
+
+        await self._call("remove_image", step, act, step.reference)
 
     async def create_container(self, step: CreateContainer) -> None:
         def act() -> None:

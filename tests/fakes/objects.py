@@ -140,6 +140,30 @@ class Objects:
             self.have(reference)
         return self.local.get(reference)
 
+    def images_by_id(self) -> dict[str, frozenset[str]]:
+        for reference in self.images:
+            self.image(reference)
+        found: dict[str, set[str]] = {}
+        for image in self.local.values():
+            found.setdefault(image.id, set()).add(image.reference)
+        return {id_: frozenset(names) for id_, names in found.items()}
+
+    def remove_image(self, reference: str, id_: str) -> None:
+        """Raises Refused in dockerd's words while a container is made of it."""
+        image = self.local.get(reference)
+        if image is None or image.id != id_:
+            return
+        for container in self.world.containers.values():
+            if container.image_id == id_:
+                raise Refused(
+                    409,
+                    f"conflict: unable to remove repository reference {reference!r} (must force) "
+                    f"- container {container.id[:12]} is using its referenced image {id_[:12]}",
+                )
+        del self.local[reference]
+        self.world.images.pop(reference, None)
+        self.emit("image", "delete", id_, "")
+
     # -- networks
     def create_network(
         self,

@@ -19,16 +19,24 @@ from controller.store.postgres.recording import EVENTS_KEPT, REVISIONS_KEPT, gon
 from controller.store.postgres.writing import merged_annotations, not_found, owned_elsewhere
 from resources.errors import UserError
 from resources.meta import Entry, Key, Manifest, Resource
-from resources.steps import Finalize, RequestDeletion, RetainVolume, StoreStep
+from resources.steps import (
+    Claim,
+    Finalize,
+    RequestDeletion,
+    RetainVolume,
+    Settle,
+    StoreStep,
+)
 from tests.fakes import store_rules as rules
 from tests.fakes.store_database import FakeDatabase
+from tests.fakes.store_images import FakeImages
 from tests.fakes.store_secrets import FakeSealing, empty_inbox, received
 from tests.fakes.store_steps import perform, refresh_rollouts
 
 __all__ = ["FakeDatabase", "FakeStore"]
 
 
-class FakeStore(FakeSealing):
+class FakeStore(FakeSealing, FakeImages):
     """Implements ``controller.store.base.Store``."""
 
     # -- users' writes
@@ -325,4 +333,6 @@ class FakeStore(FakeSealing):
 
 
 def _reaches_others(steps: Sequence[StoreStep]) -> bool:
-    return len(steps) > 1 and any(isinstance(step, RequestDeletion) for step in steps)
+    return len(steps) > 1 and any(
+        isinstance(step, RequestDeletion | Claim | Settle) for step in steps
+    )

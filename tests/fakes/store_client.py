@@ -22,6 +22,8 @@ from controller.store.unread import Unread
 from resources.context import Retained
 from resources.errors import UserError
 from resources.meta import Entry, Key
+from resources.quota import Admission
+from resources.share import in_force
 from tests.fakes.store_database import FakeDatabase, Sign
 from tests.fakes.store_lease import FakeLease
 
@@ -88,6 +90,11 @@ class FakeClient:
         async with self.operation("members", organization) as database:
             found = [database.entries[key] for key in database.members.get(organization, ())]
         return len(found), sum(not entry.resource.deleting for entry in found)
+
+    async def admissions(self, organization: str) -> Mapping[str, Admission]:
+        async with self.operation("admissions", organization) as database:
+            found = [database.entries[key] for key in database.members.get(organization, ())]
+        return {e.resource.uid: admission for e in found if (admission := in_force(e))}
 
     async def retained(self) -> Sequence[Retained]:
         async with self.operation("retained") as database:

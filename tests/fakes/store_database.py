@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.store.base import Event, Held, Revision
+from controller.store.base import Event, Held, Pulled, Revision
 from controller.store.unread import Unread
 from resources.context import Retained
 from resources.meta import Entry, Key, Rollout
@@ -98,6 +98,8 @@ class FakeDatabase:
         self.subnets = Subnets()
         self.events: dict[tuple[Any, ...], Event] = {}
         self.held: dict[str, Held] = {}
+        self.pulled: dict[Pulled, None] = {}
+        self.allowed: set[tuple[Pulled, str]] = set()
         self.controllers: dict[str, Sign] = {}
         self.instance = self.new_uid()
         self.engine_id: str | None = None

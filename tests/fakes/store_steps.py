@@ -13,19 +13,24 @@ from controller.store.document import printable, storable
 from controller.store.postgres.recording import conflict
 from resources.context import Retained
 from resources.meta import FINALIZER, Entry, Record, Rollout
+from resources.quota import Admission
 from resources.steps import (
     Accept,
     AdoptVolume,
     BeginRollout,
+    Claim,
     EndRollout,
     Finalize,
+    Hold,
     RecordPreDeploy,
     RecordVolume,
     RequestDeletion,
     ReserveSubnet,
     RetainVolume,
+    Settle,
     StoreStep,
 )
+from tests.fakes import store_quota as quota
 from tests.fakes.store_database import FakeDatabase
 from tests.fakes.store_rules import protected
 
@@ -39,6 +44,14 @@ def _change(database: FakeDatabase, entry: Entry, **record: Any) -> None:
 
 
 def _accept(database: FakeDatabase, entry: Entry, step: Accept) -> None:
+    if step.claims is not None and step.terms is not None:
+        quota.check(database, step.terms)
+        admission = entry.record.admission
+        waiting = admission.waiting if admission is not None else None
+        record = replace(
+            entry.record, admission=Admission(step.generation, dict(step.claims), waiting)
+        )
+        entry = replace(entry, record=record)
     revisions = database.revisions[entry.resource.uid]
     if step.generation not in revisions:
         raise conflict(f"generation {step.generation} is no longer kept")
@@ -179,5 +192,8 @@ _STEPS: Mapping[type[StoreStep], Callable[[FakeDatabase, Entry, Any], None]] = {
     AdoptVolume: _adopt_volume,
     RequestDeletion: _request_deletion,
     Finalize: _finalize,
+    Claim: quota.claim,
+    Hold: quota.hold,
+    Settle: quota.settled,
 }
 EMPTY = Record()

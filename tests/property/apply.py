@@ -19,9 +19,12 @@ from resources.errors import UserError
 from resources.forecast import advance
 from resources.meta import FINALIZER, Entry, Key, Resource
 from resources.plan import Plan
+from resources.quota import Admission, Asking, Request, Terms, settle, total, union
 from resources.registry import kinds
 from resources.service.cycle import circle
+from resources.share import in_force
 from resources.steps import (
+    Claim,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -31,6 +34,7 @@ from resources.steps import (
     RemoveVolume,
     RequestDeletion,
     RetainVolume,
+    Settle,
     Step,
 )
 from resources.subnets import choose, overlaps
@@ -60,6 +64,8 @@ class Stage:
     unreadable: dict[Key, dict[str, UserError]] = field(default_factory=dict)
     now: datetime = NOW
     host_routes: tuple[str, ...] = ()
+    written: dict[str, datetime] = field(default_factory=dict)
+    """By uid: when the newest generation was."""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     # -- what people do
@@ -74,6 +80,10 @@ class Stage:
             generation = entry.resource.generation + 1
             resource = replace(entry.resource, spec=dict(spec), generation=generation)
             self.rows[key] = replace(entry, resource=resource)
+        else:
+            return key
+        tick = timedelta(microseconds=len(self.written) + 1)
+        self.written[self.rows[key].resource.uid] = self.now + tick
         return key
 
     def delete(self, key: Key) -> None:
@@ -106,7 +116,12 @@ class Stage:
             retained=self.retained,
             unreadable=self.unreadable.get(key, {}),
             circle=circle(key, found.spec, self.rows.get),
+            admissions=self.admissions(key.name) if kind.name == "Organization" else {},
         )
+
+    def admissions(self, organization: str) -> dict[str, Admission]:
+        members = [e for k, e in self.rows.items() if k.organization == organization]
+        return {e.resource.uid: found for e in members if (found := in_force(e)) is not None}
 
     def plan(self, key: Key) -> Plan:
         return kinds()[key.kind].plan(self.context(key))
@@ -158,6 +173,10 @@ class Stage:
             case RequestDeletion():
                 for other in [k for k in self.rows if k.organization == step.organization]:
                     self.delete(other)
+            case Claim():
+                self._claim(key, step)
+            case Settle():
+                self._settle(step.terms)
             case _:
                 self.rows[key] = advance(self.world, self.rows[key], [step], self.now)
 
@@ -166,6 +185,31 @@ class Stage:
         self.world.put_network(
             Network(id_, step.name, step.labels, (step.subnet,), step.internal, step.bridge)
         )
+
+    def _claim(self, key: Key, step: Claim) -> None:
+        entry = self.rows[key]
+        request = Request(step.generation, step.claims, self.written[entry.resource.uid])
+        before = entry.record.admission or Admission(0)
+        admission = replace(before, waiting=request)
+        self.rows[key] = replace(entry, record=replace(entry.record, admission=admission))
+        self._settle(step.terms)
+
+    def _settle(self, terms: Terms) -> None:
+        """As the store decides."""
+        rows = {e.resource.uid: e for k, e in self.rows.items() if k.organization}
+        held = self.admissions(terms.organization)
+        asking = [Asking(u, a.claims, a.waiting) for u, a in held.items() if a.waiting]
+        used = total(a.claims for a in held.values())
+        for uid, lacking in settle(terms.limits, used, asking).items():
+            request = held[uid].waiting
+            assert request is not None
+            admission = replace(held[uid], waiting=replace(request, lacking=lacking))
+            if not lacking:
+                claims = union(held[uid].claims, request.claims)
+                admission = Admission(request.generation, claims)
+            entry = rows[uid]
+            record = replace(entry.record, admission=admission)
+            self.rows[entry.key] = replace(entry, record=record)
 
     def _retain(self, key: Key, step: RetainVolume) -> None:
         uid = self.rows.pop(key).resource.uid

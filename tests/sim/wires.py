@@ -40,6 +40,8 @@ STORE_WRITES = frozenset(
         "bind_engine",
         "bind_sealing_key",
         "seal_inbox",
+        "record_pulled",
+        "forget_pulled",
     }
 )
 QUICK = {"create_container": 0.1, "start_container": 0.1, "remove_container": 0.06}

@@ -120,6 +120,11 @@ def image(raw: Mapping[str, Any], reference: str) -> Image:
     )
 
 
+def tags(raw: Mapping[str, Any]) -> list[str]:
+    """Of an image, listed or inspected."""
+    return [tag for tag in raw.get("RepoTags") or () if tag != "<none>:<none>"]
+
+
 def event(raw: Mapping[str, Any]) -> EngineEvent:
     """``health_status: healthy`` becomes ``health_status``: whoever cares, inspects."""
     actor = raw.get("Actor") or {}

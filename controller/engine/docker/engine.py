@@ -94,6 +94,9 @@ class DockerEngine(Steps):
     async def inspect_image(self, reference: str) -> Image | None:
         return await self._reading.inspect_image(reference)
 
+    async def list_images(self) -> Mapping[str, frozenset[str]]:
+        return await self._reading.images()
+
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
         return self._events.subscribe()
 

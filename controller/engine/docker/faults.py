@@ -69,6 +69,12 @@ RULES: tuple[Rule, ...] = (
         (_CHECK_IMAGE, "give registry credentials with imagePullSecret"),
     ),
     Rule(
+        "pull_image", (), "incorrect username|invalid username|wrong password|bad credentials",
+        "IMAGE_CREDENTIALS_REFUSED", False,
+        "the registry of {subject} does not take the username and password that it was given",
+        ("correct the Secret that imagePullSecret names", "sign in by hand to try them"),
+    ),
+    Rule(
         "pull_image", (), "unauthorized|authentication required|no basic auth|access denied|denied",
         "IMAGE_PULL_UNAUTHORIZED", False,
         "the registry refuses to give {subject} without credentials",

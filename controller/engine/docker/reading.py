@@ -7,7 +7,7 @@ that goes away between listing and inspection is simply not there.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
 from controller.engine.docker import convert
@@ -38,6 +38,10 @@ class Reading:
     async def inspect_image(self, reference: str) -> Image | None:
         raw = await self._wire.get("inspect_image", f"images/{segment(reference)}/json")
         return convert.image(raw, reference) if raw is not None else None
+
+    async def images(self) -> Mapping[str, frozenset[str]]:
+        listed = await self._listing("list_images", "images/json", {"all": "1"})
+        return {raw["Id"]: frozenset(convert.tags(raw)) for raw in listed}
 
     # -- many
     async def everything(self) -> World:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.engine.docker import archive, faults, render
+from controller.engine.docker import archive, convert, faults, render
 from controller.engine.docker.reading import Reading
 from controller.engine.docker.wire import Wire, segment
 from controller.together import together
@@ -24,6 +24,7 @@ from resources.steps import (
     FileContent,
     PutFiles,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -110,6 +111,23 @@ class Steps:
         }
         if lost:
             raise faults.volume_lost(lost, step.container_name)
+
+    # -- images
+    async def remove_image(self, step: RemoveImage) -> None:
+        """By its reference while that still means it; else by its id, if it has no tag at all.
+        Neither forced nor with its untagged parents."""
+        name = step.reference
+        current = await self._reading.inspect_image(step.reference)
+        if current is None or current.id != step.id:
+            path = f"images/{segment(step.id)}/json"
+            raw = await self._wire.get("inspect_image", path)
+            if raw is None or convert.tags(raw):
+                return
+            name = step.id
+        await self._wire.call(
+            "remove_image", "DELETE", f"images/{segment(name)}",
+            params={"noprune": "1"}, subject=step.reference, accept=(GONE,),
+        )  # fmt: skip
 
     # -- containers
     async def create_container(self, step: CreateContainer) -> None:

@@ -9,6 +9,7 @@ from controller.store.base import Event, Revision, StoreUnavailable
 from controller.store.postgres.connection import Database, Session
 from controller.store.postgres.rows import (
     ENTRY,
+    admission_of,
     entry_of,
     event_of,
     retained_of,
@@ -16,6 +17,7 @@ from controller.store.postgres.rows import (
 )
 from resources.context import Retained
 from resources.meta import Entry, Key
+from resources.quota import Admission
 
 _THESE = """
 WHERE (r.kind, r.organization, r.name) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
@@ -80,6 +82,19 @@ class Reading:
             if members == 0:
                 await self._same_store(session)
         return members, undeleted
+
+    async def admissions(self, organization: str) -> Mapping[str, Admission]:
+        async with self._database.session() as session:
+            rows = await session.fetch(
+                "SELECT d.uid, d.generation AS admitted_generation, d.claims, d.since, d.lacking,"
+                " d.wanted_generation,"
+                " CASE WHEN d.wanted_generation = r.generation"
+                "  AND r.deletion_requested_at IS NULL THEN d.wanted END AS wanted"
+                " FROM skyctl.admissions AS d JOIN skyctl.resource_rows AS r ON r.uid = d.uid"
+                " WHERE d.organization = $1",
+                organization,
+            )
+        return {row["uid"]: admission for row in rows if (admission := admission_of(row))}
 
     async def retained(self) -> Sequence[Retained]:
         async with self._database.session() as session:

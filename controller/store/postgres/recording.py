@@ -11,6 +11,7 @@ from typing import Any
 
 from controller.store.base import Event
 from controller.store.document import printable, storable
+from controller.store.postgres import admitting
 from controller.store.postgres.connection import Session
 from controller.store.postgres.rows import ENTRY, NO_UID, entry_of
 from controller.store.postgres.writing import Writing
@@ -20,13 +21,16 @@ from resources.steps import (
     Accept,
     AdoptVolume,
     BeginRollout,
+    Claim,
     EndRollout,
     Finalize,
+    Hold,
     RecordPreDeploy,
     RecordVolume,
     RequestDeletion,
     ReserveSubnet,
     RetainVolume,
+    Settle,
     StoreStep,
 )
 
@@ -220,6 +224,10 @@ def _repeatable(step: StoreStep) -> bool:
 
 
 async def _accept(session: Session, uid: str, row: Any, step: Accept) -> None:
+    if step.claims is not None and step.terms is not None:
+        await admitting.lock(session, step.terms)
+        organization = step.terms.organization
+        await admitting.hold(session, uid, organization, step.generation, step.claims)
     found = await session.fetchval(
         "WITH marked AS (UPDATE skyctl.resource_rows SET finalizers = finalizers || $3::text"
         " WHERE uid = $1 AND NOT $3::text = ANY (finalizers))"
@@ -371,4 +379,7 @@ _STEPS: Mapping[type[StoreStep], Callable[[Session, str, Any, Any], Awaitable[No
     AdoptVolume: _adopt_volume,
     RequestDeletion: _request_deletion,
     Finalize: _finalize,
+    Claim: admitting.claim,
+    Hold: admitting.held,
+    Settle: admitting.settled,
 }

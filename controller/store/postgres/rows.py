@@ -8,6 +8,7 @@ from typing import Any
 from controller.store.base import Event, Held, Revision
 from resources.context import Retained
 from resources.meta import Entry, Key, Record, Resource, Rollout
+from resources.quota import Admission, Request, Shortfall
 
 NO_UID = "00000000-0000-0000-0000-000000000000"
 Row = Mapping[str, Any]
@@ -28,6 +29,8 @@ SELECT r.uid, r.api_version, r.kind, r.organization, r.name, r.labels, r.annotat
        o.generation AS rollout_generation, o.revision, o.started_at, o.ready_at, o.outcome,
        o.reason, o.failure,
        n.subnet, v.engine_name, v.label_uid,
+       d.generation AS admitted_generation, d.claims, d.wanted, d.wanted_generation, d.since,
+       d.lacking,
        (SELECT jsonb_object_agg(generation, result) FROM skyctl.pre_deploys WHERE uid = r.uid)
          AS predeploy
 FROM skyctl.resource_rows AS r
@@ -41,6 +44,7 @@ LEFT JOIN LATERAL (SELECT generation, ready_restarted_at FROM skyctl.rollouts
                    ORDER BY generation DESC LIMIT 1) AS y ON true
 LEFT JOIN skyctl.subnets AS n ON n.uid = r.uid
 LEFT JOIN skyctl.volume_records AS v ON v.uid = r.uid
+LEFT JOIN skyctl.admissions AS d ON d.uid = r.uid
 """
 
 
@@ -91,7 +95,19 @@ def _record_of(row: Row) -> Record:
         volume_name=row["engine_name"],
         volume_label_uid=row["label_uid"],
         predeploy={int(k): v for k, v in (row["predeploy"] or {}).items()},
+        admission=admission_of(row),
     )
+
+
+def admission_of(row: Row) -> Admission | None:
+    """Of a row that shows the columns of ``admissions``, its generation as admitted_generation."""
+    if row["admitted_generation"] is None:
+        return None
+    waiting = None
+    if row["wanted"] is not None:
+        lacking = tuple(Shortfall(*each) for each in row["lacking"] or ())
+        waiting = Request(row["wanted_generation"], row["wanted"], row["since"], lacking)
+    return Admission(row["admitted_generation"], row["claims"], waiting)
 
 
 def _rollout_of(row: Row) -> Rollout | None:

@@ -25,6 +25,8 @@ CASES = [
      "IMAGE_NOT_FOUND", False),
     ("pull_image", 500, 'Get "https://r.example/v2/": unauthorized: authentication required',
      "IMAGE_PULL_UNAUTHORIZED", False),
+    ("pull_image", 500, 'Get "https://r.example/v2/": unauthorized: incorrect username or password',
+     "IMAGE_CREDENTIALS_REFUSED", False),
     ("pull_image", 500, 'Get "https://r.example/v2/x/manifests/1": no basic auth credentials',
      "IMAGE_PULL_UNAUTHORIZED", False),
     ("pull_image", 500, 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup '

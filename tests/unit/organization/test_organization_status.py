@@ -9,6 +9,7 @@ from resources.context import Platform
 from resources.errors import UserError
 from resources.host_firewall import IN_PLACE, MISSING, unknown
 from resources.meta import Key
+from resources.quota import RESOURCES
 from resources.world import Network
 from tests.property.apply import INSTANCE, Stage, uid_of
 
@@ -47,7 +48,7 @@ def test_ready() -> None:
         ],
         "error": None,
         "network": {"id": "n0001", "name": NAME, "subnet": "10.132.124.0/24"},
-        "usage": {},
+        "usage": {name: {"used": 0, "limit": None} for name in RESOURCES},
     }
 
 
