@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.e2e.harness import Docker, Program, short_directory, until
 from tests.e2e.rollouts import AT_ONCE, CASES, REPLICAS, Case, Outcome, Stage, stage, table
 
 pytestmark = [pytest.mark.docker, pytest.mark.postgres]
+TORTURE = bool(os.environ.get("SKYCTL_TORTURE"))
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,7 @@ def test_rollout(case: Case, outcomes: dict[str, Outcome]) -> None:
     judge(case, outcomes[case.name])
 
 
+@pytest.mark.skipif(not TORTURE, reason="with SKYCTL_TORTURE=1")
 def test_the_engine_is_restarted_midway(place: Path) -> None:
     if not root_here():
         pytest.skip("a private engine needs root and dockerd")
