@@ -20,6 +20,8 @@ SEEDS = (
     else range(LONG if os.environ.get("SKYCTL_TORTURE") else SHORT)
 )
 INJECTED: Counter[str] = Counter()
+RARE = frozenset({"terminal"})
+"""Not to be expected in the short form."""
 
 
 @pytest.mark.parametrize("first", SEEDS[::AT_ONCE])
@@ -31,6 +33,7 @@ def test_the_end_is_as_declared(first: int) -> None:
 def test_every_class_of_faults_was_there() -> None:
     if len(SEEDS) < SHORT:
         pytest.skip("too few seeds")
-    never = [name for name in Story.of(0).rates.names() if not INJECTED[name]]
+    expected = set(Story.of(0).rates.names()) - (RARE if len(SEEDS) < LONG else set())
+    never = [name for name in sorted(expected) if not INJECTED[name]]
     print(f"\n{len(SEEDS)} seeds: {dict(sorted(INJECTED.items()))}")
     assert not never
