@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import shlex
@@ -151,10 +153,13 @@ async def test_anything_else_refuses_for_now(tmp_path: Path, script: str, reason
     assert len(judge.asked) == 2
 
 
-def ended(pids: Path) -> bool:
-    """Gone, or only waiting to be told of."""
+async def ended(pids: Path) -> None:
+    """Until it is gone, or only waiting to be told of: a signal takes a moment. Raises TimeoutError."""
     stat_ = Path(f"/proc/{pids.read_text()}/stat")
-    return not stat_.exists() or stat_.read_text().split()[2] == "Z"
+    async with asyncio.timeout(30.0):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while stat_.read_text().split()[2] != "Z":
+                await asyncio.sleep(0.02)
 
 
 async def test_silence_ends_at_the_deadline_with_everything_it_started(tmp_path: Path) -> None:
@@ -169,7 +174,7 @@ async def test_silence_ends_at_the_deadline_with_everything_it_started(tmp_path:
     error = await judge.answer()
     assert error is not None
     assert "no verdict within 2 s" in error.message
-    assert ended(pids)
+    await ended(pids)
 
 
 async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
