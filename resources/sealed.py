@@ -12,7 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from resources.meta import Key
 
 SEALED = r"^v1:[0-9a-f]{16}:[A-Za-z0-9+/]{64,}={0,2}$"
 TICKET = r"^inbox:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -73,3 +77,15 @@ def is_ticket(text: object) -> bool:
 def key_id(text: str) -> str:
     """Of the key that a sealed value was sealed for."""
     return text.split(":", 2)[1]
+
+
+def sealed_values(key: Key, spec: Mapping[str, Any]) -> dict[str, Sealed]:
+    """Of a Secret's spec, by key; what waits to be sealed is left out."""
+    values = spec.get("sealedData")
+    if not isinstance(values, Mapping):
+        return {}
+    return {
+        each: Sealed(key.organization, key.name, each, text)
+        for each, text in values.items()
+        if is_sealed(text)
+    }

@@ -21,7 +21,7 @@ from resources.errors import UserError
 from resources.finding import Path
 from resources.memo import Memo
 from resources.meta import Entry, Manifest, Resource
-from resources.sealed import Sealed, SealedCredentials, SealingKey, is_sealed
+from resources.sealed import Sealed, SealedCredentials, SealingKey, sealed_values
 from resources.secret import problems
 from resources.validate import validate
 
@@ -145,7 +145,7 @@ class Vault:
             return manifest
         key = await self.sealing_key()
         values = dict(manifest.spec.get("sealedData") or {})
-        known = sealed_values(before) if before is not None else {}
+        known = sealed_values(before.key, before.spec) if before is not None else {}
         for name, value in (manifest.spec["data"] or {}).items():
             values[name] = self._kept(known.get(name), value) or seal(
                 key, manifest.key.organization, manifest.key.name, name, value
@@ -182,7 +182,7 @@ class Vault:
 
     def _faults(self, resource: Resource) -> Mapping[str, UserError]:
         found: dict[str, UserError] = {}
-        for name, sealed in sealed_values(resource).items():
+        for name, sealed in sealed_values(resource.key, resource.spec).items():
             try:
                 self._open(sealed, ("spec", "sealedData", name))
             except UserError as error:
@@ -205,16 +205,3 @@ class Vault:
             return opened(key, sealed)
         except Unreadable as error:
             raise problems.unreadable(path, str(error)) from None
-
-
-def sealed_values(resource: Resource) -> dict[str, Sealed]:
-    """Of a Secret's row, by key; what waits to be sealed is left out."""
-    values = resource.spec.get("sealedData")
-    if not isinstance(values, Mapping):
-        return {}
-    _, organization, name = resource.key
-    return {
-        key: Sealed(organization, name, key, text)
-        for key, text in values.items()
-        if is_sealed(text)
-    }

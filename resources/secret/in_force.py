@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.meta import Entry
-from resources.sealed import Sealed, is_sealed
+from resources.sealed import Sealed, sealed_values
 
 
 def in_force(entry: Entry) -> Mapping[str, Sealed] | None:
@@ -21,12 +21,4 @@ def in_force(entry: Entry) -> Mapping[str, Sealed] | None:
         spec = resource.spec
     if spec is None or record.accepted_generation is None:
         return None
-    values = spec.get("sealedData")
-    if not isinstance(values, Mapping):
-        return {}
-    _, organization, name = entry.key
-    return {
-        key: Sealed(organization, name, key, text)
-        for key, text in values.items()
-        if is_sealed(text)
-    }
+    return sealed_values(entry.key, spec)

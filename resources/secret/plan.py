@@ -9,9 +9,9 @@ from __future__ import annotations
 from resources.acceptance import acceptance
 from resources.context import Context
 from resources.errors import UserError
+from resources.organization.absence import no_organization
 from resources.plan import Plan, Wait
 from resources.sealed import is_ticket
-from resources.secret import problems
 from resources.steps import Finalize, SealInbox
 
 
@@ -22,7 +22,7 @@ def plan(context: Context) -> Plan:
         return Plan(problem=context.rejection)
     organization = context.ref("Organization", context.key.organization)
     if context.key.organization and organization is None:
-        return Plan(problem=problems.no_organization(context.key))
+        return Plan(problem=no_organization(context.key))
     if organization is not None and organization.resource.deleting:
         return Plan(wait=Wait(f"organization {context.key.organization} to be deleted"))
     tickets = [key for key, text in context.spec.sealed_data.items() if is_ticket(text)]

@@ -6,25 +6,14 @@ from collections.abc import Sequence
 
 from resources.errors import UserError
 from resources.finding import Path, place, pointer
-from resources.meta import Key
 
 KEY_MISSING = "SECRET_KEY_MISSING"
 UNREADABLE = "SECRET_UNREADABLE"
-NO_ORGANIZATION = "RESOURCE_NOT_FOUND"
 
 _BRING_BACK = "bring the key file back to where SKYCTL_KEY_FILE says (see: skyctl doctor)"
 _NEW_KEY = (
     "if it is lost for good: skyctl seal --new-key, then write the values of these Secrets anew"
 )
-
-
-def no_organization(key: Key) -> UserError:
-    return UserError(
-        NO_ORGANIZATION,
-        f"Organization {key.organization} does not exist",
-        details={"kind": "Organization", "name": key.organization},
-        suggestions=[f"create the Organization {key.organization}, or correct the name"],
-    )
 
 
 def key_missing(path: Path, key_id: str) -> UserError:

@@ -7,12 +7,13 @@ from typing import Any
 from resources import verdict
 from resources.context import Context
 from resources.errors import UserError
+from resources.organization.absence import NO_ORGANIZATION
 from resources.plan import Plan
 from resources.sealed import is_sealed, key_id
 from resources.secret import problems
 
 _STATES = {"Ready": "active", "Failed": "error"}
-_REFUSALS = frozenset({problems.NO_ORGANIZATION})
+_REFUSALS = frozenset({NO_ORGANIZATION})
 _UNOPENED = frozenset({problems.KEY_MISSING, problems.UNREADABLE})
 
 

@@ -23,6 +23,7 @@ from resources.context import Context
 from resources.effective import accepted, effective
 from resources.meta import Entry
 from resources.naming import volume_identity, volume_name
+from resources.organization.absence import no_organization
 from resources.organization.spec import RETAIN_VOLUMES
 from resources.plan import Plan, Wait
 from resources.share import holding
@@ -64,7 +65,7 @@ def plan(context: Context) -> Plan:
     organization = context.ref("Organization", context.key.organization)
     made = context.entry.record.volume_created
     if organization is None:
-        return Plan(problem=problems.no_organization(context.key))
+        return Plan(problem=no_organization(context.key))
     if organization.resource.deleting and not made:
         return Plan(wait=Wait(f"organization {context.key.organization} to be deleted"))
     answer = refused(context)

@@ -48,15 +48,6 @@ def in_the_way(found: Volume, instance: str) -> UserError:
     )
 
 
-def no_organization(key: Key) -> UserError:
-    return UserError(
-        NOT_FOUND,
-        f"Organization {key.organization} does not exist",
-        details={"kind": "Organization", "name": key.organization},
-        suggestions=[f"create the Organization {key.organization}, or correct the name"],
-    )
-
-
 def nothing_retained(key: Key, uid: str) -> UserError:
     """Also for one of another organization: whether that exists is nobody else's business."""
     return UserError(

@@ -10,6 +10,7 @@ import pytest
 from resources.conditions import find
 from resources.errors import UserError
 from resources.meta import Key
+from resources.organization.absence import no_organization
 from resources.secret import problems
 from resources.secret.in_force import in_force
 from tests.property.apply import Stage
@@ -152,6 +153,6 @@ def test_problems_have_what_to_do() -> None:
         problems.no_key(),
         problems.unreadable(path, "is damaged"),
         problems.value_gone(["A"]),
-        problems.no_organization(Key("Secret", "acme", "db")),
+        no_organization(Key("Secret", "acme", "db")),
     ]
     assert all(error.suggestions for error in found)
