@@ -14,8 +14,9 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -38,6 +39,7 @@ from controller.pulls import Pulls
 from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
+from controller.reconcile.lastwords import LastWords
 from controller.reconcile.observe import Observer
 from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
@@ -90,6 +92,7 @@ class Controller:
         manifests: Sequence[Directory] = (),
         keyring: Keyring | None = None,
         nft: Nft | None = None,
+        last_words: Path | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -104,6 +107,7 @@ class Controller:
         self.queue: Queue[Key] = Queue(METRICS)
         self.catalogue = Catalogue()
         self.pulls = Pulls()
+        self.last_words = LastWords(engine, self.clock, last_words)
         self.obstructions = Obstructions()
         self.index = EngineIndex(
             engine,
@@ -164,6 +168,7 @@ class Controller:
             doubt=self.index.forget_images,
             pull=Pulling(self.engine, self.store, epoch),
             verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
+            words=self.last_words,
         )
         sweeper = Sweeper(
             store=self.store,
@@ -250,6 +255,8 @@ class Controller:
         for key in self.obstructions.freed(self.index.world, type_, name):
             self.queue.add(key)
         if not labels or not is_ours(labels, self.instance):
+            for key in self._beside(name, type_):
+                self.queue.hint(key)
             return
         key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
         self.queue.hint(key)
@@ -259,6 +266,14 @@ class Controller:
             others = tuple(r for r in reading.refs if r.kind == "Volume") if reading else ()
         for other in others:
             self.queue.add(other)
+
+    def _beside(self, name: str, type_: str) -> Iterable[Key]:
+        """Whom something that is nobody's concerns: an image's users, a network's namesakes."""
+        if type_ == "image":
+            return self.catalogue.using(name)
+        named = self.index.world.networks_named(name) if type_ == "network" else ()
+        ours = (n.labels for n in named if is_ours(n.labels, self.instance))
+        return [Key(labels.get(L_KIND, ""), "", labels.get(L_NAME, "")) for labels in ours]
 
     def _relisted(self, reason: str) -> None:
         METRICS.source_relists.labels("engine", reason).inc()
@@ -336,6 +351,7 @@ class Controller:
             instance=self.instance,
             version=__version__,
             vault=self.vault,
+            last_words=self.last_words,
             decided=self.decided,
         )
 
@@ -435,7 +451,13 @@ async def run(
         engine: DockerEngine = await connect(settings, observe=METRICS.observe_call)
         stack.push_async_callback(engine.close)
         controller = Controller(
-            settings, store, engine, await store.instance(), manifests=manifests, nft=Nft()
+            settings,
+            store,
+            engine,
+            await store.instance(),
+            manifests=manifests,
+            nft=Nft(),
+            last_words=settings.state_dir / "last-words",
         )
         engine.on_pull_progress = controller.pulls.publish
         loop = asyncio.get_running_loop()

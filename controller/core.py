@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.engine.base import Engine, EngineInfo, PullProgress
+from controller.reconcile.lastwords import LastWords
 from controller.sealing import Vault
 from controller.settings import Settings
 from controller.store.base import Store
@@ -64,6 +65,8 @@ class Core:
     vault: Vault
     instance: str
     version: str
+    last_words: LastWords
+    """Of the containers that were removed."""
     decided: Callable[[], None] = lambda: None
     """A person decided something (guard, adoption, purge): look again now, not at the next
     resync."""

@@ -9,7 +9,7 @@ again may cure is Reconciling; one that needs somebody is Stalled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +67,12 @@ class Conditions:
 
 
 _WORDS = {True: TRUE, False: FALSE, None: UNKNOWN}
+
+
+def drifted(conditions: Conditions, drift: Sequence[Mapping[str, str]]) -> None:
+    """What lasts of it, as it stands in the status."""
+    text = "; ".join(f"{each['field']}: {each['cause']}" for each in drift)
+    conditions.set(DRIFTED, bool(drift), "Drifted" if drift else "InSync", text)
 
 
 def find(status: Mapping[str, Any] | None, type_: str) -> Mapping[str, Any] | None:

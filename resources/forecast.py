@@ -2,7 +2,8 @@
 
 ``skyctl diff`` plans against forecasts, so that it shows everything that applying leads to and not
 only the first move; the property tests use the same to show that plans converge. It is
-optimistic: images are there, containers start and turn healthy, what is claimed is granted.
+optimistic: images are there and the same, containers start and turn healthy, what is claimed is
+granted.
 
 What is not forecast: content (``PutFiles``), checks that change nothing (``CheckVolumes``), and
 what becomes of rows (``RequestDeletion``, ``RetainVolume``, ``Finalize``, ``Settle``): who plays
@@ -40,6 +41,7 @@ from resources.steps import (
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
+    RenameContainer,
     RequestDeletion,
     ReserveSubnet,
     RetainVolume,
@@ -81,7 +83,7 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
             ):
                 entry = _record(entry, step, now)
             case CreateContainer():
-                world.put_container(_created(step, now))
+                world.put_container(_created(world, step, now))
             case CreateNetwork():
                 world.put_network(
                     Network(
@@ -99,6 +101,8 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 world.put_volume(Volume(step.name, step.labels))
             case RemoveVolume():
                 world.drop_volume(step.name)
+            case PullImage() if world.image(step.reference) is not None:
+                pass
             case PullImage():
                 world.put_image(Image(f"sha256:{step.reference}", step.reference))
             case ContainerStep() | ConnectNetwork() | DisconnectNetwork():
@@ -187,14 +191,14 @@ def _ended(entry: Entry, step: EndRollout, now: datetime) -> Record:
     )
 
 
-def _created(step: CreateContainer, now: datetime) -> Container:
-    spec = step.spec
+def _created(world: World, step: CreateContainer, now: datetime) -> Container:
+    spec, image = step.spec, world.image(step.spec.image)
     return Container(
         id=f"new:{spec.name}",
         name=spec.name,
         labels=spec.labels,
         image=spec.image,
-        image_id=f"sha256:{spec.image}",
+        image_id=image.id if image is not None else f"sha256:{spec.image}",
         state="created",
         created_at=now,
         networks=(Attachment(spec.network, "", spec.aliases),),
@@ -221,6 +225,8 @@ def _container(
             found = _started(world, found, now)
         case UnpauseContainer():
             found = replace(found, state="running")
+        case RenameContainer():
+            found = replace(found, name=step.name)
         case StopContainer():
             found = replace(found, state="exited", exit_code=143, finished_at=now)
         case UpdateContainer():

@@ -100,7 +100,8 @@ class Step:
         raise NotImplementedError
 
     def render(self) -> str:
-        return f"{type(self).__name__} {self.target} ({self.cause})"
+        drift = f" [drift: {self.drift}]" if self.drift else ""
+        return f"{type(self).__name__} {self.target} ({self.cause}){drift}"
 
 
 # ---------------------------------------------------------------- engine steps
@@ -277,6 +278,17 @@ class StartContainer(ContainerStep):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpauseContainer(ContainerStep):
     pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameContainer(ContainerStep):
+    """Back to the name that it was made with. name: that one."""
+
+    name: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.container_name} to {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ to do, so neither Reconciling nor Stalled is then.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resources.conditions import ACCEPTED, READY, Conditions
+from resources.conditions import ACCEPTED, READY, Conditions, drifted
 from resources.context import Context
 from resources.errors import UserError
 from resources.plan import Plan
@@ -60,16 +61,23 @@ def begin(context: Context, verdict: Verdict) -> Conditions:
 
 
 def finish(
-    conditions: Conditions, verdict: Verdict, ready: bool, ready_reason: str, message: str
+    conditions: Conditions,
+    verdict: Verdict,
+    ready: bool,
+    ready_reason: str,
+    message: str,
+    drift: Sequence[Mapping[str, str]] = (),
 ) -> None:
-    """Sets Ready, Reconciling, Stalled. ready: converged, and as wanted. ready_reason and message
-    tell why, when no problem does."""
+    """Sets Ready, Reconciling, Stalled, and Drifted while something is. ready: converged, and as
+    wanted. ready_reason and message tell why, when no problem does."""
     problem = verdict.problem
     if problem is not None:
         conditions.set(READY, False, problem.reason, problem.message)
     else:
         conditions.set(READY, ready, ready_reason, message)
     conditions.progress(problem, verdict.doing)
+    if drift:
+        drifted(conditions, drift)
 
 
 def document(

@@ -62,7 +62,8 @@ class Mount:
 class Container:
     """state: created, running, paused, restarting, removing, exited, dead.
     health: the engine's word, '' when it checks nothing: starting, healthy, unhealthy.
-    limits, restart_policy, exit details are None/default until inspected."""
+    limits, restart_policy, exit details are None/default until inspected. powers: what it may do on
+    the host that no container of ours may (``privileged``, ``bind /etc``), sorted."""
 
     id: str
     name: str
@@ -82,6 +83,7 @@ class Container:
     mounts: tuple[Mount, ...] = ()
     limits: Limits | None = None
     restart_policy: str | None = None
+    powers: tuple[str, ...] = ()
     inspected: bool = False
 
     @property

@@ -27,6 +27,22 @@ async def replicas_of(core: Core, entry: Entry) -> Sequence[Container]:
     return sorted(found, key=lambda c: (ordinal_of(c), c.created_at is None, c.created_at, c.id))
 
 
+async def one_offs_of(core: Core, entry: Entry) -> Sequence[Container]:
+    """Ours that are no replicas and have ended: a preDeploy that failed."""
+    uid = entry.resource.uid
+    world = await core.engine.read(Scope(uids=frozenset({uid})))
+    return sorted(
+        (
+            container
+            for container in world.containers_of(uid)
+            if is_ours(container.labels, core.instance)
+            and L_ROLE in container.labels
+            and container.state == "exited"
+        ),
+        key=lambda container: container.name,
+    )
+
+
 async def pick_running(
     core: Core, entry: Entry, ordinal: int | None, container: str | None
 ) -> Container:

@@ -12,6 +12,7 @@ from typing import Any
 
 from controller.api.models import (
     DifferenceBody,
+    DriftBody,
     ErrorBody,
     EventBody,
     HeldBody,
@@ -92,6 +93,7 @@ def step_body(step: Step) -> StepBody:
         verb=type(step).__name__,
         target=step.target,
         cause=step.cause,
+        drift=step.drift,
         destructive=step.destructive,
         text=step.render(),
     )
@@ -109,6 +111,7 @@ def plan_body(key: Key, plan: Plan) -> PlanBody:
         organization=key.organization,
         name=key.name,
         steps=[step_body(step) for step in plan.steps],
+        drift=[DriftBody(field=drift.field, cause=drift.cause) for drift in plan.drift],
         wait=_wait_body(plan),
         problem=error_body(plan.problem),
         text=plan.render(),

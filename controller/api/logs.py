@@ -8,7 +8,6 @@ which are of fixed width, so comparing text compares time.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -18,9 +17,9 @@ from starlette.responses import Response
 
 from controller.api.containers import ordinal_of, replicas_of
 from controller.api.lookup import CoreOf, find
+from controller.api.previous import attached, notice, previous_runs, say
 from controller.api.stream import NDJSON, Emit, JsonLines
 from controller.core import Core
-from controller.engine.base import LogLine
 from controller.store.base import StoreUnavailable
 from resources.errors import UserError
 from resources.meta import Entry
@@ -30,8 +29,6 @@ router = APIRouter(tags=["logs"])
 
 LOOK = 1.0
 """Seconds between looks for new containers while following."""
-PREVIOUS_LINES = 5_000
-"""At most this many lines of a previous run are kept in memory, per container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +52,12 @@ async def logs(
 ) -> Response:
     """NDJSON: ``{"type": "container", container, ordinal}`` for each that is attached,
     ``{"type": "line", container, ordinal, stream, time, text}``, and now and then
-    ``{"type": "notice", text}``. ``tail`` counts per container. ``previous``: what the run
-    before the present one said, as far as the engine or the status still has it."""
+    ``{"type": "notice", text}``. ``tail`` counts per container. ``previous``: what the run before
+    the present one said: of the same container, else of the one that was removed before it."""
     entry = await find(core, kind, name, organization)
     containers = await _chosen(core, entry, ordinal)
     if previous:
-        return JsonLines(lambda emit: _emit_previous(core, entry, containers, tail, emit))
+        return JsonLines(lambda emit: previous_runs(core, entry, containers, ordinal, tail, emit))
     request = _Request(follow, tail, since)
     if follow:
         return JsonLines(lambda emit: _follow(core, entry, ordinal, request, emit))
@@ -78,37 +75,15 @@ async def _chosen(core: Core, entry: Entry, ordinal: int | None) -> list[Contain
     return [c for c in replicas if ordinal is None or ordinal_of(c) == ordinal]
 
 
-async def _emit_line(emit: Emit, container: Container, line: LogLine) -> None:
-    await emit(
-        {
-            "type": "line",
-            "container": container.name,
-            "ordinal": ordinal_of(container),
-            "stream": line.stream,
-            "time": line.time,
-            "text": line.text,
-        }
-    )
-
-
-async def _attached(emit: Emit, container: Container) -> None:
-    """Tells the client how many there are before the first line, so that it can tell them apart."""
-    await emit({"type": "container", "container": container.name, "ordinal": ordinal_of(container)})
-
-
-async def _notice(emit: Emit, text: str) -> None:
-    await emit({"type": "notice", "text": text})
-
-
 async def _emit_all(core: Core, containers: list[Container], request: _Request, emit: Emit) -> None:
     if not containers:
-        await _notice(emit, "there is no container yet")
+        await notice(emit, "there is no container yet")
     for container in containers:
-        await _attached(emit, container)
+        await attached(emit, container.name, ordinal_of(container))
     for container in containers:
         lines = core.engine.logs(container.id, tail=request.tail, since=request.since)
         async for line in lines:
-            await _emit_line(emit, container, line)
+            await say(emit, container.name, ordinal_of(container), line)
 
 
 async def _follow(
@@ -121,18 +96,18 @@ async def _follow(
             try:
                 containers = await _chosen(core, entry, ordinal)
             except UserError as error:
-                await _notice(emit, f"the engine does not answer: {error.message}")
+                await notice(emit, f"the engine does not answer: {error.message}")
                 containers = []
             new = [c for c in containers if c.id not in followed]
             for container in new:
-                await _attached(emit, container)
+                await attached(emit, container.name, ordinal_of(container))
             for container in new:
                 tail = request.tail if not followed else None
                 group.create_task(_follow_container(core, container, tail, request.since, emit))
             followed |= {c.id for c in containers}
             await asyncio.sleep(LOOK)
             if not containers and await _deleted(core, entry):
-                await _notice(emit, f"{entry.key.short} is deleted")
+                await notice(emit, f"{entry.key.short} is deleted")
                 return
 
 
@@ -154,7 +129,7 @@ async def _follow_container(
             async for line in lines:
                 if line.time > last:
                     last = line.time
-                    await _emit_line(emit, container, line)
+                    await say(emit, container.name, ordinal_of(container), line)
         except UserError:
             pass  # whether it is gone or the engine is away, looking again tells
         tail, since = None, _seconds(last) if last else since
@@ -180,40 +155,3 @@ def _seconds(time: str) -> float:
     """Unix time just before an engine timestamp; ``since`` is inclusive, callers compare text."""
     whole = datetime.fromisoformat(time[:19]).replace(tzinfo=UTC)
     return whole.timestamp()
-
-
-async def _emit_previous(
-    core: Core, entry: Entry, containers: list[Container], tail: int | None, emit: Emit
-) -> None:
-    """Lines from before each container's present start; else what the status remembers."""
-    said = False
-    for container in containers:
-        kept = await _before_start(core, container, tail)
-        for line in kept:
-            await _emit_line(emit, container, line)
-        said = said or bool(kept)
-    if said:
-        return
-    remembered = (entry.status or {}).get("restarts") or ()
-    for restart in list(remembered)[-1:]:
-        await _notice(
-            emit,
-            f"the engine has no log of it any more; last lines before "
-            f"{restart.get('at', 'its end')}:",
-        )
-        for text in str(restart.get("logTail") or "").splitlines():
-            await _notice(emit, text)
-        return
-    await _notice(emit, "there is no previous run")
-
-
-async def _before_start(core: Core, container: Container, tail: int | None) -> list[LogLine]:
-    kept: deque[LogLine] = deque(maxlen=PREVIOUS_LINES if tail is None else tail)
-    if container.started_at is None:
-        return []
-    start = container.started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
-    async for line in core.engine.logs(container.id):
-        if container.running and line.time >= start:
-            break
-        kept.append(line)
-    return list(kept)

@@ -99,11 +99,13 @@ class DiffRequest(Shape):
 
 
 class StepBody(Shape):
-    """text: the one rendering that logs and events print too."""
+    """text: the one rendering that logs and events print too. drift: the field that somebody
+    changed behind our back, when that is the cause."""
 
     verb: str
     target: str
     cause: str
+    drift: str = ""
     destructive: bool
     text: str
 
@@ -115,11 +117,19 @@ class WaitBody(Shape):
     seconds: float | None = None
 
 
+class DriftBody(Shape):
+    field: str
+    cause: str
+
+
 class PlanBody(Shape):
+    """drift: what is left as it is (reported only, beyond us, or over already)."""
+
     kind: str
     organization: str
     name: str
     steps: list[StepBody]
+    drift: list[DriftBody] = []
     wait: WaitBody | None = None
     problem: ErrorBody | None = None
     text: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -87,12 +88,14 @@ class _Session:
     def __init__(self, connection: Any, tty: bool, stdin: bool) -> None:
         self._connection = connection
         self._tty, self._stdin = tty, stdin
+        self._resized: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def run(self) -> int:
         with _raw_terminal(self._tty and sys.stdin.isatty()):
             if self._tty:
-                signal.signal(signal.SIGWINCH, lambda *_: self._resize())
-                self._resize()
+                self._send_size()
+                threading.Thread(target=self._send_sizes, daemon=True).start()
+                signal.signal(signal.SIGWINCH, lambda *_: self._resized.put(None))
             if self._stdin:
                 threading.Thread(target=self._send_input, daemon=True).start()
             return self._receive()
@@ -127,9 +130,15 @@ class _Session:
                 self._connection.send(data)
             self._connection.send('{"type": "eof"}')
 
-    def _resize(self) -> None:
-        columns, rows = os.get_terminal_size()
-        with contextlib.suppress(Exception):
+    def _send_sizes(self) -> None:
+        """In a thread: a signal may come while the main one is inside the connection."""
+        while True:
+            self._resized.get()
+            self._send_size()
+
+    def _send_size(self) -> None:
+        with contextlib.suppress(Exception):  # no terminal, or the session is over
+            columns, rows = os.get_terminal_size()
             self._connection.send(json.dumps({"type": "resize", "rows": rows, "columns": columns}))
 
 

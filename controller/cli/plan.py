@@ -47,7 +47,7 @@ def plan(
 
 def _print(plans: list[dict[str, Any]], *, named: bool) -> None:
     """Converged ones are only counted, unless they were asked for by name."""
-    busy = [p for p in plans if p["steps"] or p["wait"] or p["problem"]]
+    busy = [p for p in plans if p["steps"] or p["drift"] or p["wait"] or p["problem"]]
     for body in plans if named else busy:
         print(heading(body) + ("" if body in busy else ": nothing to do"))
         print_plan_lines(body)

@@ -44,6 +44,9 @@ def print_plan_lines(body: dict[str, Any]) -> None:
     """Exactly the lines of ``Plan.render()``, indented."""
     for step in body["steps"]:
         print("  " + paint(clean(step["text"]), "red" if step["destructive"] else "", sys.stdout))
+    for drift in body.get("drift") or ():
+        text = clean(f"drift: {drift['field']}: {drift['cause']}")
+        print("  " + paint(text, "yellow", sys.stdout))
     if body.get("wait"):
         print("  " + paint(clean(f"wait: {body['wait']['reason']}"), "dim", sys.stdout))
     if body.get("problem") and body.get("action") != "refused":

@@ -1,14 +1,16 @@
 """Which images the engine has, asked once per reference and forgotten at any image event.
 
 There is no listing of references worth keeping, and image events name them in several ways, so
-one event makes everything known uncertain; the next to ask pays one inspection.
+one event makes everything known uncertain; the next to ask pays one inspection. Only for those
+whose tag moves under a running container is somebody woken: the event names them, or a resync finds
+out.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from controller.engine.base import Engine
+from controller.engine.base import Engine, EngineEvent
 from resources.world import World
 
 REMEMBERED = 4096
@@ -28,6 +30,18 @@ class Images:
         """Something happened to some image, or events were missed."""
         self._epoch += 1
         self._known.clear()
+
+    def named(self, event: EngineEvent) -> list[str]:
+        """The references in use that this event may be about."""
+        told = {familiar(event.name), familiar(event.id)}
+        return [reference for reference in self._world.images if familiar(reference) in told]
+
+    async def look(self, reference: str) -> bool:
+        """What it means now; True when that is another image than before. Raises UserError."""
+        before = self._world.images.get(reference)
+        self._known.pop(reference, None)
+        await self.ensure(reference)
+        return self._world.images.get(reference) != before
 
     async def ensure(self, reference: str) -> None:
         """Asked again when an image event arrives while asking. Raises UserError."""
@@ -51,3 +65,10 @@ class Images:
             self._known.popitem(last=False)
         while len(self._world.images) > REMEMBERED:
             self._world.images.pop(next(iter(self._world.images)))
+
+
+def familiar(reference: str) -> str:
+    """As the engine writes it in events: ``docker.io/library/nginx`` is ``nginx:latest``."""
+    short = reference.removeprefix("docker.io/").removeprefix("library/")
+    tagged = "@" in short or ":" in short.rpartition("/")[2]
+    return short if tagged else f"{short}:latest"

@@ -149,7 +149,12 @@ class EngineIndex:
         except ConnectionResetError:
             self._require()
             raise
+        self._doubt_images()
         self._on_relist("resync")
+
+    def _doubt_images(self) -> None:
+        for reference in self.world.images:
+            self._dirty.add(Ref("image", reference), urgent=False)
 
     def look_again(self, share: float) -> list[Ref]:
         """Inspects this share of the own containers, in turn, when there is nothing more urgent:
@@ -227,6 +232,7 @@ class EngineIndex:
         self.state, self.last_error = "connected", ""
         self._synced.set()
         self._on_relist(reason)
+        self._doubt_images()
         fresh = set(doubtful)
         for id_, container in self.world.containers.items():
             ref = Ref("container", id_)
@@ -242,6 +248,8 @@ class EngineIndex:
         ref = Ref(event.type, event.name if event.type == "volume" else event.id)
         if event.type == "image":
             self._images.forget()
+            for reference in self._images.named(event):
+                self._touch(Ref("image", reference))
         elif event.action in GONE_ACTIONS:
             self._gone(ref)
         elif event.type == "container":
@@ -299,13 +307,14 @@ class EngineIndex:
         object leaves it as it was, for the next listing."""
         self._outdate(ref)
         try:
-            found = await self._asked(ref)
+            if ref.type != "image":
+                self._hold(ref, await self._asked(ref))
+            elif await self._images.look(ref.id):
+                self._on_change(None, ref.id, ref.type)
         except UserError as error:
             if error.code == UNREACHABLE:
                 raise
             self.last_error = error.message
-            return
-        self._hold(ref, found)
 
     async def _asked(self, ref: Ref) -> Thing | None:
         match ref.type:

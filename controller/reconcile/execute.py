@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from controller.engine.base import Engine
-from controller.metrics import METRICS
+from controller.reconcile.lastwords import LastWords
 from controller.reconcile.longcalls import LongCalls, Slots
 from controller.reconcile.opening import discreet, opened
 from controller.store.base import Deposed, Store
@@ -36,12 +36,14 @@ from resources.steps import (
     CreateVolume,
     DisconnectNetwork,
     EngineStep,
+    Finalize,
     PullImage,
     PutFiles,
     RemoveContainer,
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
+    RenameContainer,
     SealInbox,
     StartContainer,
     Step,
@@ -99,7 +101,7 @@ class Executor:
     to the engine (not connected, or not ours). doubt: told when what is known of images may be
     wrong, after a pull and after a step that failed. wake: puts a key on the queue, when what it
     waits for is done. secrets: opens and seals. pull: what pulls, if not the engine alone. verify:
-    the image policy."""
+    the image policy. words: keeps the last lines of what is removed."""
 
     def __init__(
         self,
@@ -115,12 +117,14 @@ class Executor:
         doubt: Callable[[], None] = lambda: None,
         pull: Callable[[PullImage], Awaitable[None]] | None = None,
         verify: Callable[[VerifyImage], Awaitable[None]] | None = None,
+        words: LastWords | None = None,
     ) -> None:
         self._store = store
         self._secrets = secrets
         self._epoch = epoch
         self._gate = gate
         self._doubt = doubt
+        self._words = words
         self._slots = asyncio.Semaphore(concurrency)
         self._pull_slots = Slots(pulls, max(1, pulls - 1))
         self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
@@ -142,6 +146,7 @@ class Executor:
             StartContainer: engine.start_container,
             StopContainer: engine.stop_container,
             UnpauseContainer: engine.unpause_container,
+            RenameContainer: engine.rename_container,
             RemoveContainer: engine.remove_container,
             UpdateContainer: engine.update_container,
         }
@@ -189,6 +194,8 @@ class Executor:
             row = await self._store.record(context.uid, steps, epoch=self._leading())
         for step in steps:
             done(step)
+            if self._words is not None and isinstance(step, Finalize):
+                await self._words.forget(context.uid)
         return row
 
     async def _step(self, context: Context, step: Step) -> bool:
@@ -204,11 +211,16 @@ class Executor:
                 call = partial(self._held, step, self._stop_slots, organization)
                 over = await self._long.ask(context.key, ("stop", step.container), call)
             case _:
+                if isinstance(step, RemoveContainer):
+                    await self._listen(context, step)
                 await self._short(step)
                 over = True
-        if over and step.drift:
-            METRICS.drift.labels(context.key.kind, step.drift).inc()
         return over
+
+    async def _listen(self, context: Context, step: RemoveContainer) -> None:
+        found = context.world.containers.get(step.container)
+        if self._words is not None and found is not None:
+            await self._words.keep(context.uid, found)
 
     async def _short(self, step: Step) -> None:
         async with self._slots:

@@ -21,7 +21,7 @@ import aiohttp
 from controller.clock import Clock
 from controller.reconcile.observe import Observation
 from resources.meta import Key
-from resources.probing import Target, judge
+from resources.probing import Target, judge, streak
 from resources.service.probing import targets
 from resources.world import World
 
@@ -116,16 +116,16 @@ class Prober:
 
     async def _probe(self, key: Key, target: Target) -> None:
         """While starting it is asked more often, so that readiness is seen at once."""
-        failures = 0
+        run = 0
         own = self._share(key, PER_SERVICE)
         tenants = self._share(key.organization, PER_ORGANIZATION)
         while True:
             async with own, tenants, self._slots:
                 message = await self._knock(target)
-            failures = failures + 1 if message else 0
-            probes = self._world().probes
+            probes, now = self._world().probes, self._clock.now()
             before = probes.get(target.container)
-            after = judge(before, target, failures, message, self._clock.now())
+            run = streak(before, target, run, message, now)
+            after = judge(before, target, run, message, now)
             if after != before:
                 probes[target.container] = after
                 self._wake(key)

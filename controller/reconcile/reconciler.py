@@ -21,26 +21,16 @@ import structlog
 from controller.loop.outcome import Done, Outcome, RequeueAfter
 from controller.metrics import METRICS
 from controller.reconcile.execute import Executor, Walk
+from controller.reconcile.news import drifted, told
 from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.report import Reporter, material
 from controller.reconcile.turns import WANTED, Turns
-from controller.store.base import Deposed, Event, Store
+from controller.store.base import Deposed, Store
 from controller.store.catalogue import Catalogue
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan
-from resources.steps import (
-    Accept,
-    Claim,
-    EndRollout,
-    EngineStep,
-    Finalize,
-    Hold,
-    PullImage,
-    Step,
-    StoreStep,
-    VerifyImage,
-)
+from resources.steps import Accept, Claim, EndRollout, EngineStep, Finalize, Hold, Step
 
 log = structlog.get_logger("reconcile")
 
@@ -112,7 +102,7 @@ class Reconciler:
         kind, context = observation.reading.kind, observation.context
         assert kind is not None
         plan = kind.plan(context)
-        if plan.notes.get("turn") == WANTED and self._turns.take(context.key):
+        if plan.turn == WANTED and self._turns.take(context.key):
             plan = kind.plan(replace(context, turn=True))
         return plan
 
@@ -166,10 +156,9 @@ class Reconciler:
         done.unfinished = done.unfinished or bool(done.plan.steps)
 
     async def _finish(self, key: Key, done: Pass) -> Outcome:
-        if done.failure is not None or done.gone or not done.plan.notes.get("turn"):
+        if done.failure is not None or done.gone or not done.plan.turn:
             self._turns.release(key)
-        if done.executed or done.failure:
-            await self._emit(key, done)
+        await self._emit(key, done)
         if done.gone:
             self._forget(key, done)
             return Done()
@@ -274,48 +263,15 @@ class Reconciler:
             METRICS.rollouts.labels(step.outcome).inc()
 
     async def _emit(self, key: Key, done: Pass) -> None:
+        """What was done, and what was found and is not told yet."""
         epoch = self._epoch()
         if epoch is None:
             return
-        uid = done.observation.context.uid
-        events = [
-            Event(uid, key, severity(step), reason(step), told(step))
-            for step in done.executed
-            if _told(step)
-        ]
-        if done.failure is not None:
-            events.append(Event(uid, key, "Warning", done.failure.reason, done.failure.message))
-        if events:
-            await self._store.emit(events, epoch=epoch)
-
-
-def _told(step: Step) -> bool:
-    """Bookkeeping makes no event."""
-    if isinstance(step, StoreStep):
-        return isinstance(step, EndRollout | Finalize)
-    return not isinstance(step, VerifyImage)
-
-
-def reason(step: Step) -> str:
-    """An event's CamelCase reason: the step's verb; ``Drift`` in front when it heals one."""
-    if isinstance(step, EndRollout) and step.outcome in _ENDS:
-        return _ENDS[step.outcome]
-    name = "Pulled" if isinstance(step, PullImage) else type(step).__name__
-    return f"Drift{name}" if step.drift else name
-
-
-_ENDS = {"failed": "RolloutFailed", "rolledBack": "RolledBack"}
-
-
-def severity(step: Step) -> str:
-    bad = step.drift or (isinstance(step, EndRollout) and step.outcome in _ENDS)
-    return "Warning" if bad else "Normal"
-
-
-def told(step: Step) -> str:
-    """With the last words of what failed."""
-    words = step.told if isinstance(step, EndRollout) else ""
-    return f"{step.render()}\n{words}" if words else step.render()
+        context, plan = done.observation.context, Plan() if done.gone else done.plan
+        for what in drifted(context, plan, done.executed):
+            METRICS.drift.labels(key.kind, what).inc()
+        if news := told(key, context, plan, done.executed, done.failure):
+            await self._store.emit(news, epoch=epoch)
 
 
 def refused_status(error: UserError, generation: int) -> dict[str, Any]:

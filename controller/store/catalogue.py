@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from resources.effective import effective, references
 from resources.errors import UserError
@@ -23,6 +23,7 @@ from resources.quota import Admission
 from resources.registry import Kind, kinds
 from resources.share import in_force
 
+K = TypeVar("K")
 GONE_KEPT = 10_000  # keys of which it is remembered when they were found missing
 
 
@@ -57,6 +58,7 @@ class Catalogue:
         self._referrers: dict[Key, dict[Key, None]] = {}
         self._members: dict[str, dict[Key, None]] = {}
         self._by_uid: dict[str, Key] = {}
+        self._by_image: dict[str, dict[Key, None]] = {}
         self._asked: dict[Key, int] = {}
         self._gone: OrderedDict[Key, int] = OrderedDict()
         self._moment = 0
@@ -80,6 +82,10 @@ class Catalogue:
     def referrers(self, key: Key) -> tuple[Key, ...]:
         """Who refers to this key (whether or not it exists)."""
         return tuple(self._referrers.get(key, ()))
+
+    def using(self, image: str) -> tuple[Key, ...]:
+        """Whose spec names this image, in these words."""
+        return tuple(self._by_image.get(image, ()))
 
     def members(self, organization: str) -> int:
         """How many rows are in the organization."""
@@ -127,6 +133,8 @@ class Catalogue:
         self._by_uid[entry.resource.uid] = key
         for ref in reading.refs:
             self._referrers.setdefault(ref, {})[key] = None
+        if image := getattr(reading.spec, "image", ""):
+            self._by_image.setdefault(image, {})[key] = None
         if key.organization:
             self._members.setdefault(key.organization, {})[key] = None
         return True
@@ -152,11 +160,7 @@ class Catalogue:
             self._gone.popitem(last=False)
         if reading is not None:
             self._unlink(reading)
-            members = self._members.get(key.organization)
-            if members is not None:
-                members.pop(key, None)
-                if not members:
-                    del self._members[key.organization]
+            _discard(self._members, key.organization, key)
         return reading
 
     def finalized(self, uid: str) -> None:
@@ -185,11 +189,16 @@ class Catalogue:
         if self._by_uid.get(reading.entry.resource.uid) == key:
             del self._by_uid[reading.entry.resource.uid]
         for ref in reading.refs:
-            referrers = self._referrers.get(ref)
-            if referrers is not None:
-                referrers.pop(key, None)
-                if not referrers:
-                    del self._referrers[ref]
+            _discard(self._referrers, ref, key)
+        _discard(self._by_image, getattr(reading.spec, "image", ""), key)
+
+
+def _discard(index: dict[K, dict[Key, None]], name: K, member: Key) -> None:
+    members = index.get(name)
+    if members is not None:
+        members.pop(member, None)
+        if not members:
+            del index[name]
 
 
 def _order(new: Entry, old: Entry) -> int:

@@ -10,7 +10,7 @@ is done, and the problem says who is in the way.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resources.context import Context
 from resources.effective import effective
@@ -18,7 +18,7 @@ from resources.errors import UserError
 from resources.meta import Entry
 from resources.naming import bridge_name, network_name
 from resources.organization.spec import OrganizationSpec
-from resources.plan import Plan, Wait
+from resources.plan import Drift, Plan, Wait
 from resources.steps import CreateNetwork, DisconnectNetwork, EngineStep, RemoveNetwork, Step
 from resources.world import (
     L_CONTROLLER,
@@ -32,6 +32,9 @@ from resources.world import (
     World,
     is_ours,
 )
+
+FIELD = "network"
+"""As ``drift_total{field}`` counts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +100,30 @@ def network_plan(context: Context, want: Wanted) -> Plan:
             more, reason = _retire(context, extra, keep)
             steps += more
             waiting = waiting or reason
-    return Plan(tuple(steps), wait=Wait(waiting, 30.0) if waiting else None)
+    wait = Wait(waiting, 30.0) if waiting else None
+    return Plan(tuple(steps), wait, drift=_namesakes(context, want.name))
+
+
+def _namesakes(context: Context, name: str) -> tuple[Drift, ...]:
+    """Ours is addressed by its id, so that they do no harm; people who go by names are misled."""
+    return tuple(
+        Drift(FIELD, f"{other.id[:12]}, which is not ours, is named {name} as well")
+        for other in _foreigners(context, name)
+    )
 
 
 def _make(context: Context, want: Wanted, mine: list[Network]) -> Plan:
-    if (foreign := _foreign(context, want.name)) is not None:
-        return Plan(problem=_in_the_way(foreign))
+    drift = FIELD if _had_it(context) else ""
+    if foreigners := _foreigners(context, want.name):
+        problem = _in_the_way(foreigners[0])
+        left = Drift(FIELD, f"missing; {foreigners[0].id[:12]} of that name is not ours")
+        return Plan(problem=problem, drift=(left,) if drift else ())
     steps: tuple[Step, ...] = ()
     for network in mine:
         cleared = clearing(context, network, _difference(network, want))
         if cleared.problem is not None:
-            return cleared
+            left = Drift(FIELD, _difference(network, want))
+            return replace(cleared, drift=(left,) if drift else ())
         steps = (*steps, *cleared.steps)
     labels = {
         L_CONTROLLER: context.platform.instance,
@@ -124,7 +140,7 @@ def _make(context: Context, want: Wanted, mine: list[Network]) -> Plan:
         internal=want.internal,
         bridge=want.bridge,
         cause=_difference(mine[0], want) if mine else "missing",
-        drift="network" if _had_it(context) else "",
+        drift=drift,
     )
     return Plan((*steps, create))
 
@@ -157,7 +173,8 @@ def _retire(context: Context, extra: Network, keep: Network) -> tuple[list[Engin
             stay.append(container.name)
     if stay:
         return steps, f"{', '.join(stay)} to leave the second network {extra.name}"
-    steps.append(RemoveNetwork(id=extra.id, name=extra.name, cause=cause))
+    drift = FIELD if _had_it(context) else ""
+    steps.append(RemoveNetwork(id=extra.id, name=extra.name, cause=cause, drift=drift))
     return steps, ""
 
 
@@ -176,7 +193,8 @@ def _word(value: bool) -> str:
 def _had_it(context: Context) -> bool:
     """This generation had its network once: that it is missing is somebody's doing."""
     status = context.entry.status or {}
-    return bool(status.get("network")) and (
+    told = any(drift.get("field") == FIELD for drift in status.get("drift", ()))
+    return (bool(status.get("network")) or told) and (
         context.entry.observed_generation == context.generation or context.rejection is not None
     )
 
@@ -185,9 +203,9 @@ def _ours(context: Context, container: Container) -> bool:
     return is_ours(container.labels, context.platform.instance)
 
 
-def _foreign(context: Context, name: str) -> Network | None:
+def _foreigners(context: Context, name: str) -> list[Network]:
     others = [n for n in context.world.networks_named(name) if not context.ours(n.labels)]
-    return min(others, key=lambda n: n.id, default=None)
+    return sorted(others, key=lambda n: n.id)
 
 
 def _disconnect(network: Network, container: Container, cause: str) -> DisconnectNetwork:

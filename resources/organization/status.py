@@ -25,7 +25,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
     message = _message(context, plan, phase, network)
     conditions = verdict.begin(context, judged)
     ready = phase in ("Ready", "Suspended") and judged.converged
-    verdict.finish(conditions, judged, ready, phase, message)
+    verdict.finish(conditions, judged, ready, phase, message, plan.standing)
     if (firewall := context.platform.firewall) is not None and not context.deleting:
         conditions.set(HOST_CLOSED, firewall.closed, firewall.reason, firewall.message)
     return verdict.document(
@@ -37,6 +37,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         message=message,
         network=_shown(network),
         usage=usage(used(context), terms_of(context.entry).limits),
+        **({"drift": plan.standing} if plan.standing else {}),
     )
 
 

@@ -12,11 +12,11 @@ from typing import Any
 from resources.conditions import (
     ACCEPTED,
     AVAILABLE,
-    DRIFTED,
     READY,
     RECONCILING,
     STALLED,
     Conditions,
+    drifted,
 )
 from resources.context import Context
 from resources.errors import UserError
@@ -33,8 +33,9 @@ def conditions(standing: Standing, word: str, message: str) -> list[dict[str, An
     _available(found, standing)
     _ready(found, standing, word, message)
     _progress(found, context, problem, _doing(standing, problem))
-    if standing.survey.spec.drift_policy == "report":
-        _drifted(found, standing)
+    drift = standing.plan.standing
+    if drift or standing.survey.spec.drift_policy == "report":
+        drifted(found, drift)
     return found.to_list()
 
 
@@ -118,9 +119,3 @@ def _doing(standing: Standing, problem: UserError | None) -> str:
     if problem is None and survey.rollout == OPEN and not survey.stop_reason:
         return "the rollout is under way"
     return ""
-
-
-def _drifted(found: Conditions, standing: Standing) -> None:
-    drift = standing.plan.notes.get("drift", ())
-    text = "; ".join(f"{each['field']}: {each['cause']}" for each in drift)
-    found.set(DRIFTED, bool(drift), "Drifted" if drift else "InSync", text)

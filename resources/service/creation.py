@@ -77,6 +77,8 @@ class Creation:
             return True
         if not self._survey.context.ours(occupant.labels):
             self._draft.complain(problems.name_taken(name, occupant))
+            if drift:
+                self._draft.note(drift, f"{name}: a container that is not ours has the name")
             return False
         if occupant.state == "removing":
             self._draft.wait(f"{name} to be removed by the engine", 1.0)

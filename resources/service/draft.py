@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from resources.errors import UserError
-from resources.plan import Plan, Wait
+from resources.plan import Drift, Plan, Wait
 from resources.steps import Step
 
 
@@ -16,7 +15,7 @@ class Draft:
     def __init__(self, *, report: bool = False) -> None:
         self._report = report
         self._steps: list[Step] = []
-        self._drift: list[dict[str, str]] = []
+        self._drift: list[Drift] = []
         self._waits: list[Wait] = []
         self._problem: UserError | None = None
         self.turn = ""
@@ -31,14 +30,25 @@ class Draft:
     def reports(self, drift: str, cause: str) -> bool:
         """Is this only to be reported? Then it has been."""
         if self._report and drift:
-            self._note(drift, cause)
+            self.note(drift, cause)
             return True
         return False
+
+    def note(self, field: str, cause: str, *, passing: bool = False, subject: str = "") -> None:
+        """Somebody's doing that stays as it is."""
+        found = Drift(field, cause, passing, subject)
+        if found not in self._drift:
+            self._drift.append(found)
 
     @property
     def reported(self) -> bool:
         """Has anything been left as it is because it is only to be reported?"""
-        return bool(self._drift)
+        return self._report and any(not drift.passing for drift in self._drift)
+
+    @property
+    def impossible(self) -> bool:
+        """Is there a problem that does not pass by itself?"""
+        return self._problem is not None and not self._problem.retryable
 
     def wait(self, reason: str, seconds: float | None = None) -> None:
         self._waits.append(Wait(reason, seconds))
@@ -54,15 +64,8 @@ class Draft:
             self.complain(hindrance)
 
     def finish(self) -> Plan:
-        notes: dict[str, Any] = {"drift": tuple(self._drift)} if self._drift else {}
-        if self.turn:
-            notes["turn"] = self.turn
-        return Plan(tuple(self._steps), self._wait(), self._problem, notes)
-
-    def _note(self, field: str, cause: str) -> None:
-        found = {"field": field, "cause": cause}
-        if found not in self._drift:
-            self._drift.append(found)
+        drift = tuple(self._drift)
+        return Plan(tuple(self._steps), self._wait(), self._problem, drift, self.turn)
 
     def _wait(self) -> Wait | None:
         """The first reason; looked at again when the first of all is due."""

@@ -13,12 +13,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from resources.naming import container_name
 from resources.quantity import format_cpu, format_size
 from resources.steps import ContainerSpec
-from resources.world import L_KIND, L_NAME, L_ORGANIZATION, Container, Mount
+from resources.world import (
+    L_KIND,
+    L_NAME,
+    L_ORDINAL,
+    L_ORGANIZATION,
+    L_REVISION,
+    L_ROLE,
+    Container,
+    Image,
+    Mount,
+)
 
-Remedy = Literal["recreate", "update", "reconnect"]
+Remedy = Literal["recreate", "rename", "update", "reconnect"]
 
+SECURITY = "security"
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _NAMES = (L_KIND, L_ORGANIZATION, L_NAME)
 
@@ -35,6 +47,13 @@ class Difference:
     def __str__(self) -> str:
         return f"{self.field} {self.old} -> {self.new}"
 
+    @property
+    def cause(self) -> str:
+        """Of making it anew."""
+        if self.field == SECURITY:
+            return f"not made by us: {self.old}"
+        return f"{self.field} is {self.old}, not {self.new}"
+
 
 def differences(container: Container, spec: ContainerSpec) -> tuple[Difference, ...]:
     """spec: what this very container should be (its own ordinal and network)."""
@@ -50,9 +69,40 @@ def _labels(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
             yield Difference("labels", f"{label}={old}", new, "recreate")
 
 
+def _name(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    """An older release may have labelled, and so named, the same revision in its own way."""
+    if L_ROLE in spec.labels:
+        return
+    name, label = spec.name, container.labels.get(L_REVISION, "")
+    if label != spec.labels[L_REVISION]:
+        name = container_name(
+            spec.labels[L_ORGANIZATION], spec.labels[L_NAME], spec.labels[L_ORDINAL], label
+        )
+    if container.name != name:
+        yield Difference("name", container.name, name, "rename")
+
+
 def _image(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
     if container.image != spec.image:
         yield Difference("image", container.image, spec.image, "recreate")
+
+
+def moved(container: Container, image: Image | None) -> Iterator[Difference]:
+    """The tag means another image now. image: what it means, as far as that is known."""
+    if image is not None and container.image_id not in ("", image.id):
+        old, new = short_digest(container.image_id), short_digest(image.id)
+        yield Difference("image", f"{image.reference} as {old}", new, "recreate")
+
+
+def short_digest(id_: str) -> str:
+    """The first twelve digits, as people are used to."""
+    return id_.partition(":")[2][:12] or id_[:12]
+
+
+def _security(container: Container, _spec: ContainerSpec) -> Iterator[Difference]:
+    """We never made it like this, whatever its labels say."""
+    if container.powers:
+        yield Difference(SECURITY, ", ".join(container.powers), "none of it", "recreate")
 
 
 def _mounts(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
@@ -109,7 +159,9 @@ def _listed(mounts: set[Mount]) -> str:
 
 COMPARISONS: tuple[Callable[[Container, ContainerSpec], Iterator[Difference]], ...] = (
     _labels,
+    _name,
     _image,
+    _security,
     _mounts,
     _networks,
     _limits,

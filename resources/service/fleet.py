@@ -62,10 +62,9 @@ def sort(
         revision = labels.get(L_REVISION, "")
         if container.state == "removing":
             leaving.append(container)
-        elif L_ROLE in labels:
-            if labels[L_ROLE] == PRE_DEPLOY:
-                one_offs.append(container)
-        elif ordinal is None or not well_formed(revision):
+        elif labels.get(L_ROLE) == PRE_DEPLOY:
+            one_offs.append(container)
+        elif L_ROLE in labels or ordinal is None or not well_formed(revision):
             surplus.append(Extra(container, "carries our mark, but is no replica", "surplus"))
         elif revision not in wanted.revision.known:
             old.append(container)

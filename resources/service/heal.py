@@ -8,26 +8,23 @@ restart that the engine has under way is not ours to hurry.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from resources.conditions import timestamp
 from resources.quantity import format_duration
-from resources.service import in_force, moves
+from resources.service import in_force, moves, problems, sickness
 from resources.service.draft import Draft, joined
 from resources.service.drift import Difference
-from resources.service.health import UNHEALTHY
-from resources.service.survey import READY, RETURNED, RETURNING, Survey
+from resources.service.survey import Survey
 from resources.steps import (
     ConnectNetwork,
     DisconnectNetwork,
+    RenameContainer,
     Step,
     UnpauseContainer,
     UpdateContainer,
 )
 from resources.world import Container
 
-_LASTING = frozenset({READY, RETURNING, RETURNED})
-"""Rollouts in which no deadline decides about what is unhealthy."""
+RESTARTED = "was restarted by hand or with the engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +56,44 @@ def _replica(
     found = survey.differences(ordinal)
     hard = [difference for difference in found if difference.remedy == "recreate"]
     if hard:
-        causes = joined(f"{d.field} is {d.old}, not {d.new}" for d in hard)
+        causes = joined(difference.cause for difference in hard)
         return Recreation(ordinal, container, causes, _drift(survey, hard))
+    misnamed = next((difference for difference in found if difference.remedy == "rename"), None)
+    if misnamed is not None and not _rename(survey, draft, container, misnamed):
+        return Recreation(ordinal, container, f"{misnamed.new} is another of ours", "name")
     updates = [difference for difference in found if difference.remedy == "update"]
     if updates:
         draft.add(_update(survey, container, updates))
     draft.add(*_reconnect(survey, container, found))
-    if may_start:
+    if container in survey.restarted:
+        cause = f"{container.name} {RESTARTED}"
+        draft.note("state", cause, passing=True, subject=container.name)
+    sick = _sick(survey, draft, ordinal, container)
+    if may_start and sick is None:
         draft.add(*_start(survey, ordinal, container))
-    return _sick(survey, draft, ordinal, container)
+    return sick
+
+
+def _rename(survey: Survey, draft: Draft, container: Container, found: Difference) -> bool:
+    """False: one of ours has the name, by the same hand."""
+    occupant = survey.context.world.container_named(found.new)
+    if occupant is None or occupant.id == container.id:
+        draft.add(
+            RenameContainer(
+                container=container.id,
+                container_name=container.name,
+                name=found.new,
+                cause="renamed on the engine",
+                drift="name",
+            )
+        )
+        return True
+    if survey.context.ours(occupant.labels):
+        return False
+    problem = problems.name_taken(found.new, occupant)
+    draft.note("name", f"{container.name} is not {found.new}, which is taken")
+    draft.complain(problem)
+    return True
 
 
 def revive(survey: Survey, container: Container) -> tuple[Step, ...]:
@@ -179,42 +205,14 @@ def _disconnect(
     )
 
 
-# ---------------------------------------------------------------- unhealthy for too long
-
-
 def _sick(survey: Survey, draft: Draft, ordinal: int, container: Container) -> Recreation | None:
-    """Not while something new is rolled out: then the deadline decides."""
-    check, condition = survey.spec.health_check, survey.health(container)
-    if check is None or condition.word != UNHEALTHY or survey.rollout not in _LASTING:
+    """Also one that was stopped for it, and is not gone yet: we may have been killed in between."""
+    left = sickness.patience_left(survey, container)
+    if left is None:
         return None
-    if not container.running:
-        return None
-    since = unhealthy_since(survey, container) or survey.context.now
-    left = (since + timedelta(seconds=check.patience) - survey.context.now).total_seconds()
     if left <= 0:
-        cause = f"unhealthy for {format_duration(check.patience)}"
+        cause = f"unhealthy for {format_duration(sickness.patience(survey, container))}"
         return Recreation(ordinal, container, cause, "health")
-    draft.wait(f"replica {ordinal} to become healthy again", left)
+    if container.running:
+        draft.wait(f"replica {ordinal} to become healthy again", left)
     return None
-
-
-def unhealthy_since(survey: Survey, container: Container) -> datetime | None:
-    """As probed, or (the engine tells no time) as the status first said so."""
-    condition = survey.health(container)
-    if condition.word != UNHEALTHY:
-        return None
-    if condition.since is not None:
-        return condition.since
-    for entry in (survey.context.entry.status or {}).get("containers", ()):
-        if entry.get("id") == container.id and entry.get("unhealthySince"):
-            return _moment(str(entry["unhealthySince"]))
-    return None
-
-
-def _moment(text: str) -> datetime | None:
-    """Inverse of ``timestamp``."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if timestamp(moment) == text else None

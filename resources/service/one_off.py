@@ -102,9 +102,7 @@ def _launch(survey: Survey, container: Container) -> tuple[Step, ...]:
     spec = survey.one_off()
     found = [d for d in differences(container, spec) if d.remedy == "recreate"]
     if found:
-        return moves.retire(
-            container, 0, joined(f"{d.field} is {d.old}, not {d.new}" for d in found)
-        )
+        return moves.retire(container, 0, joined(difference.cause for difference in found))
     return moves.launch(container.id, container.name, spec, "made, but never started")
 
 

@@ -11,7 +11,7 @@ from resources.service.endings import crash_looping, ending, restarted
 from resources.service.health import UNHEALTHY, UNKNOWN
 from resources.service.moves import ALIVE
 from resources.service.progress import trouble
-from resources.service.survey import FAILED, READY, Survey
+from resources.service.survey import FAILED, READY, Survey, paused
 from resources.steps import PullImage
 from resources.world import Container
 
@@ -53,14 +53,17 @@ class Standing:
 
     @property
     def fulfilled(self) -> bool:
-        """The wanted revision, the whole of it and nothing else."""
-        fleet = self.survey.fleet
+        """The wanted revision, the whole of it. (What somebody put beside it is drift.)"""
         done = {container.id for container in (*self.ready, *self.ended)}
+        return self.survey.rollout == READY and len(done) == self.replicas
+
+    @property
+    def left_alone(self) -> bool:
+        """Nobody is going to do anything about what was done by hand."""
         return (
             self.survey.rollout == READY
-            and len(done) == self.replicas
-            and not fleet.old
-            and not fleet.surplus
+            and not self.plan.steps
+            and (paused(self.survey.context) is not None or bool(self.plan.standing))
         )
 
 
@@ -78,11 +81,11 @@ def stand(survey: Survey, plan: Plan, failure: UserError | None) -> Standing:
         ready=tuple(c for c in current if survey.serves(c)),
         unknown=tuple(c for c in current if c.running and survey.health(c).word == UNKNOWN),
         ended=tuple(c for c in current if survey.finished(c) and c.exit_code in (0, None)),
-        problem=failure or plan.problem or _symptom(survey),
+        problem=failure or plan.problem or _symptom(survey, plan),
     )
 
 
-def _symptom(survey: Survey) -> UserError | None:
+def _symptom(survey: Survey, plan: Plan) -> UserError | None:
     """What a replica suffers from although nothing is wrong with the plan."""
     if survey.stop_reason:
         return None
@@ -91,12 +94,22 @@ def _symptom(survey: Survey) -> UserError | None:
         if crash_looping(context, container):
             times = restarted(context, container)
             return problems.crash_loop(container.name, times, ending(context, container))
+        if (problem := _detached(survey, plan, container)) is not None:
+            return problem
         condition = survey.health(container)
         if container.running and condition.word == UNHEALTHY:
             return problems.unhealthy(container.name, condition.message)
         if survey.finished(container) and container.exit_code not in (0, None):
             return problems.failed_run(container.name, container.exit_code)
     return None
+
+
+def _detached(survey: Survey, plan: Plan, container: Container) -> UserError | None:
+    """While that is being put right it is no problem."""
+    network = survey.network
+    if plan.steps or network is None or not container.running or survey.attached(container):
+        return None
+    return problems.detached(container.name, network.name)
 
 
 def phase(standing: Standing) -> str:
@@ -110,7 +123,7 @@ def phase(standing: Standing) -> str:
         return "Stopped"
     if standing.serving:
         return _serving(standing)
-    if _failed(standing):
+    if _failed(standing) or standing.left_alone:
         return "Failed"
     if any(isinstance(step, PullImage) for step in standing.plan.steps):
         return "Pulling"
@@ -121,7 +134,7 @@ def phase(standing: Standing) -> str:
 
 def _serving(standing: Standing) -> str:
     survey = standing.survey
-    if survey.fleet.old:
+    if survey.fleet.old and survey.rollout != READY:
         return "Degraded" if survey.rollout == FAILED else "Updating"
     if survey.setback is not None:
         return "Degraded"
@@ -152,7 +165,7 @@ def message(standing: Standing, word: str) -> str:
             return f"{ready} of {wanted} replicas are ready" if wanted > 1 else "it is running"
         case "Updating":
             return f"{ready} of {wanted} replicas run the new revision{wait}"
-        case "Degraded" | "Starting":
+        case "Degraded" | "Starting" | "Failed":
             who = next((c for c in survey.fleet.current.values() if not survey.serves(c)), None)
             doing = f"; {who.name} {trouble(survey, who)}" if who else wait
             return f"{ready} of {wanted} replicas are ready{doing}"

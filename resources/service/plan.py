@@ -39,7 +39,7 @@ from resources.service.survey import (
 )
 from resources.service.wanted import wanted
 from resources.steps import BeginRollout, EndRollout, Finalize, Hold, RecordPreDeploy
-from resources.world import L_REVISION, Container, is_ours
+from resources.world import L_GENERATION, L_REVISION, Container, is_ours
 
 
 def plan(context: Context) -> Plan:
@@ -148,8 +148,9 @@ def _run(found: Survey, draft: Draft) -> None:
     draft.complain(lost)
     creation = Creation(found, draft, lost=lost is not None)
     for extra in found.fleet.surplus:
-        if not draft.reports(extra.drift, extra.cause):
-            creation.retire(extra.container, extra.cause, extra.drift)
+        drift = extra.drift or _came_back(found)
+        if not draft.reports(drift, f"{extra.container.name}: {extra.cause}"):
+            creation.retire(extra.container, extra.cause, drift)
     one_off.clear(found, creation)
     recreations = heal(found, draft, may_start=lost is None)
     _recreate(found, draft, creation, recreations)
@@ -222,15 +223,16 @@ def _recreate(
 
 def _roll(found: Survey, draft: Draft, creation: Creation, recreating: Collection[int]) -> None:
     """What is idle goes when its successors can be made; what may still serve is kept up."""
-    fleet = found.fleet
-    idle = [container for container in fleet.old if found.idle(container)]
-    old = [container for container in fleet.old if container not in idle]
+    fleet, drift = found.fleet, _came_back(found)
+    gone = [c for c in fleet.old if not draft.reports(drift, f"{c.name} is {_why(found, c)}")]
+    idle = [container for container in gone if found.idle(container)]
+    old = [container for container in gone if container not in idle]
     held = found.rollout == FAILED and bool(old)
     if old and found.rollout in (NEW, OPEN) and found.context.turn:
         draft.turn = "held"
     moves_ = Moves() if held else _moves(found, old, recreating)
     for container in moves_.drop:
-        creation.retire(container, _why(found, container))
+        creation.retire(container, _why(found, container), drift)
     if not moves_.make:
         _clear(found, creation, () if held else idle)
     elif not _reported(found, draft):
@@ -257,8 +259,16 @@ def _moves(found: Survey, old: Sequence[Container], recreating: Collection[int])
 
 def _reported(found: Survey, draft: Draft) -> bool:
     """Missing although it was all there once: somebody removed it."""
-    cause = f"{len(found.fleet.current)} of {found.spec.replicas} containers are there"
-    return draft.reports(_missing_drift(found), cause)
+    return draft.reports(_missing_drift(found), _there(found))
+
+
+def _there(found: Survey) -> str:
+    return f"{len(found.fleet.current)} of {found.spec.replicas} containers are there"
+
+
+def _note_missing(found: Survey, draft: Draft) -> None:
+    if draft.impossible and (drift := _missing_drift(found)):
+        draft.note(drift, f"{_there(found)}, and no other can be made")
 
 
 def _missing_drift(found: Survey) -> str:
@@ -273,8 +283,10 @@ def _make(
         one_off.advance(found, draft, creation)
         return
     if not creation.unhindered():
+        _note_missing(found, draft)
         return
     if not _its_turn(found, draft, creation) or not creation.possible():
+        _note_missing(found, draft)
         return
     if one_off.due(found) and not one_off.advance(found, draft, creation):
         return
@@ -300,15 +312,21 @@ def _its_turn(found: Survey, draft: Draft, creation: Creation) -> bool:
 
 def _clear(found: Survey, creation: Creation, idle: Sequence[Container]) -> None:
     for container in idle:
-        creation.retire(container, _why(found, container))
+        creation.retire(container, _why(found, container), _came_back(found))
+
+
+def _came_back(found: Survey) -> str:
+    """A rollout is over when nothing else is left. What is there afterwards, of an earlier
+    revision or beyond the replicas, was brought back by somebody."""
+    return "surplus" if found.rollout == READY else ""
 
 
 def _new_cause(found: Survey, ordinal: int, victim: Container | None) -> str:
+    if found.rollout == READY and victim is None:
+        return f"replica {ordinal} is missing"
     replaced = victim or next(iter(found.fleet.old), None)
     if replaced is not None:
         return _why(found, replaced)
-    if found.over:
-        return f"replica {ordinal} is missing"
     return f"new replica {ordinal}"
 
 
@@ -317,6 +335,9 @@ def _why(found: Survey, container: Container) -> str:
     context = found.context
     if found.setback is not None:
         return f"rolled back: generation {found.setback.rollout.generation} failed"
+    if _came_back(found):
+        made_by = container.labels.get(L_GENERATION, "?")
+        return f"of generation {made_by} again, although generation {found.generation} runs"
     before = None
     if context.entry.record.accepted_generation not in (None, found.generation):
         before = accepted(context.entry)

@@ -223,3 +223,13 @@ def unhealthy(name: str, message: str) -> UserError:
         suggestions=["skyctl logs service/NAME", "check healthCheck in the spec"],
         retryable=True,
     )
+
+
+def detached(name: str, network: str) -> UserError:
+    return UserError(
+        "DEPLOYMENT_DETACHED",
+        f"container {name} runs, but is not on the network {network}: nobody reaches it",
+        details={"container": name, "network": network},
+        suggestions=["skyctl resume service/NAME, if it is paused", "set driftPolicy: heal"],
+        retryable=True,
+    )

@@ -98,6 +98,8 @@ def trouble(survey: Survey, container: Container) -> str:
     if container.restarts and not condition.good:
         times = f"{container.restarts} time{'s' if container.restarts > 1 else ''}"
         return f"was restarted {times}{ended}"
+    if not survey.attached(container):
+        return "is not on the organization's network"
     if condition.word == UNHEALTHY:
         return "is unhealthy" + (f": {condition.message}" if condition.message else "")
     return "has to run for a while" if condition.good else "is starting"

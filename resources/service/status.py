@@ -13,12 +13,11 @@ from resources.conditions import timestamp
 from resources.context import Context
 from resources.errors import UserError
 from resources.plan import Plan
-from resources.service import in_force, phase
+from resources.service import in_force, phase, sickness
 from resources.service.conditions import bare_conditions, conditions
 from resources.service.declaration import Declaration
 from resources.service.endings import restarts
 from resources.service.fleet import ordinal_of
-from resources.service.heal import unhealthy_since
 from resources.service.health import UNHEALTHY
 from resources.service.phase import STATES, Standing, stand
 from resources.service.survey import FAILED, READY, RETURNED, Survey, paused, survey
@@ -47,6 +46,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         "restarts": _restarts(found),
         "rollout": _rollout(standing),
         "inForce": _in_force(found),
+        **({"drift": plan.standing} if plan.standing else {}),
         "domains": [],
         "endpoints": _endpoints(found),
     }
@@ -128,9 +128,13 @@ def _container(found: Survey, container: Container) -> dict[str, Any]:
         "exitCode": container.exit_code,
         "oomKilled": container.oom_killed,
     }
-    if container.running and condition.word == UNHEALTHY:
-        since = unhealthy_since(found, container) or found.context.now
+    since = sickness.unhealthy_since(found, container)
+    if since is None and container.running and condition.word == UNHEALTHY:
+        since = found.context.now
+    if since is not None:
         shown["unhealthySince"] = timestamp(since)
+    if times := sickness.replaced(found, container):
+        shown["replaced"] = times
     return shown
 
 

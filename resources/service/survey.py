@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from resources.conditions import timestamp
 from resources.context import Context
 from resources.errors import UserError
 from resources.meta import ANNOTATION_PAUSED
 from resources.service import container
 from resources.service.declaration import Declaration, declaration, refused
-from resources.service.drift import Difference, differences
+from resources.service.drift import Difference, differences, moved
 from resources.service.fleet import Fleet, sort
 from resources.service.health import (
     UNKNOWN,
@@ -80,7 +81,10 @@ class Survey:
         """Between the replica that there is and what it should be."""
         known = self._differences.get(ordinal)
         if known is None:
-            known = differences(self.fleet.current[ordinal], self.replica(ordinal))
+            found = self.fleet.current[ordinal]
+            known = differences(found, self.replica(ordinal))
+            if self.spec.image_pull_policy == "Always" and found.image == self.spec.image:
+                known = (*known, *moved(found, self.context.world.image(self.spec.image)))
             self._differences[ordinal] = known
         return known
 
@@ -96,16 +100,12 @@ class Survey:
             and len(fleet.current) == self.spec.replicas
             and not (fleet.old or fleet.surplus or fleet.one_offs)
             and all(map(self._in_order, fleet.current.items()))
+            and not self.restarted
         )
 
     def _in_order(self, replica: tuple[int, Container]) -> bool:
         ordinal, found = replica
-        return (
-            found.running
-            and self.health(found).good
-            and self.proven(found)
-            and not self.differences(ordinal)
-        )
+        return self.serves(found) and self.proven(found) and not self.differences(ordinal)
 
     def one_off(self) -> ContainerSpec:
         return container.one_off(self.wanted, self.site)
@@ -122,7 +122,28 @@ class Survey:
         return found.labels.get(L_REVISION) in self.wanted.revision.known
 
     def serves(self, found: Container) -> bool:
-        return serves(found, self.health(found))
+        """Runs, is well, and can be reached."""
+        return serves(found, self.health(found)) and self.attached(found)
+
+    def attached(self, found: Container) -> bool:
+        """Is it on the organization's network?"""
+        network = self.network
+        return network is not None and any(p.network_id == network.id for p in found.networks)
+
+    @cached_property
+    def restarted(self) -> tuple[Container, ...]:
+        """Those that ran when the status was last written and run again, begun by somebody else:
+        restarts by its policy the engine counts, and we write the status after our own."""
+        shown = (self.context.entry.status or {}).get("containers", ())
+        before = {e.get("id"): e.get("startedAt") for e in shown if e.get("state") == "running"}
+        return tuple(
+            found
+            for found in self.fleet.current.values()
+            if found.running
+            and not found.restarts
+            and found.started_at is not None
+            and before.get(found.id) not in (None, timestamp(found.started_at))
+        )
 
     def unproven(self, found: Container) -> float | None:
         """Seconds until it counts as proven: 0 proven, None: only an event can tell."""

@@ -25,7 +25,7 @@ from resources.meta import Entry
 from resources.naming import volume_identity, volume_name
 from resources.organization.absence import no_organization
 from resources.organization.spec import RETAIN_VOLUMES
-from resources.plan import Plan, Wait
+from resources.plan import Drift, Plan, Wait
 from resources.share import holding
 from resources.steps import (
     AdoptVolume,
@@ -145,7 +145,9 @@ def _kept(context: Context) -> Plan:
     record, adopt = context.entry.record, context.spec.adopt
     name = volume_identity(context.entry).engine_name
     if engine_volume(context) is None:
-        return Plan(problem=problems.lost(context.key, name, context.world.volume(name)))
+        found = context.world.volume(name)
+        drift = Drift("volume", f"{name} {problems.whereabouts(found)}")
+        return Plan(problem=problems.lost(context.key, name, found), drift=(drift,))
     if adopt is not None and record.volume_label_uid in (None, context.uid):
         return Plan(problem=problems.adopted_too_late(context.key, adopt))
     return Plan()

@@ -13,21 +13,24 @@ CONFLICT = "RESOURCE_CONFLICT"
 
 def lost(key: Key, engine_name: str, found: Volume | None) -> UserError:
     """The alarm: data that once existed is not there. found: what stands in its place."""
-    if found is None:
-        there = "is no longer on the engine"
-    elif L_PHANTOM in found.labels:
-        there = "is gone; the engine made an empty one of that name"
-    else:
-        there = "is gone; another volume of that name is there"
     return UserError(
         LOST,
-        f"the data of volume {key.name} is lost: {engine_name} {there}",
+        f"the data of volume {key.name} is lost: {engine_name} {whereabouts(found)}",
         details={"volume": engine_name, "found": None if found is None else dict(found.labels)},
         suggestions=[
             "restore a backup",
             f"delete the Volume {key.name} and create it anew to start empty",
         ],
     )
+
+
+def whereabouts(found: Volume | None) -> str:
+    """Of data that is lost."""
+    if found is None:
+        return "is no longer on the engine"
+    if L_PHANTOM in found.labels:
+        return "is gone; the engine made an empty one of that name"
+    return "is gone; another volume of that name is there"
 
 
 def in_the_way(found: Volume, instance: str) -> UserError:

@@ -25,7 +25,8 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
     phase = _phase(context, judged, found)
     message = _message(plan, phase)
     conditions = verdict.begin(context, judged)
-    verdict.finish(conditions, judged, phase == "Ready" and judged.converged, phase, message)
+    ready = phase == "Ready" and judged.converged
+    verdict.finish(conditions, judged, ready, phase, message, plan.standing)
     return verdict.document(
         context,
         judged,
@@ -38,6 +39,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         sizeBytes=_size(context, judged),
         enforced=False,
         mountedBy=_users(context),
+        **({"drift": plan.standing} if plan.standing else {}),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import select
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,6 +145,62 @@ def test_exec_on_a_terminal(running: Program) -> None:
     os.close(terminal)
     assert b"/dev/pts/" in seen, seen
     assert os.waitstatus_to_exitcode(status) == 5
+
+
+def test_the_terminal_has_the_size_of_ours(running: Program) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(SKYCTL[0], [*SKYCTL, "exec", "-it", "count", "--", "sh"], running.environment)
+    seen = b""
+
+    def says(words: bytes) -> bool:
+        nonlocal seen
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen += os.read(terminal, 4096)
+        return words in seen
+
+    def sized(rows: int, columns: int) -> None:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def asked(words: bytes) -> bool:
+        os.write(terminal, b"stty size\n")
+        return says(words)
+
+    try:
+        sized(33, 101)
+        until(lambda: asked(b"33 101"), what="the size at the start")
+        sized(44, 120)
+        until(lambda: asked(b"44 120"), what="the new size")
+        os.write(terminal, b"exit 6\n")
+    finally:
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 6
+
+
+def test_followed_logs_cross_generations(running: Program, image: str) -> None:
+    """Of both replicas, before and after, each line with its container's name."""
+    talk = "trap 'exit 0' TERM; while :; do echo $GENERATION; sleep 0.2 & wait $!; done"
+    declared = service("talk", image, talk, replicas=2, environment={"GENERATION": "one"})
+    assert running.ctl("apply", "-f", "-", "--wait", input=json.dumps(declared)).returncode == 0
+    with following(running, "logs", "talk", "-f", "--tail", "1") as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        seen = {next(lines).strip() for _ in range(6)}
+        declared["spec"]["environment"] = {"GENERATION": "two"}
+        applied = running.ctl("apply", "-f", "-", "--wait", input=json.dumps(declared))
+        assert applied.returncode == 0, applied.stderr
+        while sum(line.endswith(" two") for line in seen) < 2:
+            seen.add(next(lines).strip())
+    names = {tuple(line.split()) for line in seen}
+    assert {(name.split("_")[2], word) for name, word in names} == {
+        (ordinal, word) for ordinal in "01" for word in ("one", "two")
+    }
+    assert len({name for name, _ in names}) == 4
+    before = running.ctl("logs", "talk", "--previous", "--tail", "2")
+    assert before.returncode == 0, before.stderr
+    assert [line.split()[1] for line in before.stdout.splitlines()] == ["one"] * 4
+    assert "generation 1" in before.stderr
 
 
 def test_top_relates_to_the_limits(running: Program) -> None:

@@ -31,6 +31,7 @@ from resources.steps import (
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
+    RenameContainer,
     StartContainer,
     StopContainer,
     UnpauseContainer,
@@ -319,6 +320,13 @@ class FakeEngine:
                 self.machine.unpause(step.container)
 
         await self._call("unpause_container", step, act, step.container_name)
+
+    async def rename_container(self, step: RenameContainer) -> None:
+        def act() -> None:
+            if self.machine.container(step.container).name != step.name:
+                self.machine.rename(step.container, step.name)
+
+        await self._call("rename_container", step, act, step.container_name)
 
     async def remove_container(self, step: RemoveContainer) -> None:
         await self._slow("remove_container", step, lambda: self._remove(step), step.container_name)

@@ -267,6 +267,15 @@ class Machine(Objects):
         self.tell("update", container)
 
     def rename(self, ref: str, name: str) -> None:
+        other = self.world.container_named(name)
+        if other is not None and other.id == self.container(ref).id:
+            raise Refused(400, "Renaming a container with the same name as its current name")
+        if other is not None:
+            raise Refused(
+                409,
+                f'Conflict. The container name "/{name}" is already in use by container '
+                f'"{other.id}".',
+            )
         self.tell("rename", self.put(replace(self.container(ref), name=name)))
 
     def remove(self, ref: str) -> None:

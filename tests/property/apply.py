@@ -32,6 +32,7 @@ from resources.steps import (
     Finalize,
     RemoveNetwork,
     RemoveVolume,
+    RenameContainer,
     RequestDeletion,
     RetainVolume,
     Settle,
@@ -235,6 +236,9 @@ class Stage:
                 found = self.world.volume(step.name)
                 self._refuse(found is None or found.labels.get(L_UID) != step.uid, "not that one")
                 self._refuse(bool(self.world.containers_mounting(step.name)), "in use")
+            case RenameContainer():
+                named = self.world.container_named(step.name)
+                self._refuse(named is not None, f"{step.name} exists")
             case CreateContainer():
                 named = self.world.container_named(step.spec.name)
                 self._refuse(named is not None, f"{step.spec.name} exists")

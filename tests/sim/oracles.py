@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from resources.meta import Entry, Key
-from resources.naming import volume_identity
+from resources.naming import container_name, volume_identity
 from resources.world import (
     L_CONTROLLER,
     L_KIND,
     L_NAME,
     L_ORDINAL,
     L_ORGANIZATION,
+    L_REVISION,
     L_ROLE,
     L_UID,
     Container,
@@ -144,7 +145,7 @@ def difference(one: Normal, other: Normal) -> list[str]:
 
 def faults_of(sim: Simulation, skip: Collection[Key] = ()) -> list[str]:
     """skip: keys that may be unsettled."""
-    found = [*_duplicates(sim), *_orphans(sim), *_lies(sim, skip)]
+    found = [*_duplicates(sim), *_orphans(sim), *_misnamed(sim), *_lies(sim, skip)]
     for entry in sim.database.entries.values():
         if entry.key not in skip:
             found += _unsettled(entry)
@@ -168,6 +169,17 @@ def _updating(sim: Simulation, key: Key) -> bool:
     entry = sim.database.entries.get(key)
     rollout = entry.record.rollout if entry is not None else None
     return rollout is not None and rollout.outcome != "ready"
+
+
+def _misnamed(sim: Simulation) -> Iterator[str]:
+    for container in ours(sim):
+        labels = container.labels
+        if L_ROLE in labels or _kept(sim, container) or _updating(sim, key_of(labels)):
+            continue
+        key, revision = key_of(labels), labels[L_REVISION]
+        name = container_name(key.organization, key.name, labels[L_ORDINAL], revision)
+        if container.name != name:
+            yield f"{container.name} is not called {name}"
 
 
 def _orphans(sim: Simulation) -> Iterator[str]:

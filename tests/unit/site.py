@@ -73,6 +73,7 @@ class Site:
             random_=random.Random(1),
             keyring=MemoryKeyring(),
             nft=self.nft,
+            last_words=self.settings.state_dir / "last-words",
         )
         self.engine.on_pull_progress = self.controller.pulls.publish
         self._up.set()

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.engine.base import EngineEvent
+from controller.engine.docker.powers import powers
 from resources.world import LABEL, Attachment, Container, Image, Limits, Mount, Network, Volume
 
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
@@ -76,6 +77,7 @@ def container_inspected(raw: Mapping[str, Any]) -> Container:
             memory_swap=host.get("MemorySwap") or 0,
         ),
         restart_policy=policy(host.get("RestartPolicy") or {}),
+        powers=powers(raw),
         inspected=True,
     )
 

@@ -14,6 +14,8 @@ from aiodocker.stream import Stream
 from controller.engine.docker import faults
 from controller.engine.docker.wire import Wire, segment
 
+RESIZES = 10
+"""Attempts, half a second all in all."""
 SETTLE = 5.0
 """Seconds that an exit code may come after the end of the output."""
 _STREAMS = {0: "stdout", 1: "stdout", 2: "stderr"}
@@ -73,13 +75,18 @@ class DockerExec:
             transport.write_eof()
 
     async def resize(self, rows: int, columns: int) -> None:
-        await self._wire.call(
-            "exec_resize",
-            "POST",
-            f"exec/{self._id}/resize",
-            params={"h": str(rows), "w": str(columns)},
-            accept=(404, 409, 500),
-        )
+        """A command that is only just starting has no terminal yet: tried a few times."""
+        for attempt in range(RESIZES):
+            reply = await self._wire.call(
+                "exec_resize",
+                "POST",
+                f"exec/{self._id}/resize",
+                params={"h": str(rows), "w": str(columns)},
+                accept=(404, 409, 500),
+            )
+            if reply.status not in (409, 500):
+                return
+            await asyncio.sleep(0.01 * (attempt + 1))
 
     async def output(self) -> AsyncIterator[tuple[str, bytes]]:
         """Ends with the command. Silent as long as the command is."""

@@ -27,6 +27,7 @@ from resources.steps import (
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
+    RenameContainer,
     StartContainer,
     StopContainer,
     UnpauseContainer,
@@ -183,6 +184,16 @@ class Steps:
             )  # fmt: skip
         except UserError as error:
             if "is not paused" not in error.details.get("engine", ""):
+                raise
+
+    async def rename_container(self, step: RenameContainer) -> None:
+        try:
+            await self._wire.call(
+                "rename_container", "POST", f"containers/{segment(step.container)}/rename",
+                params={"name": step.name}, subject=step.container_name,
+            )  # fmt: skip
+        except UserError as error:
+            if "same name as its current name" not in error.details.get("engine", ""):
                 raise
 
     async def remove_container(self, step: RemoveContainer) -> None:

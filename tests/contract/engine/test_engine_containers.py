@@ -8,7 +8,7 @@ import pytest
 
 from controller.engine.index import agrees
 from resources.errors import UserError
-from resources.steps import PortBinding, UnpauseContainer, UpdateContainer
+from resources.steps import PortBinding, RenameContainer, UnpauseContainer, UpdateContainer
 from resources.world import Limits, Mount
 from tests.contract.engine.bench import LIMITS, MEGABYTE, Bench, step
 
@@ -121,6 +121,19 @@ async def test_host_port_in_use(bench: Bench) -> None:
     assert (caught.value.code, caught.value.retryable) == ("CONFIGURATION_PORT_IN_USE", True)
     assert "47811" in caught.value.message
     assert (await bench.see(second.id)).state == "created"
+
+
+async def test_renamed(bench: Bench) -> None:
+    container, other = await bench.run("web"), await bench.run("other")
+    name = container.name
+    await bench.engine.rename_container(RenameContainer(**step(container), name=f"{name}-x"))
+    assert (await bench.see(container.id)).name == f"{name}-x"
+    for _ in range(2):
+        await bench.engine.rename_container(RenameContainer(**step(container), name=name))
+    assert (await bench.see(container.id)).name == name
+    with pytest.raises(UserError) as caught:
+        await bench.engine.rename_container(RenameContainer(**step(other), name=name))
+    assert caught.value.code == "RESOURCE_CONFLICT"
 
 
 async def test_paused(bench: Bench) -> None:

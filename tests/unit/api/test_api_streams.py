@@ -130,6 +130,26 @@ def test_followed_logs_take_new_containers_in(http: httpx.Client, site: Site) ->
         assert until(found, "container")["ordinal"] == 1
 
 
+def test_the_last_words_of_a_removed_container(http: httpx.Client, site: Site) -> None:
+    key = site.service("replaced", terminationGracePeriod="1s")
+    before = container_of(site, key)
+    say(site, before, 1, "about to go")
+    site.apply(Manifest(key, {"image": "nginx:2", "update": {"order": "stopFirst"}}))
+    site.until(lambda: site.settled(key) and container_of(site, key) != before)
+    path, organization = "/resources/svc/web/logs", "replaced"
+    with lines(http, path, organization=organization, previous="true") as found:
+        container, notice, line = list(found)
+    assert "generation 1" in notice["text"]
+    assert container["type"] == "container"
+    assert (line["ordinal"], line["text"]) == (0, "about to go")
+    with lines(http, path, organization=organization, previous="true", ordinal=1) as found:
+        assert [each["text"] for each in found] == ["there is no previous run"]
+    site.call(site.store.delete(key, source="api"))
+    site.until(lambda: key not in site.database.entries)
+    kept = site.settings.state_dir / "last-words"
+    site.until(lambda: not list(kept.glob("*/*")), "what was kept is gone with the service")
+
+
 @contextmanager
 def executing(site: Site, org: str, *command: str, **query: Any) -> Iterator[Any]:
     text = urlencode({"command": command, "organization": org, **query}, doseq=True)

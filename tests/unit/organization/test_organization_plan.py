@@ -82,7 +82,7 @@ def test_a_removed_network_comes_back_with_its_subnet() -> None:
     subnet = network(stage).subnets[0]
     stage.world.drop_network(network(stage).id)
     plan = stage.plan(ACME)
-    assert plan.render() == f"CreateNetwork {NAME} {subnet} (missing)"
+    assert plan.render() == f"CreateNetwork {NAME} {subnet} (missing) [drift: network]"
     assert plan.steps[0].drift == "network"
 
 
@@ -178,7 +178,7 @@ def test_a_second_network_goes_once_nobody_depends_on_it() -> None:
     container(stage, "on-second", second.id, keep.id)
     assert stage.settle() == [
         f"DisconnectNetwork on-second from {NAME} (second network, {keep.id} is kept)",
-        f"RemoveNetwork {NAME} (second network, {keep.id} is kept)",
+        f"RemoveNetwork {NAME} (second network, {keep.id} is kept) [drift: network]",
     ]
     assert network(stage) == keep
 
@@ -222,7 +222,7 @@ def test_an_invalid_change_leaves_the_earlier_generation_in_force() -> None:
     assert plan.problem.code == "CONFIGURATION_INVALID_SPEC"
     stage.world.drop_network(network(stage).id)
     plan = stage.plan(ACME)
-    assert plan.steps[0].render() == f"CreateNetwork {NAME} 10.9.8.0/24 (missing)"
+    assert plan.steps[0].render() == f"CreateNetwork {NAME} 10.9.8.0/24 (missing) [drift: network]"
     assert plan.problem is not None
 
 
@@ -283,7 +283,8 @@ def test_a_bridge_that_the_firewall_does_not_know_is_no_network_of_ours() -> Non
     cause = f"bridge changed: br-0123456789ab -> {old.bridge}"
     plan = stage.plan(ACME)
     assert plan.render() == (
-        f"RemoveNetwork {NAME} ({cause})\nCreateNetwork {NAME} {old.subnets[0]} ({cause})"
+        f"RemoveNetwork {NAME} ({cause})\n"
+        f"CreateNetwork {NAME} {old.subnets[0]} ({cause}) [drift: network]"
     )
     stage.settle()
     assert network(stage).bridge == old.bridge

@@ -73,10 +73,10 @@ def test_a_rollout_without_its_turn_pulls_and_waits() -> None:
         stage.apply(web, step)
     plan = _plan(stage, web, replace(stage.context(web), turn=False))
     assert plan.render() == wait
-    assert plan.notes["turn"] == "wanted"
-    assert stage.pass_(web).notes["turn"] == "held"
+    assert plan.turn == "wanted"
+    assert stage.pass_(web).turn == "held"
     stage.go(web)
-    assert "turn" not in stage.plan(web).notes
+    assert stage.plan(web).turn == ""
 
 
 def test_what_replaces_nothing_needs_no_turn() -> None:

@@ -215,13 +215,21 @@ HEALED = {
 }
 
 
+def tagged(expected: str, drift: str) -> str:
+    """Every step says the field."""
+    return "\n".join(
+        line if line.startswith("wait: ") else f"{line} [drift: {drift}]"
+        for line in lines(expected).splitlines()
+    )
+
+
 @pytest.mark.parametrize("name", HEALED)
 def test_healed(name: str) -> None:
     disturb, expected, drift = HEALED[name]
     stage, web = running()
     disturb(stage, stage.only(web))
     plan = stage.plan(web)
-    assert plan.render() == lines(expected)
+    assert plan.render() == tagged(expected, drift)
     assert {step.drift for step in plan.steps} == {drift}
     stage.go(web)
     assert stage.plan(web).converged
@@ -235,7 +243,8 @@ def test_only_reported(name: str) -> None:
     disturb(stage, stage.only(web))
     plan = stage.plan(web)
     assert not plan.steps
-    assert drift in {each["field"] for each in plan.notes["drift"]}
+    assert drift in {each.field for each in plan.drift}
+    assert f"drift: {drift}: " in plan.render()
     status = stage.status(web)
     (condition,) = [c for c in status["conditions"] if c["type"] == "Drifted"]
     assert condition["status"] == "True"
@@ -316,7 +325,8 @@ def test_of_two_of_one_ordinal_the_better_is_kept() -> None:
     container = stage.only(web)
     stage.put(container, id="twin", name="twin", created_at=None, state="exited", exit_code=0)
     assert stage.text(web) == (
-        "RemoveContainer twin (second container of replica 0, acme_web_0_ea0e52 is kept)"
+        "RemoveContainer twin (second container of replica 0, acme_web_0_ea0e52 is kept) "
+        "[drift: surplus]"
     )
 
 
@@ -329,8 +339,8 @@ def test_impostors_go(labels: dict[str, str]) -> None:
     container = stage.only(web)
     stage.put(container, id="odd", name="odd", labels={**container.labels, **labels})
     assert stage.text(web) == lines("""
-        StopContainer odd (carries our mark, but is no replica)
-        RemoveContainer odd (carries our mark, but is no replica)
+        StopContainer odd (carries our mark, but is no replica) [drift: surplus]
+        RemoveContainer odd (carries our mark, but is no replica) [drift: surplus]
     """)
 
 
@@ -445,7 +455,7 @@ def test_started_by_hand_while_stopped() -> None:
     stage.change(stage.only(web), state="running")
     plan = stage.plan(web)
     assert plan.render() == (
-        "StopContainer acme_web_0_ea0e52 (started by hand, but state is stopped)"
+        "StopContainer acme_web_0_ea0e52 (started by hand, but state is stopped) [drift: state]"
     )
     assert plan.steps[0].drift == "state"
 

@@ -177,7 +177,8 @@ def test_what_was_rolled_back_is_healed_to_what_was_ready() -> None:
     container = stage.only(web)
     stage.world.drop_container(container.id)
     plan = stage.pass_(web)
-    assert plan.steps[0].render() == f"CreateContainer {container.name} (replica 0 is missing)"
+    wanted = f"CreateContainer {container.name} (new replica 0) [drift: missing]"
+    assert plan.steps[0].render() == wanted
     assert {step.drift for step in plan.steps} == {"missing"}
     go_back(stage, web)
     assert generations(stage, web) == ["1"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from resources.conditions import find
+from resources.conditions import find, is_true
 from resources.context import Retained
 from resources.meta import Key
 from resources.naming import volume_name
@@ -94,10 +94,13 @@ def test_lost_is_an_alarm_and_never_a_fresh_one() -> None:
     stage = made()
     stage.world.drop_volume(NAME)
     assert stage.plan(DATA).render() == (
+        f"drift: volume: {NAME} is no longer on the engine\n"
         f"problem: STORAGE_VOLUME_LOST: the data of volume data is lost: {NAME} is no longer on "
         "the engine"
     )
     status = stage.status(DATA)
+    assert status["drift"][0]["field"] == "volume"
+    assert is_true(status, "Drifted")
     assert status["phase"] == "Failed"
     assert status["error"]["suggestions"] == [
         "restore a backup",
