@@ -11,6 +11,7 @@ from resources.errors import UserError
 from resources.host_firewall import HostFirewall
 from resources.meta import Entry, Key
 from resources.quota import Admission
+from resources.routing.world import NO_INGRESS, Ingress
 from resources.world import L_UID, Ending, World, is_ours
 
 
@@ -23,6 +24,7 @@ class Platform:
     declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none. sealing_keys: ids
     of the keys whose sealed values can be opened here. firewall: whether the host's listeners are
     closed to containers; None: nobody wants to know. image_policy: images are to be verified.
+    ingress: the proxies.
     """
 
     instance: str
@@ -34,6 +36,7 @@ class Platform:
     sealing_keys: frozenset[str] = frozenset()
     firewall: HostFirewall | None = None
     image_policy: bool = False
+    ingress: Ingress = NO_INGRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Context:
     else took while it has no network, a free one.
     unreadable: for a Secret, what is wrong with the values that cannot be opened, by key. endings:
     by a container's id, how its process ended the last time. circle: how a Service depends on
-    itself, by name. turn: may it begin to replace containers now?
+    itself, by name. turn: may it begin to replace containers now? referrers: for a Service, the
+    Domains that name it.
     """
 
     entry: Entry
@@ -80,6 +84,7 @@ class Context:
     circle: tuple[str, ...] = ()
     turn: bool = True
     admissions: Mapping[str, Admission] = field(default_factory=dict)
+    referrers: tuple[Entry, ...] = ()
 
     @property
     def key(self) -> Key:

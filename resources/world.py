@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from resources.routing.world import Published, Serving
+
 LABEL = "io.skypanel."
 L_CONTROLLER = LABEL + "controller"
 L_ORGANIZATION = LABEL + "organization"
@@ -147,7 +149,8 @@ class Probe:
 class Scope:
     """What one resource's plan may look at in the world; nothing else is shown to it.
 
-    uids: every object carrying one of these; containers_of, networks_of: those alone. attached:
+    uids: every object carrying one of these, and what is published and served for them;
+    containers_of, networks_of, routes_of: those alone. attached:
     containers, whoever owns them, on the networks carrying one of these uids. mounting:
     containers, whoever owns them, that mount the volumes of these names. The rest: objects of
     these names/references, whoever owns them (to see what is in the way). others: objects that
@@ -158,6 +161,7 @@ class Scope:
     uids: frozenset[str] = frozenset()
     containers_of: frozenset[str] = frozenset()
     networks_of: frozenset[str] = frozenset()
+    routes_of: frozenset[str] = frozenset()
     containers: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     volumes: frozenset[str] = frozenset()
@@ -176,6 +180,8 @@ class World:
     volumes: dict[str, Volume] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
+    published: dict[str, Published] = field(default_factory=dict)
+    serving: dict[str, Serving] = field(default_factory=dict)
     _by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
     _by_name: dict[str, str] = field(default_factory=dict)
     _nets_by_name: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -198,6 +204,10 @@ class World:
                 self.put_image(item)
             case (str() as id_, Probe() as probe):
                 self.probes[id_] = probe
+            case Published():
+                self.published[item.uid] = item
+            case Serving():
+                self.serving[item.uid] = item
             case _:
                 raise TypeError(f"not an observed object: {item!r}")
 
@@ -331,6 +341,10 @@ class World:
             found.update((id(network), network) for network in self.networks_of(uid))
         for uid in sorted(scope.uids):
             found.update((id(volume), volume) for volume in self.volumes_of(uid))
+        for uid in sorted(scope.uids | scope.routes_of):
+            for routes in (self.published.get(uid), self.serving.get(uid)):
+                if routes is not None:
+                    found[id(routes)] = routes
         found.update((id(other), other) for other in self._beside(scope))
         for name in sorted(scope.networks):
             found.update((id(network), network) for network in self.networks_named(name))

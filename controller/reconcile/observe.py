@@ -183,7 +183,7 @@ class Observer:
             return None
         if seen is None or seen.scope != observation.scope:
             seen = await self._see(observation.scope, observation.mirrored, whole)
-        self._copy_probes(seen.world)
+        self._add_watched(seen.world, observation.scope)
         context = await self._counted(replace(observation.context, world=seen.world))
         before, after = observation.identity[:_MIRRORED], observation.identity[_MIRRORED + 1 :]
         identity = (*before, seen.mirrored, *after)
@@ -238,12 +238,15 @@ class Observer:
             return replace(context, admissions=await self._store.admissions(context.key.name))
         return context
 
-    def _copy_probes(self, world: World) -> None:
-        live = self._world().probes
+    def _add_watched(self, world: World, scope: Scope) -> None:
+        """What the engine knows nothing of: probes, and what the proxies serve."""
+        live = self._world()
         for id_ in world.containers:
-            probe: Probe | None = live.get(id_)
+            probe: Probe | None = live.probes.get(id_)
             if probe is not None:
                 world.probes[id_] = probe
+        for item in live.slice(Scope(routes_of=scope.uids | scope.routes_of)):
+            world.put(item)
 
     def _context(
         self,

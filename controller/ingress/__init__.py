@@ -1,0 +1,1 @@
+"""Traefik: what is published to it, what it serves, and keeping it in place."""

@@ -1,0 +1,47 @@
+"""What one resource publishes to the proxies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from resources.sealed import Sealed
+
+
+@dataclass(frozen=True)
+class Document:
+    """A part of Traefik's dynamic configuration (``{"http": {...}, "tls": {...}}``).
+
+    uid: the owner's. name: ``<kind>_<organization>_<name>_<8 of the uid>``, for people and files.
+    secrets: JSON pointer into ``content`` -> what its opened value is put there when it is
+    published; what is published without is ``content``, so the digest never depends on a value but
+    on the sealed text of it.
+    """
+
+    uid: str
+    name: str
+    content: Mapping[str, Any]
+    secrets: Mapping[str, Sealed] = field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical JSON: equal content, equal text."""
+        return json.dumps(self.content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes with the content and with any secret value in it; 32 hexadecimal digits."""
+        sealed = sorted((pointer, repr(value)) for pointer, value in self.secrets.items())
+        whole = json.dumps([self.text, sealed])
+        return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+def backend_name(organization: str, service: str, uid: str, port: int, *, sticky: bool) -> str:
+    """Of a Service's backend, as its document defines it and the routers of Domains refer to it:
+    unique on the platform, and stable as long as the Service lives. uid: the Service's."""
+    suffix = "-sticky" if sticky else ""
+    return f"{organization}-{service}-{uid[:8]}-{port}{suffix}"

@@ -1,0 +1,72 @@
+"""What is observed of the proxies. Kept in the ``World`` beside the engine's objects, by the uid of
+the resource whose document it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is really published for an owner, read back from where the proxies read it.
+
+    digest: of the Document that is there; '' when it was changed behind our back.
+    """
+
+    uid: str
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the proxies show of an owner's document.
+
+    routers: by name, '' where every proxy has it enabled, else what a proxy says is wrong with it;
+    one that some proxy does not have is not among them. everywhere, anywhere: by backend, the
+    server URLs (``http://10.1.2.3:80``) that every proxy sends requests to, and those that at least
+    one does. since: when this owner was first read completely since the controller started. left:
+    server URL -> when it was last seen anywhere (kept for a while after it left). open: of those
+    that left, how many connections from the proxies to it are still open; absent: nobody can tell.
+    """
+
+    uid: str
+    since: datetime
+    routers: Mapping[str, str] = field(default_factory=dict)
+    everywhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    anywhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    left: Mapping[str, datetime] = field(default_factory=dict)
+    open: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """The ingress as a whole; part of the platform.
+
+    mode: process | container | external | none. publish: provider | labels. problem: why the
+    proxies cannot be asked or do not answer, '' when all do. While it is not '' nothing is known
+    of what is served, and nothing that serves is taken away. default_domain: under which apps get
+    a name without proof, '' for none. addresses: where visitors reach the proxies (IP addresses
+    and names), to compare DNS with. http_port, https_port: as visitors see them. verification:
+    dns | none. resolver: the certificate resolver's name, '' where no ACME is configured.
+    """
+
+    mode: str = "none"
+    publish: str = "provider"
+    problem: str = ""
+    default_domain: str = ""
+    addresses: tuple[str, ...] = ()
+    http_port: int = 80
+    https_port: int = 443
+    verification: str = "dns"
+    resolver: str = ""
+
+    @property
+    def routing(self) -> bool:
+        """Do we publish anything?"""
+        return self.mode != "none" and self.publish == "provider"
+
+
+NO_INGRESS = Ingress()
