@@ -18,6 +18,8 @@ from datetime import datetime
 
 from resources.meta import FINALIZER, Entry, Record, Rollout
 from resources.quota import Admission, union
+from resources.routing import forecast as routing
+from resources.routing.steps import RouteStep
 from resources.steps import (
     Accept,
     AdoptVolume,
@@ -120,6 +122,8 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 pass
             case SealInbox():
                 entry = _sealed(entry, step)
+            case RouteStep():
+                routing.advance(world, step, now)
             case _:
                 raise TypeError(f"nobody knows what {type(step).__name__} leads to")
     return entry

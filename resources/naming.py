@@ -31,6 +31,11 @@ def volume_name(organization: str, volume: str, uid: str) -> str:
     return _fit("skypanel_", f"{organization}_{volume}", f"_{short_uid(uid)}")
 
 
+def routes_name(kind: str, organization: str, name: str, uid: str) -> str:
+    """``service_acme_web_3f2a9c01``: what a resource publishes to the proxies, by its uid."""
+    return _fit(f"{kind}_", f"{organization}_{name}", f"_{short_uid(uid)}")
+
+
 def bridge_name(uid: str) -> str:
     """``sky`` and ten digits of the uid: an interface name has 15 characters at most."""
     return f"sky{uid.replace('-', '')[:10]}"

@@ -145,7 +145,9 @@ class Observer:
         scope = self._scopes.get(key, inputs, partial(_scope, reading, refs))
         found = self._world().slice(scope)
         members = self._members(reading)
-        identity = (reading.entry, tuple(refs.values()), found, members, self._platform())
+        referrers = self._referrers(key)
+        others = (*refs.values(), *referrers)
+        identity = (reading.entry, others, found, members, self._platform())
         return _Glimpse(reading, refs, scope, identity)
 
     async def look(self, key: Key) -> Observation | None:
@@ -227,6 +229,14 @@ class Observer:
         members = self._catalogue.members(key.name)
         return members, undeleted, self._catalogue.admissions(key.name)
 
+    def _referrers(self, key: Key) -> tuple[Entry, ...]:
+        """The Domains that lead to a Service."""
+        if key.kind != "Service":
+            return ()
+        names = (name for name in self._catalogue.referrers(key) if name.kind == "Domain")
+        found = (self._catalogue.entry(name) for name in names)
+        return tuple(entry for entry in found if entry is not None)
+
     async def _counted(self, context: Context) -> Context:
         """What a plan for an organization decides about others is counted by the store."""
         if context.key.kind != "Organization":
@@ -270,6 +280,7 @@ class Observer:
             circle=circle(reading.entry.key, reading.spec, self._catalogue.entry),
             turn=self._turn(reading.entry.key),
             admissions=dict(members[2]),
+            referrers=self._referrers(reading.entry.key),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:

@@ -39,6 +39,21 @@ class Document:
         whole = json.dumps([self.text, sealed])
         return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
+    @property
+    def servers(self) -> frozenset[str]:
+        """The URLs of all servers of all backends in it."""
+        return servers(self.content)
+
+
+def servers(content: Mapping[str, Any]) -> frozenset[str]:
+    """The URLs of all servers in a part of the dynamic configuration."""
+    services = content.get("http", {}).get("services", {})
+    return frozenset(
+        server["url"]
+        for service in services.values()
+        for server in service.get("loadBalancer", {}).get("servers", ())
+    )
+
 
 def backend_name(organization: str, service: str, uid: str, port: int, *, sticky: bool) -> str:
     """Of a Service's backend, as its document defines it and the routers of Domains refer to it:

@@ -12,12 +12,14 @@ from datetime import datetime
 class Published:
     """What is really published for an owner, read back from where the proxies read it.
 
-    digest: of the Document that is there; '' when it was changed behind our back.
+    digest: of the Document that is there; '' when it was changed behind our back. servers: the URLs
+    in it.
     """
 
     uid: str
     name: str
     digest: str
+    servers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Serving:
     one does. since: when this owner was first read completely since the controller started. left:
     server URL -> when it was last seen anywhere (kept for a while after it left). open: of those
     that left, how many connections from the proxies to it are still open; absent: nobody can tell.
+    used: backends that some router of any proxy still sends to.
     """
 
     uid: str
@@ -39,6 +42,7 @@ class Serving:
     anywhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
     left: Mapping[str, datetime] = field(default_factory=dict)
     open: Mapping[str, int] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Ingress:
     a name without proof, '' for none. addresses: where visitors reach the proxies (IP addresses
     and names), to compare DNS with. http_port, https_port: as visitors see them. verification:
     dns | none. resolver: the certificate resolver's name, '' where no ACME is configured.
+    unread: what is published has not been read back yet, so nothing is published or withdrawn.
     """
 
     mode: str = "none"
@@ -62,6 +67,7 @@ class Ingress:
     https_port: int = 443
     verification: str = "dns"
     resolver: str = ""
+    unread: bool = False
 
     @property
     def routing(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from resources.plan import Wait
 from resources.service import moves, obstacles, problems, quota
+from resources.service.cutover import Cutover
 from resources.service.draft import Draft
 from resources.service.survey import FAILED, NEW, OPEN, Survey
 from resources.steps import Claim, PullImage, VerifyImage
@@ -21,9 +22,10 @@ _NEW = frozenset({NEW, OPEN, FAILED})
 class Creation:
     """lost: a volume's data is gone. removed: ids that an earlier step of this plan removes."""
 
-    def __init__(self, survey: Survey, draft: Draft, *, lost: bool) -> None:
+    def __init__(self, survey: Survey, draft: Draft, cutover: Cutover, *, lost: bool) -> None:
         self._survey = survey
         self._draft = draft
+        self._cutover = cutover
         self._lost = lost
         self._removed: set[str] = set()
         self._possible: bool | None = None
@@ -46,12 +48,16 @@ class Creation:
         """Ids of what this plan removes."""
         return frozenset(self._removed)
 
-    def retire(self, container: Container, cause: str, drift: str = "") -> None:
-        """Stop and remove, at most once."""
-        if container.id not in self._removed:
-            self._removed.add(container.id)
-            grace = self._survey.wanted.grace
-            self._draft.add(*moves.retire(container, grace, cause, drift))
+    def retire(self, container: Container, cause: str, drift: str = "") -> bool:
+        """Stop and remove, at most once. False: not yet, requests may still come to it."""
+        if container.id in self._removed:
+            return True
+        if not self._cutover.lets_go(container, serves=self._survey.serves(container)):
+            return False
+        self._removed.add(container.id)
+        grace = self._survey.wanted.grace
+        self._draft.add(*moves.retire(container, grace, cause, drift))
+        return True
 
     def make(
         self, ordinal: int, cause: str, drift: str = "", victim: Container | None = None
@@ -59,8 +65,8 @@ class Creation:
         """The replica, after its victim has gone; or a problem, when its name is taken."""
         if not self._free(self._survey.wanted.name(ordinal), victim, drift):
             return
-        if victim is not None:
-            self.retire(victim, cause, drift)
+        if victim is not None and not self.retire(victim, cause, drift):
+            return
         self._draft.add(*moves.make(self._survey.replica(ordinal), cause, drift))
 
     def make_one_off(self) -> bool:
@@ -83,8 +89,7 @@ class Creation:
         if occupant.state == "removing":
             self._draft.wait(f"{name} to be removed by the engine", 1.0)
             return False
-        self.retire(occupant, f"in the way of {name}", drift)
-        return True
+        return self.retire(occupant, f"in the way of {name}", drift)
 
     def _unhindered(self) -> bool:
         survey = self._survey

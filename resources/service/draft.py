@@ -27,6 +27,10 @@ class Draft:
             if enforce or not self.reports(step.drift, step.cause):
                 self._steps.append(step)
 
+    def begin_with(self, *steps: Step) -> None:
+        """Before everything else."""
+        self._steps[:0] = steps
+
     def reports(self, drift: str, cause: str) -> bool:
         """Is this only to be reported? Then it has been."""
         if self._report and drift:

@@ -8,7 +8,6 @@ not be made afterwards.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 
 from resources.acceptance import acceptance
@@ -19,13 +18,14 @@ from resources.plan import Plan
 from resources.service import moves, obstacles, one_off, problems, quota
 from resources.service.causes import replacement
 from resources.service.creation import Creation
+from resources.service.cutover import Cutover
 from resources.service.declaration import Declaration
 from resources.service.draft import Draft
 from resources.service.heal import Recreation, heal, revive
+from resources.service.membership import members, routes
 from resources.service.progress import Late, overdue, trouble
 from resources.service.rollout import Groups, Moves, start_first, stop_first
 from resources.service.setback import failure
-from resources.service.spec import GRACE
 from resources.service.survey import (
     FAILED,
     NEW,
@@ -37,16 +37,17 @@ from resources.service.survey import (
     paused,
     survey,
 )
+from resources.service.teardown import teardown
 from resources.service.wanted import wanted
-from resources.steps import BeginRollout, EndRollout, Finalize, Hold, RecordPreDeploy
-from resources.world import L_GENERATION, L_REVISION, Container, is_ours
+from resources.steps import BeginRollout, EndRollout, Hold, RecordPreDeploy
+from resources.world import L_GENERATION, L_REVISION, Container
 
 
 def plan(context: Context) -> Plan:
     if paused(context) is not None:
         return Plan(_uncounted(context), problem=context.rejection)
     if context.deleting:
-        return _teardown(context)
+        return teardown(context)
     found = survey(context)
     if isinstance(found, Declaration):
         return Plan(problem=found.problem)
@@ -70,6 +71,7 @@ def _nothing_to_do(found: Survey) -> bool:
         and not acceptance(found.context)
         and not quota.counted(found)
         and obstacles.lost_volume(found.context, found.wanted) is None
+        and not routes(found).tell(members(found, routes(found)))
     )
 
 
@@ -79,40 +81,20 @@ def deliberate(found: Survey) -> Plan:
     draft.complain(found.declaration.problem)
     if found.declaration.problem is None:
         draft.add(*acceptance(found.context, quota.steady(found)))
+    to = routes(found)
+    joining = [c for c in found.fleet.current.values() if c.running and found.proven(c)]
+    patient = not found.stop_reason
+    cutover = Cutover(to, draft, joining if patient else (), patient=patient)
     if found.stop_reason:
-        _stop(found, draft)
+        _stop(found, draft, cutover)
     else:
-        _run(found, draft)
+        _run(found, draft, cutover)
+    draft.begin_with(*to.tell(members(found, to, cutover.leaving)))
     draft.add(*quota.counted(found))
     return draft.finish()
 
 
-def _teardown(context: Context) -> Plan:
-    """The row goes only in a plan that saw nothing left."""
-    cause = "deletion requested"
-    mine = sorted(
-        (
-            container
-            for container in context.world.containers_of(context.uid)
-            if is_ours(container.labels, context.platform.instance)
-        ),
-        key=lambda container: (container.name, container.id),
-    )
-    if not mine:
-        return Plan((Finalize(cause=cause),))
-    draft = Draft()
-    for container in mine:
-        if container.state != "removing":
-            draft.add(*moves.retire(container, _grace(context), cause))
-    draft.wait(f"{len(mine)} container{'s' if len(mine) > 1 else ''} to be gone", 5.0)
-    return draft.finish()
-
-
-def _grace(context: Context) -> int:
-    return math.ceil(GRACE["app"] if context.spec is None else context.spec.grace)
-
-
-def _stop(found: Survey, draft: Draft) -> None:
+def _stop(found: Survey, draft: Draft, cutover: Cutover) -> None:
     """Everything is kept, nothing runs. A rollout ends here and begins anew afterwards."""
     rollout = found.context.entry.record.rollout
     reason = found.stop_reason
@@ -128,6 +110,8 @@ def _stop(found: Survey, draft: Draft) -> None:
     )
     cause, drift = (f"started by hand, but {reason}", "state") if was_stopped else (reason, "")
     for container in (*found.fleet.replicas, *found.fleet.one_offs):
+        if not cutover.lets_go(container, serves=found.serves(container)):
+            continue
         draft.add(
             *moves.stop(container, found.wanted.grace, cause, drift),
             enforce=found.wanted.tenancy.suspended,
@@ -138,7 +122,7 @@ def _ends(found: Survey, outcome: str) -> bool:
     return outcome == "" or (outcome == "ready" and found.rollout == READY)
 
 
-def _run(found: Survey, draft: Draft) -> None:
+def _run(found: Survey, draft: Draft, cutover: Cutover) -> None:
     _begin(found, draft)
     late = overdue(found) if found.rollout in (OPEN, RETURNING) else None
     if late is not None and late.passed and found.rollout == OPEN:
@@ -146,7 +130,7 @@ def _run(found: Survey, draft: Draft) -> None:
         return
     lost = obstacles.lost_volume(found.context, found.wanted)
     draft.complain(lost)
-    creation = Creation(found, draft, lost=lost is not None)
+    creation = Creation(found, draft, cutover, lost=lost is not None)
     for extra in found.fleet.surplus:
         drift = extra.drift or _came_back(found)
         if not draft.reports(drift, f"{extra.container.name}: {extra.cause}"):

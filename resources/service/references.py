@@ -57,7 +57,8 @@ def scope(entry: Entry, spec: Any, references: Mapping[Key, Entry | None]) -> Sc
         volumes=frozenset(volumes),
         images=frozenset(images),
     )
-    return Scope(containers_of=frozenset((entry.resource.uid,)), others=others)
+    own = frozenset((entry.resource.uid,))
+    return Scope(containers_of=own, routes_of=own, others=others)
 
 
 def _wanted(

@@ -118,6 +118,15 @@ class Stage:
             unreadable=self.unreadable.get(key, {}),
             circle=circle(key, found.spec, self.rows.get),
             admissions=self.admissions(key.name) if kind.name == "Organization" else {},
+            referrers=self._referrers(key),
+        )
+
+    def _referrers(self, key: Key) -> tuple[Entry, ...]:
+        domains = (e for k, e in self.rows.items() if k.kind == "Domain")
+        return tuple(
+            entry
+            for entry in domains
+            if Key("Service", entry.key.organization, str(entry.resource.spec["service"])) == key
         )
 
     def admissions(self, organization: str) -> dict[str, Admission]:
