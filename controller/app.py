@@ -289,8 +289,13 @@ class Controller:
         self.queue.add(key)
         for other in self.catalogue.referrers(key):
             self.queue.add(other)
-        for ref in gone.refs if gone is not None else ():
+        for ref in gone.refs if gone is not None else self._led_to(key):
             self.queue.add(ref)
+
+    def _led_to(self, key: Key) -> Iterable[Key]:
+        """The Service that a Domain leads to publishes what the Domain wants."""
+        reading = self.catalogue.get(key) if key.kind == "Domain" else None
+        return [ref for ref in reading.refs if ref.kind == "Service"] if reading else ()
 
     # -- what the passes ask
     def platform(self) -> Platform:

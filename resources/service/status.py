@@ -47,7 +47,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         "rollout": _rollout(standing),
         "inForce": _in_force(found),
         **({"drift": plan.standing} if plan.standing else {}),
-        "domains": [],
+        "domains": _domains(context),
         "endpoints": _endpoints(found),
     }
 
@@ -173,6 +173,12 @@ def _in_force(found: Survey) -> Mapping[str, Any] | None:
         if not container.inspected or found.differences(ordinal):
             return before
     return in_force.describe(found.replica(0))
+
+
+def _domains(context: Context) -> list[str]:
+    """The hostnames of the Domains that lead here, whether they are active or not."""
+    names = {str(domain.resource.spec.get("hostname", "")) for domain in context.referrers}
+    return sorted(names - {""})
 
 
 def _endpoints(found: Survey) -> list[dict[str, Any]]:
