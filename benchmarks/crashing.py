@@ -70,7 +70,8 @@ class Window:
         return (
             f"change {median(self.ours):.0f} ms, bare {median(self.bare):.0f} ms; in {per:.0f} s"
             f" {self.crashes / per:.1f} crashes (of {self.crashed} containers),"
-            f" {passes / per:.1f} passes, {writes / per:.1f} status writes a second; lag p99 {self.lag:.1f} ms, longest <= {longest:.0f} ms;"
+            f" {passes / per:.1f} passes, {writes / per:.1f} status writes a second;"
+            f" lag p99 {self.lag:.1f} ms, longest <= {longest:.0f} ms;"
             f" CPU {100 * self.used.controller / per:.1f} %,"
             f" PostgreSQL {100 * self.used.database / per:.1f} %"
         )

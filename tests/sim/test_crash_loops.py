@@ -75,7 +75,7 @@ class BusyEngine(FakeEngine):
 class Stage:
     def __init__(self) -> None:
         clock = SimClock()
-        self.database = FakeDatabase()
+        self.database = FakeDatabase(now=clock.now)
         self.user = FakeStore(self.database)
         images = {
             "app:1": Behaviour(local=True),
