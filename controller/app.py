@@ -104,7 +104,7 @@ class Controller:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{self.random.getrandbits(32):08x}"
         self.stop = asyncio.Event()
         self.once_failed: list[str] = []
-        self.queue: Queue[Key] = Queue(METRICS)
+        self.queue: Queue[Key] = Queue(METRICS, group=_tenant)
         self.catalogue = Catalogue()
         self.pulls = Pulls()
         self.last_words = LastWords(engine, self.clock, last_words)
@@ -421,6 +421,11 @@ class Controller:
             engine_state="connected" if self.index.synced else "disconnected",
             engine_version=info.version if info else "",
         )
+
+
+def _tenant(key: Key) -> str:
+    """Whose key it is: one organization's many must not keep another's waiting."""
+    return key.organization or key.name
 
 
 def _organization(labels: Mapping[str, str]) -> str:

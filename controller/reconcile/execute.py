@@ -9,7 +9,6 @@ observation.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -125,7 +124,7 @@ class Executor:
         self._gate = gate
         self._doubt = doubt
         self._words = words
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = Slots(concurrency, concurrency)
         self._pull_slots = Slots(pulls, max(1, pulls - 1))
         self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
         self._stop_slots = Slots(STOPS, STOPS // 4)
@@ -168,7 +167,7 @@ class Executor:
     async def remove(self, steps: Sequence[EngineStep], done: Done) -> None:
         """Removal of objects without a row, already decided as a batch."""
         for step in steps:
-            await self._short(step)
+            await self._short(step, "")
             done(step)
 
     async def confirm(self) -> int:
@@ -213,7 +212,7 @@ class Executor:
             case _:
                 if isinstance(step, RemoveContainer):
                     await self._listen(context, step)
-                await self._short(step)
+                await self._short(step, organization)
                 over = True
         return over
 
@@ -222,8 +221,8 @@ class Executor:
         if self._words is not None and found is not None:
             await self._words.keep(context.uid, found)
 
-    async def _short(self, step: Step) -> None:
-        async with self._slots:
+    async def _short(self, step: Step, organization: str) -> None:
+        async with self._slots.of(organization):
             await self._call(step)
 
     async def _held(self, step: Step, slots: Slots, organization: str) -> None:
