@@ -25,8 +25,8 @@ from benchmarks.rig import EngineEvent, Events, Rig, Running, events, organizati
 from tests.e2e import fleet
 
 CRASHING = 100
-CHANGED = 6
-STARTING = 180.0
+CHANGED = 4
+STARTING = 60.0
 """Seconds for starting all of them; what crashes already keeps the engine from it."""
 GAP = 1.0
 """Seconds between two changes."""
