@@ -62,6 +62,14 @@ async def _unjudged(step: VerifyImage) -> None:
     """Without an image policy everything may run."""
 
 
+def _pull(step: PullImage) -> tuple[str, ...]:
+    """What makes two pulls one: the image, and on whose word the registry gives it."""
+    told = step.credentials
+    if told is None:
+        return (step.reference,)
+    return (step.reference, told.organization, told.secret, told.fingerprint)
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
     """How far a plan was walked. over False: a call takes long; the key is woken when it ended.
@@ -202,7 +210,7 @@ class Executor:
         match step:
             case PullImage():
                 call = partial(self._held, step, self._pull_slots, organization)
-                over = await self._long.ask(context.key, step.reference, call)
+                over = await self._long.ask(context.key, _pull(step), call)
             case VerifyImage():
                 call = partial(self._held, step, self._verdict_slots, organization)
                 over = await self._long.ask(context.key, ("verify", step.reference), call)

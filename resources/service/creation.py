@@ -8,7 +8,7 @@ a container that could not be made.
 from __future__ import annotations
 
 from resources.plan import Wait
-from resources.service import moves, obstacles, problems, quota
+from resources.service import moves, obstacles, problems, quota, secrets
 from resources.service.draft import Draft
 from resources.service.survey import FAILED, NEW, OPEN, Survey
 from resources.steps import Claim, PullImage, VerifyImage
@@ -113,8 +113,7 @@ class Creation:
             self._draft.complain(problems.image_missing(reference))
             return False
         if image is None or (policy == "Always" and begins and not survey.fleet.one_offs):
-            cause = "not on the engine" if image is None else "imagePullPolicy is Always"
-            self._draft.add(PullImage(reference=reference, cause=cause))
+            self._pull("not on the engine" if image is None else "imagePullPolicy is Always")
         if survey.context.platform.image_policy:
             self._draft.add(
                 VerifyImage(
@@ -129,3 +128,12 @@ class Creation:
         problem = obstacles.root_image(survey.context, survey.wanted)
         self._draft.complain(problem)
         return problem is None
+
+    def _pull(self, cause: str) -> None:
+        """With the service's own credentials, or with none."""
+        survey = self._survey
+        credentials = secrets.credentials(survey.wanted.key, survey.spec, survey.context.refs)
+        if credentials is not None:
+            cause = f"{cause}; signed in with Secret {credentials.secret}"
+        reference = survey.spec.image
+        self._draft.add(PullImage(reference=reference, credentials=credentials, cause=cause))

@@ -1,8 +1,12 @@
-"""Image pulls: a long stream of JSON lines, in which the error also arrives."""
+"""Image pulls: a long stream of JSON lines, in which the error also arrives.
+
+Credentials go along in a header of the one request, so the engine keeps none.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +17,8 @@ import orjson
 from controller.engine.base import PullProgress
 from controller.engine.docker import faults
 from controller.engine.docker.wire import Wire
+from resources.errors import UserError
+from resources.sealed import Login
 from resources.steps import PullImage
 
 REPORT_EVERY = 0.25
@@ -29,20 +35,27 @@ class Pulls:
 
     async def pull_image(self, step: PullImage) -> None:
         """Done when the engine has the image. Raises UserError IMAGE_*."""
-        name, tag = split(step.reference)
         try:
             async with asyncio.timeout(self._timeout):
-                await self._follow(step.reference, {"fromImage": name, "tag": tag})
+                await self._follow(step.reference, step.login)
+        except UserError as error:
+            raise faults.signed_in(error, step.reference) if step.login else error from None
         except TimeoutError as error:
-            host = self._wire.endpoint.host
-            raise faults.silent(host, "pull_image", self._timeout) from error
+            raise faults.too_slow(step.reference, self._timeout) from error
         except aiohttp.ClientError as error:
             raise self._wire.translate("pull_image", error, step.reference) from error
 
-    async def _follow(self, reference: str, params: dict[str, str]) -> None:
+    async def _follow(self, reference: str, login: Login | None) -> None:
+        name, tag = split(reference)
+        params = {"fromImage": name, "tag": tag}
         layers, clock, due = Layers(), asyncio.get_running_loop().time, 0.0
         async with self._wire.stream(
-            "pull_image", "POST", "images/create", params=params, subject=reference
+            "pull_image",
+            "POST",
+            "images/create",
+            params=params,
+            headers=authorization(login),
+            subject=reference,
         ) as response:
             async for line in _lines(response):
                 if "error" in line:
@@ -52,6 +65,14 @@ class Pulls:
                     due = clock() + REPORT_EVERY
                     self._report(layers.progress(reference, str(line.get("status") or "")))
         self._report(layers.progress(reference, "done"))
+
+
+def authorization(login: Login | None) -> dict[str, str]:
+    """The header that the engine hands on to the registry of the image that is asked for."""
+    if login is None:
+        return {}
+    told = orjson.dumps({"username": login.username, "password": login.password})
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(told).decode()}
 
 
 def split(reference: str) -> tuple[str, str]:
