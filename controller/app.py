@@ -135,9 +135,10 @@ class Controller:
         self.firewall = keeper(
             settings, nft, lambda: self.identity.info, changed=self._firewall_changed
         )
+        self._knock = knock
+        self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
-        self._knock = knock
         self._compose()
 
     def _compose(self) -> None:
@@ -166,7 +167,7 @@ class Controller:
             wake=self.queue.add,
             gate=self._gate,
             doubt=self.index.forget_images,
-            pull=Pulling(self.engine, self.store, epoch),
+            pull=self.pulling,
             verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
             words=self.last_words,
         )
@@ -187,6 +188,7 @@ class Controller:
             queue=self.queue,
             sweeper=sweeper,
             retention=Retention(self.store, self.executor, self.clock, epoch),
+            pulling=self.pulling,
             disused=Disused(
                 self.store, self.engine, self.executor, epoch, settings.image_generations
             ),
@@ -198,7 +200,7 @@ class Controller:
             queue=self.queue,
             resync=self.resync,
             manifests=self.manifests,
-            prepare=self.vault.prepare,
+            prepare=self._prepare,
             begin=self._begin,
             workers=settings.workers,
             drain_seconds=settings.drain_timeout,
@@ -226,6 +228,10 @@ class Controller:
             ),
             engine_refused=lambda: self.identity.refused,
         )
+
+    async def _prepare(self) -> None:
+        await self.vault.prepare()
+        await self.pulling.load()
 
     def _begin(self) -> Term:
         self.turns.begin(rolling(self.index.world, self.instance))
@@ -296,7 +302,8 @@ class Controller:
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
         info = self.identity.info
-        described = (info, self.vault.keys, self.firewall.verdict if self.firewall else None)
+        firewall = self.firewall.verdict if self.firewall else None
+        described = (info, self.vault.keys, firewall, self.pulling.access)
         if described != self._described:
             self._described, current = described, self._describe(info)
             if current != self._platform:
@@ -314,6 +321,7 @@ class Controller:
             sealing_keys=self.vault.keys,
             firewall=self.firewall.verdict if self.firewall else None,
             image_policy=self.settings.image_policy is not None,
+            access=self.pulling.access,
         )
 
     def _firewall_changed(self) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from resources.errors import UserError
 from resources.host_firewall import HostFirewall
+from resources.image_access import ImageAccess
 from resources.meta import Entry, Key
 from resources.quota import Admission
-from resources.world import L_UID, Ending, World, is_ours
+from resources.world import L_UID, Ending, Image, World, is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Platform:
     declared (e.g. 'inPlaceUpdate', 'execCheck'). reach: host | attached | none. sealing_keys: ids
     of the keys whose sealed values can be opened here. firewall: whether the host's listeners are
     closed to containers; None: nobody wants to know. image_policy: images are to be verified.
+    access: whose the engine's images are.
     """
 
     instance: str
@@ -34,6 +36,7 @@ class Platform:
     sealing_keys: frozenset[str] = frozenset()
     firewall: HostFirewall | None = None
     image_policy: bool = False
+    access: ImageAccess = field(default_factory=ImageAccess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,14 @@ class Context:
         """A referred resource of the same organization (the Organization itself by its name)."""
         organization = "" if kind == "Organization" else self.key.organization
         return self.refs.get(Key(kind, organization, name))
+
+    def image(self, reference: str) -> Image | None:
+        """What the engine has under that name, as far as this organization may know. (What
+        ``world`` has may be another's.)"""
+        found = self.world.image(reference)
+        if found is None or not self.platform.access.shown(found, self.key.organization):
+            return None
+        return found
 
     def ours(self, labels: Mapping[str, str]) -> bool:
         """Does the object carry this controller's mark and this resource's uid?"""

@@ -12,7 +12,7 @@ from resources.service import moves, obstacles, problems, quota, secrets
 from resources.service.draft import Draft
 from resources.service.survey import FAILED, NEW, OPEN, Survey
 from resources.steps import Claim, PullImage, VerifyImage
-from resources.world import Container
+from resources.world import Container, Image
 
 _NEW = frozenset({NEW, OPEN, FAILED})
 """Rollouts of something that has not been Ready yet."""
@@ -107,13 +107,12 @@ class Creation:
     def _image(self) -> bool:
         survey = self._survey
         reference, policy = survey.spec.image, survey.spec.image_pull_policy
-        image = survey.context.world.image(reference)
-        begins = survey.rollout in _NEW and not survey.fleet.current
+        image = survey.image
         if image is None and policy == "Never":
             self._draft.complain(problems.image_missing(reference))
             return False
-        if image is None or (policy == "Always" and begins and not survey.fleet.one_offs):
-            self._pull("not on the engine" if image is None else "imagePullPolicy is Always")
+        if cause := self._due(image):
+            self._pull(cause)
         if survey.context.platform.image_policy:
             self._draft.add(
                 VerifyImage(
@@ -128,6 +127,19 @@ class Creation:
         problem = obstacles.root_image(survey.context, survey.wanted)
         self._draft.complain(problem)
         return problem is None
+
+    def _due(self, image: Image | None) -> str:
+        """Why its registry is to be asked, '' when it need not be."""
+        survey, policy = self._survey, self._survey.spec.image_pull_policy
+        if image is None:
+            return "not on the engine"
+        if policy == "Always" and survey.rollout in _NEW and not survey.fleet.current:
+            return "" if survey.fleet.one_offs else "imagePullPolicy is Always"
+        if policy == "Never" or survey.context.platform.access.proven(
+            image, survey.wanted.key.organization, survey.spec.image_pull_secret
+        ):
+            return ""
+        return "on the engine by other credentials"
 
     def _pull(self, cause: str) -> None:
         """With the service's own credentials, or with none."""

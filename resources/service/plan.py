@@ -302,7 +302,7 @@ def _its_turn(found: Survey, draft: Draft, creation: Creation) -> bool:
     old = [container for container in found.fleet.old if not found.idle(container)]
     if found.context.turn or not old or found.rollout not in (NEW, OPEN):
         return True
-    if found.context.world.image(found.spec.image) is not None:
+    if found.image is not None:
         draft.turn = "wanted"
     elif not creation.possible():
         return False

@@ -27,7 +27,7 @@ from resources.service.setback import Setback, setback
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Role, Wanted, wanted
 from resources.steps import Claim, ContainerSpec
-from resources.world import L_REVISION, Container, Network, World
+from resources.world import L_REVISION, Container, Image, Network, World
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"
 RETURNING, RETURNED = "returning", "returned"
@@ -73,6 +73,11 @@ class Survey:
             return "the organization is suspended"
         return "state is stopped" if self.spec.state == "stopped" else ""
 
+    @cached_property
+    def image(self) -> Image | None:
+        """What the engine has under the image's name, as far as the organization may know."""
+        return self.context.image(self.spec.image)
+
     def replica(self, ordinal: int) -> ContainerSpec:
         """What the replica of that ordinal should be."""
         return container.remembered(self.wanted, ordinal, self.site)
@@ -84,7 +89,7 @@ class Survey:
             found = self.fleet.current[ordinal]
             known = differences(found, self.replica(ordinal))
             if self.spec.image_pull_policy == "Always" and found.image == self.spec.image:
-                known = (*known, *moved(found, self.context.world.image(self.spec.image)))
+                known = (*known, *moved(found, self.image))
             self._differences[ordinal] = known
         return known
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from controller.clock import Clock
 from controller.engine.base import EngineEvent
+from resources.image_access import familiar
 from resources.world import (
     LABEL,
     Attachment,
@@ -131,7 +132,13 @@ class Objects:
 
     def have(self, reference: str) -> Image:
         digest = hashlib.sha256(reference.encode()).hexdigest()
-        image = Image(f"sha256:{digest}", reference, (), self.behaviour(reference).user)
+        image = Image(
+            f"sha256:{digest}",
+            reference,
+            (),
+            self.behaviour(reference).user,
+            (familiar(reference),),
+        )
         self.local[reference] = image
         return image
 

@@ -29,14 +29,14 @@ from resources.steps import (
 )
 from tests.fakes import store_rules as rules
 from tests.fakes.store_database import FakeDatabase
-from tests.fakes.store_images import FakeImages
+from tests.fakes.store_image_access import FakeImageAccess
 from tests.fakes.store_secrets import FakeSealing, empty_inbox, received
 from tests.fakes.store_steps import perform, refresh_rollouts
 
 __all__ = ["FakeDatabase", "FakeStore"]
 
 
-class FakeStore(FakeSealing, FakeImages):
+class FakeStore(FakeSealing, FakeImageAccess):
     """Implements ``controller.store.base.Store``."""
 
     # -- users' writes
