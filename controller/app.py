@@ -25,7 +25,7 @@ from controller import __version__
 from controller.acting import Acting, Term
 from controller.clock import Clock, SystemClock
 from controller.core import Core
-from controller.engine.base import Engine, EngineInfo
+from controller.engine.base import Engine, EngineInfo, PullProgress
 from controller.engine.index import EngineIndex
 from controller.firewall.keeper import keeper
 from controller.firewall.nft import Nft
@@ -45,6 +45,7 @@ from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
 from controller.reconcile.probes import Knock, Prober
+from controller.reconcile.pull_news import PullNews
 from controller.reconcile.pulling import Pulling
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
@@ -136,6 +137,7 @@ class Controller:
             settings, nft, lambda: self.identity.info, changed=self._firewall_changed
         )
         self._knock = knock
+        self.pull_news = PullNews(self.store, self.leadership.current)
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
@@ -168,6 +170,7 @@ class Controller:
             gate=self._gate,
             doubt=self.index.forget_images,
             pull=self.pulling,
+            news=self.pull_news,
             verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
             words=self.last_words,
         )
@@ -383,6 +386,7 @@ class Controller:
             group.create_task(every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
             group.create_task(measure_lag(self.clock), name="lag"),
             group.create_task(every(KEYRING_SECONDS, self._keys), name="keyring"),
+            group.create_task(self.pull_news.run(), name="pull-news"),
         ]
         if self.firewall is not None:
             background.append(group.create_task(self.firewall.run(), name="host-firewall"))
@@ -412,6 +416,11 @@ class Controller:
         for source in self.manifests:
             source.wake()
         self.resync.wake()
+
+    def pull_progress(self, progress: PullProgress) -> None:
+        """What the engine says of a pull, for whoever watches and whoever waits."""
+        self.pulls.publish(progress)
+        self.pull_news.heard(progress)
 
     async def _keys(self) -> None:
         """A key file that was brought back is used at once."""
@@ -472,7 +481,7 @@ async def run(
             nft=Nft(),
             last_words=settings.state_dir / "last-words",
         )
-        engine.on_pull_progress = controller.pulls.publish
+        engine.on_pull_progress = controller.pull_progress
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, controller.stop.set)

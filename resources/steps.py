@@ -198,6 +198,14 @@ class PullImage(EngineStep):
     login: Login | None = None
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes two pulls one: the image, and on whose word the registry gives it."""
+        told = self.credentials
+        if told is None:
+            return (self.reference,)
+        return (self.reference, told.organization, told.secret, told.fingerprint)
+
+    @property
     def target(self) -> str:
         return self.reference
 

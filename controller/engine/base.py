@@ -67,12 +67,22 @@ class EngineEvent:
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """current/total: bytes over all layers known so far; total 0 when unknown."""
+    """current/total: bytes over all layers known so far; total 0 when unknown. pull: the identity
+    of the step, by which two pulls of one image are told apart. layers_done: those that are there
+    already among them."""
 
     reference: str
     status: str
     current: int = 0
     total: int = 0
+    pull: tuple[str, ...] = ()
+    layers: int = 0
+    layers_done: int = 0
+
+    @property
+    def organization(self) -> str | None:
+        """Whose credentials it is pulled with; None: nobody's."""
+        return self.pull[1] if len(self.pull) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from controller.engine.base import Engine
 from controller.reconcile.lastwords import LastWords
 from controller.reconcile.longcalls import LongCalls, Slots
 from controller.reconcile.opening import discreet, opened
+from controller.reconcile.pull_news import PullNews
 from controller.store.base import Deposed, Store
 from resources.context import Context
 from resources.errors import UserError
@@ -62,14 +63,6 @@ async def _unjudged(step: VerifyImage) -> None:
     """Without an image policy everything may run."""
 
 
-def _pull(step: PullImage) -> tuple[str, ...]:
-    """What makes two pulls one: the image, and on whose word the registry gives it."""
-    told = step.credentials
-    if told is None:
-        return (step.reference,)
-    return (step.reference, told.organization, told.secret, told.fingerprint)
-
-
 @dataclass(frozen=True, slots=True)
 class Walk:
     """How far a plan was walked. over False: a call takes long; the key is woken when it ended.
@@ -108,7 +101,8 @@ class Executor:
     to the engine (not connected, or not ours). doubt: told when what is known of images may be
     wrong, after a pull and after a step that failed. wake: puts a key on the queue, when what it
     waits for is done. secrets: opens and seals. pull: what pulls, if not the engine alone. verify:
-    the image policy. words: keeps the last lines of what is removed."""
+    the image policy. words: keeps the last lines of what is removed. news: tells how far a pull
+    is."""
 
     def __init__(
         self,
@@ -125,6 +119,7 @@ class Executor:
         pull: Callable[[PullImage], Awaitable[None]] | None = None,
         verify: Callable[[VerifyImage], Awaitable[None]] | None = None,
         words: LastWords | None = None,
+        news: PullNews | None = None,
     ) -> None:
         self._store = store
         self._secrets = secrets
@@ -132,6 +127,7 @@ class Executor:
         self._gate = gate
         self._doubt = doubt
         self._words = words
+        self._news = news
         self._slots = Slots(concurrency, concurrency)
         self._pull_slots = Slots(pulls, max(1, pulls - 1))
         self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
@@ -210,7 +206,9 @@ class Executor:
         match step:
             case PullImage():
                 call = partial(self._held, step, self._pull_slots, organization)
-                over = await self._long.ask(context.key, _pull(step), call)
+                over = await self._long.ask(context.key, step.identity, call)
+                if not over and self._news is not None:
+                    self._news.asked(step, context.key, context.uid)
             case VerifyImage():
                 call = partial(self._held, step, self._verdict_slots, organization)
                 over = await self._long.ask(context.key, ("verify", step.reference), call)
@@ -234,8 +232,12 @@ class Executor:
             await self._call(step)
 
     async def _held(self, step: Step, slots: Slots, organization: str) -> None:
-        async with slots.of(organization):
-            await self._call(step)
+        try:
+            async with slots.of(organization):
+                await self._call(step)
+        finally:
+            if isinstance(step, PullImage) and self._news is not None:
+                self._news.ended(step)
         if isinstance(step, PullImage):
             self._doubt()
 

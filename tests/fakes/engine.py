@@ -260,7 +260,7 @@ class FakeEngine:
             await asyncio.sleep(self.machine.behaviour(step.reference).pull_seconds)
             self.machine.pulled(step.reference)
             if self.on_pull_progress is not None:
-                self.on_pull_progress(PullProgress(step.reference, "done"))
+                self.on_pull_progress(PullProgress(step.reference, "done", pull=step.identity))
 
         await self._slow("pull_image", step, act, step.reference)
 

@@ -269,6 +269,13 @@ class FakeStore(FakeSealing, FakeImageAccess):
             self.lead(epoch)
             now = database.now()
             for event in events:
+                if event.reason == "Pulling":
+                    database.events = {
+                        name: other
+                        for name, other in database.events.items()
+                        if (other.uid, other.reason) != (event.uid, event.reason)
+                        or other.message == event.message
+                    }
                 database.event(
                     replace(
                         event,

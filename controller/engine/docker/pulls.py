@@ -37,7 +37,7 @@ class Pulls:
         """Done when the engine has the image. Raises UserError IMAGE_*."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._follow(step.reference, step.login)
+                await self._follow(step)
         except UserError as error:
             raise faults.signed_in(error, step.reference) if step.login else error from None
         except TimeoutError as error:
@@ -45,7 +45,8 @@ class Pulls:
         except aiohttp.ClientError as error:
             raise self._wire.translate("pull_image", error, step.reference) from error
 
-    async def _follow(self, reference: str, login: Login | None) -> None:
+    async def _follow(self, step: PullImage) -> None:
+        reference = step.reference
         name, tag = split(reference)
         params = {"fromImage": name, "tag": tag}
         layers, clock, due = Layers(), asyncio.get_running_loop().time, 0.0
@@ -54,7 +55,7 @@ class Pulls:
             "POST",
             "images/create",
             params=params,
-            headers=authorization(login),
+            headers=authorization(step.login),
             subject=reference,
         ) as response:
             async for line in _lines(response):
@@ -63,8 +64,8 @@ class Pulls:
                 layers.note(line)
                 if clock() >= due:
                     due = clock() + REPORT_EVERY
-                    self._report(layers.progress(reference, str(line.get("status") or "")))
-        self._report(layers.progress(reference, "done"))
+                    self._report(layers.progress(step, str(line.get("status") or "")))
+        self._report(layers.progress(step, "done"))
 
 
 def authorization(login: Login | None) -> dict[str, str]:
@@ -88,27 +89,38 @@ def split(reference: str) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class Layers:
-    """Bytes fetched and wanted, layer by layer."""
+    """Bytes fetched and wanted, layer by layer, and which layers are whole."""
 
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    known: dict[str, bool] = field(default_factory=dict)
 
     def note(self, line: dict[str, Any]) -> None:
         layer, detail = line.get("id"), line.get("progressDetail") or {}
         if not layer:
             return
         match line.get("status"):
+            case "Pulling fs layer" | "Waiting":
+                self.known.setdefault(layer, False)
+            case "Already exists":
+                self.known[layer] = True
             case "Downloading":
+                self.known.setdefault(layer, False)
                 self.sizes[layer] = (detail.get("current") or 0, detail.get("total") or 0)
-            case "Download complete" | "Pull complete" if layer in self.sizes:
-                total = self.sizes[layer][1]
-                self.sizes[layer] = (total, total)
+            case "Download complete" | "Pull complete" as status:
+                self.known[layer] = status == "Pull complete"
+                if layer in self.sizes:
+                    total = self.sizes[layer][1]
+                    self.sizes[layer] = (total, total)
 
-    def progress(self, reference: str, status: str) -> PullProgress:
+    def progress(self, step: PullImage, status: str) -> PullProgress:
         return PullProgress(
-            reference,
+            step.reference,
             status,
             current=sum(current for current, _ in self.sizes.values()),
             total=sum(total for _, total in self.sizes.values()),
+            pull=step.identity,
+            layers=len(self.known),
+            layers_done=sum(self.known.values()),
         )
 
 
