@@ -9,6 +9,10 @@ records its outcome; so at no moment, also not after a crash, is there an image 
 came with somebody's credentials and counts as anybody's. A pull that failed grants nothing: what
 its reference means now may have come by another's. What it leaves is nobody's until somebody's
 pull of it succeeds.
+
+A pull by itself proves nothing where the engine has the image already, or gets it meanwhile for
+somebody else: what is asked for by digest it takes from itself, without a word to the registry. So
+the registry is asked before anybody is let in.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ class Pulling:
         if step.credentials is None:
             before = await self._engine.list_images()
             await self._engine.pull_image(step)
-            await self._arrived(step.reference, before, None)
+            await self._arrived(step, before, None)
         else:
             await self._signed_in(step, step.credentials)
 
@@ -61,7 +65,7 @@ class Pulling:
             self._under_way[announced] += 1
         try:
             await self._engine.pull_image(step)
-            await self._arrived(step.reference, before, announced)
+            await self._arrived(step, before, announced)
         except UserError:
             if await self._harmless(announced):
                 await self._withdraw(announced)
@@ -82,14 +86,16 @@ class Pulling:
         self.access = self.access.announcing(announced)
 
     async def _arrived(
-        self, reference: str, before: Mapping[str, object], announced: Announced | None
+        self, step: PullImage, before: Mapping[str, object], announced: Announced | None
     ) -> None:
         """before: ids of what was there. announced: None without credentials."""
-        image = await self._engine.inspect_image(reference)
+        image = await self._engine.inspect_image(step.reference)
         if image is None:
             return  # it has gone again; what was announced is tidied up later
         new = image.id not in before
         restricted = self.access.restricted(image)
+        if restricted or (new and announced is not None):
+            await self._engine.ask_registry(step)
         if announced is None and restricted:
             await self._grant(image, EVERYBODY)
         elif announced is not None and (new or restricted):
@@ -97,7 +103,7 @@ class Pulling:
         elif announced is not None:
             await self._withdraw(announced)
         if new:
-            pulled = Pulled(reference, image.id)
+            pulled = Pulled(step.reference, image.id)
             await self._store.record_pulled(pulled, epoch=leading(self._epoch))
 
     async def _grant(self, image: Image, grant: Grant, over: Announced | None = None) -> None:

@@ -264,6 +264,14 @@ class FakeEngine:
 
         await self._slow("pull_image", step, act, step.reference)
 
+    async def ask_registry(self, step: PullImage) -> str:
+        return await self._call(
+            "ask_registry",
+            step.reference,
+            lambda: self.machine.published(step.reference),
+            step.reference,
+        )
+
     async def list_images(self) -> Mapping[str, frozenset[str]]:
         return await self._call("list_images", None, self.machine.images_by_id)
 

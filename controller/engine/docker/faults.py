@@ -215,7 +215,8 @@ RULES: tuple[Rule, ...] = (
 
 def refused(operation: str, status: int, message: str, subject: str) -> UserError:
     """The engine answered with an error (status >= 400, or in the middle of a stream)."""
-    rule = next(r for r in RULES if r.matches(operation, status, message))
+    alike = "pull_image" if operation == "ask_registry" else operation
+    rule = next(r for r in RULES if r.matches(alike, status, message))
     return UserError(
         rule.code,
         rule.message.format(subject=subject or "it", reason=essence(message)),

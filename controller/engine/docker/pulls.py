@@ -16,7 +16,7 @@ import orjson
 
 from controller.engine.base import PullProgress
 from controller.engine.docker import faults
-from controller.engine.docker.wire import Wire
+from controller.engine.docker.wire import Wire, segment
 from resources.errors import UserError
 from resources.sealed import Login
 from resources.steps import PullImage
@@ -44,6 +44,20 @@ class Pulls:
             raise faults.too_slow(step.reference, self._timeout) from error
         except aiohttp.ClientError as error:
             raise self._wire.translate("pull_image", error, step.reference) from error
+
+    async def ask_registry(self, step: PullImage) -> str:
+        """As ``Engine.ask_registry``."""
+        try:
+            reply = await self._wire.call(
+                "ask_registry",
+                "GET",
+                f"distribution/{segment(step.reference)}/json",
+                subject=step.reference,
+                headers=authorization(step.login),
+            )
+        except UserError as error:
+            raise faults.signed_in(error, step.reference) if step.login else error from None
+        return str(reply.json()["Descriptor"]["digest"])
 
     async def _follow(self, step: PullImage) -> None:
         reference = step.reference

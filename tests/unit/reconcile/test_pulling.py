@@ -160,6 +160,25 @@ async def test_who_fails_beside_one_who_succeeds_gets_nothing() -> None:
     assert not site.pulling.access.announced
 
 
+@pytest.mark.parametrize("organization", [None, "rival"])
+async def test_a_pull_that_the_engine_answers_by_itself_proves_nothing(
+    organization: str | None,
+) -> None:
+    """As it does when an image that it has is asked for by digest."""
+    site = Site()
+    await site.pulling(step("acme"))
+
+    def fault(phase: str, operation: str, _subject: object) -> None:
+        if (phase, operation) == ("before", "ask_registry"):
+            raise UserError("IMAGE_PULL_UNAUTHORIZED", "no")
+
+    site.engine.faults = fault
+    with pytest.raises(UserError):
+        await site.pulling(step(organization))
+    assert site.grants == {Grant("acme", "registry")}
+    assert not site.pulling.access.announced
+
+
 async def test_what_has_gone_is_forgotten() -> None:
     site = Site()
     await site.pulling(step("acme"))
