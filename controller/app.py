@@ -40,7 +40,7 @@ from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
 from controller.reconcile.lastwords import LastWords
-from controller.reconcile.observe import Observer
+from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
@@ -49,6 +49,7 @@ from controller.reconcile.pull_news import PullNews
 from controller.reconcile.pulling import Pulling
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
+from controller.reconcile.tags import Tags
 from controller.reconcile.turns import Turns, rolling
 from controller.resync import Resync
 from controller.sealing import FileKeyring, Keyring, Vault
@@ -61,6 +62,7 @@ from controller.vitals import every, measure_lag
 from resources.context import Platform
 from resources.errors import UserError
 from resources.meta import Key
+from resources.steps import PullImage
 from resources.world import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 
 if TYPE_CHECKING:
@@ -145,6 +147,14 @@ class Controller:
 
     def _compose(self) -> None:
         settings, epoch = self.settings, self.leadership.current
+        self.tags = Tags(
+            self.engine.ask_registry,
+            self.vault.open,
+            self.queue.add,
+            lambda: epoch() is not None,
+            self.clock,
+            settings.image_check_interval,
+        )
         self.turns = Turns(settings.rollout_concurrency, self.queue.add)
         self.observer = Observer(
             self.catalogue,
@@ -158,6 +168,7 @@ class Controller:
             self.vault.unreadable,
             self.turns.holds,
             self.index.deaths.code,
+            self.tags.published,
         )
         self.executor = Executor(
             self.engine,
@@ -169,7 +180,7 @@ class Controller:
             wake=self.queue.add,
             gate=self._gate,
             doubt=self.index.forget_images,
-            pull=self.pulling,
+            pull=self._pull,
             news=self.pull_news,
             verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
             words=self.last_words,
@@ -237,10 +248,16 @@ class Controller:
         await self.pulling.load()
 
     def _begin(self) -> Term:
+        self.tags.begin()
         self.turns.begin(rolling(self.index.world, self.instance))
         prober = Prober(
             lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
         )
+
+        def observed(observation: Observation | None, key: Key) -> None:
+            prober.observed(observation, key)
+            self.tags.observed(observation, key)
+
         reconciler = Reconciler(
             catalogue=self.catalogue,
             observer=self.observer,
@@ -249,7 +266,7 @@ class Controller:
             epoch=self.leadership.current,
             wake=self.queue.add,
             turns=self.turns,
-            observed=prober.observed,
+            observed=observed,
             concluded=self.obstructions.note,
         )
         settings = self.settings
@@ -387,6 +404,7 @@ class Controller:
             group.create_task(measure_lag(self.clock), name="lag"),
             group.create_task(every(KEYRING_SECONDS, self._keys), name="keyring"),
             group.create_task(self.pull_news.run(), name="pull-news"),
+            group.create_task(self.tags.run(), name="tags"),
         ]
         if self.firewall is not None:
             background.append(group.create_task(self.firewall.run(), name="host-firewall"))
@@ -416,6 +434,10 @@ class Controller:
         for source in self.manifests:
             source.wake()
         self.resync.wake()
+
+    async def _pull(self, step: PullImage) -> None:
+        await self.pulling(step)
+        self.tags.pulled(step)
 
     def pull_progress(self, progress: PullProgress) -> None:
         """What the engine says of a pull, for whoever watches and whoever waits."""

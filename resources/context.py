@@ -63,7 +63,8 @@ class Context:
     else took while it has no network, a free one.
     unreadable: for a Secret, what is wrong with the values that cannot be opened, by key. endings:
     by a container's id, how its process ended the last time. circle: how a Service depends on
-    itself, by name. turn: may it begin to replace containers now?
+    itself, by name. turn: may it begin to replace containers now? published: the digest that a
+    Service's image has at its registry by now, '' when nobody knows.
     """
 
     entry: Entry
@@ -83,6 +84,7 @@ class Context:
     circle: tuple[str, ...] = ()
     turn: bool = True
     admissions: Mapping[str, Admission] = field(default_factory=dict)
+    published: str = ""
 
     @property
     def key(self) -> Key:

@@ -8,10 +8,12 @@ a container that could not be made.
 from __future__ import annotations
 
 from resources.plan import Wait
-from resources.service import moves, obstacles, problems, quota, secrets
+from resources.service import moves, obstacles, problems, quota
 from resources.service.draft import Draft
+from resources.service.drift import short_digest
 from resources.service.survey import FAILED, NEW, OPEN, Survey
-from resources.steps import Claim, PullImage, VerifyImage
+from resources.service.tags import pull
+from resources.steps import Claim, VerifyImage
 from resources.world import Container, Image
 
 _NEW = frozenset({NEW, OPEN, FAILED})
@@ -112,7 +114,7 @@ class Creation:
             self._draft.complain(problems.image_missing(reference))
             return False
         if cause := self._due(image):
-            self._pull(cause)
+            self._draft.add(pull(survey, cause))
         if survey.context.platform.image_policy:
             self._draft.add(
                 VerifyImage(
@@ -141,11 +143,8 @@ class Creation:
             return ""
         return "on the engine by other credentials"
 
-    def _pull(self, cause: str) -> None:
-        """With the service's own credentials, or with none."""
-        survey = self._survey
-        credentials = secrets.credentials(survey.wanted.key, survey.spec, survey.context.refs)
-        if credentials is not None:
-            cause = f"{cause}; signed in with Secret {credentials.secret}"
-        reference = survey.spec.image
-        self._draft.add(PullImage(reference=reference, credentials=credentials, cause=cause))
+    def renew(self) -> None:
+        """The image, when its tag means another by now; who runs the old one follows then."""
+        digest = short_digest(self._survey.overtaken)
+        if self._survey.overtaken and self.unhindered():
+            self._draft.add(pull(self._survey, f"its tag means {digest} by now", "image"))

@@ -153,6 +153,7 @@ def _run(found: Survey, draft: Draft) -> None:
             creation.retire(extra.container, extra.cause, drift)
     one_off.clear(found, creation)
     recreations = heal(found, draft, may_start=lost is None)
+    creation.renew()
     _recreate(found, draft, creation, recreations)
     _roll(found, draft, creation, {each.ordinal for each in recreations})
     _finish(found, draft, late, bool(recreations))

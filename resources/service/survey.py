@@ -78,6 +78,16 @@ class Survey:
         """What the engine has under the image's name, as far as the organization may know."""
         return self.context.image(self.spec.image)
 
+    @cached_property
+    def overtaken(self) -> str:
+        """The digest that the image's registry has under its tag by now; '' while that is the one
+        we have, or nobody knows. An image without any digest was never pulled."""
+        if self.spec.image_pull_policy != "Always" or not self.over or self.image is None:
+            return ""
+        known = {digest.partition("@")[2] for digest in self.image.digests}
+        published = self.context.published
+        return published if known and published and published not in known else ""
+
     def replica(self, ordinal: int) -> ContainerSpec:
         """What the replica of that ordinal should be."""
         return container.remembered(self.wanted, ordinal, self.site)
@@ -106,6 +116,7 @@ class Survey:
             and not (fleet.old or fleet.surplus or fleet.one_offs)
             and all(map(self._in_order, fleet.current.items()))
             and not self.restarted
+            and not self.overtaken
         )
 
     def _in_order(self, replica: tuple[int, Container]) -> bool:
