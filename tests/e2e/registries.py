@@ -40,7 +40,7 @@ class Row:
 
     @property
     def service(self) -> str:
-        return self.name.replace(" ", "-").replace(",", "")
+        return self.name.lower().replace(" ", "-").replace(",", "")
 
 
 @dataclass(frozen=True)
