@@ -81,12 +81,15 @@ class Survey:
     @cached_property
     def overtaken(self) -> str:
         """The digest that the image's registry has under its tag by now; '' while that is the one
-        we have, or nobody knows. An image without any digest was never pulled."""
-        if self.spec.image_pull_policy != "Always" or not self.over or self.image is None:
-            return ""
-        known = {digest.partition("@")[2] for digest in self.image.digests}
+        we have, or nobody knows. An image without any digest was never pulled; where the tag means
+        nothing here (any more), what it means there is worth a pull."""
         published = self.context.published
-        return published if known and published and published not in known else ""
+        if self.spec.image_pull_policy != "Always" or not self.over or not published:
+            return ""
+        if self.image is None:
+            return published
+        known = {digest.partition("@")[2] for digest in self.image.digests}
+        return published if known and published not in known else ""
 
     def replica(self, ordinal: int) -> ContainerSpec:
         """What the replica of that ordinal should be."""

@@ -49,6 +49,11 @@ class PrivateRegistry:
     def image(self, name: str) -> str:
         return f"{self.address}/{name}"
 
+    def inside(self, name: str) -> str:
+        """The same image, by an address behind the gate: who pushes it under that name leaves the
+        engine as it is, under the other."""
+        return f"127.0.0.1:{self._inner}/{name}"
+
     def users(self, **passwords: str) -> None:
         """These and no others may pull and push, at once."""
         with warnings.catch_warnings():

@@ -67,7 +67,7 @@ class Scene:
 
     def push(self, name: str, extra: int = 1024) -> str:
         """Another image of that name; its id."""
-        id_, digest = push(self.docker, self.image(name), USER, RIGHT, extra)
+        id_, digest = push(self.docker, self.registry.inside(name), USER, RIGHT, extra)
         self.pushed.append(id_)
         self.digests[name] = digest
         return id_
@@ -237,9 +237,8 @@ def _tag_moved(scene: Scene, name: str) -> None:
         seconds=60,
         what="the new image runs",
     )
-    scene.running(name)
-    digest = scene.status(name)["image"]["digest"]
-    assert digest == scene.image(f"team/moving@{scene.digests['team/moving:1']}")
+    digest = scene.image(f"team/moving@{scene.digests['team/moving:1']}")
+    until(lambda: scene.status(name)["image"]["digest"] == digest, what="its digest is told")
 
 
 def _pushed(scene: Scene, _name: str) -> None:
@@ -306,6 +305,7 @@ def scene(program: Program, docker: Docker, place: Path) -> Iterator[Scene]:
             yield made
         finally:
             if instance := program.instance_known():
+                program.stop()
                 docker.sweep(instance)
             for image in made.pushed:
                 forget(docker, image)

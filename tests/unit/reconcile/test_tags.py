@@ -90,6 +90,14 @@ def test_what_was_never_pulled_is_left_alone() -> None:
     assert plan(scene, web, NEW).converged
 
 
+def test_a_tag_that_means_nothing_here_any_more_is_pulled() -> None:
+    scene, web = stage()
+    scene.world.images.clear()
+    assert plan(scene, web, "").converged
+    (step,) = plan(scene, web, OLD).steps
+    assert isinstance(step, PullImage)
+
+
 # ---------------------------------------------------------------- asking
 
 
