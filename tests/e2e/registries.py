@@ -34,7 +34,7 @@ class Row:
     code: str
     play: Callable[[Scene, str], None]
     cure: Callable[[Scene, str], None] | None = None
-    organization: str = "acme"
+    organization: str = "pulling"
     spec: Mapping[str, Any] | None = None
     long: bool = False
 
@@ -72,7 +72,7 @@ class Scene:
         self.digests[name] = digest
         return id_
 
-    def secret(self, name: str, organization: str = "acme", **data: str) -> None:
+    def secret(self, name: str, organization: str = "pulling", **data: str) -> None:
         document = {
             "apiVersion": "skypanel.io/v1",
             "kind": "Secret",
@@ -82,7 +82,7 @@ class Scene:
         done = self.program.ctl("apply", "-f", "-", input=json.dumps(document))
         assert done.returncode == 0, done.stderr
 
-    def service(self, name: str, organization: str = "acme", **spec: Any) -> None:
+    def service(self, name: str, organization: str = "pulling", **spec: Any) -> None:
         whole = {
             "image": self.image(),
             "imagePullPolicy": "IfNotPresent",
@@ -93,21 +93,21 @@ class Scene:
         image = declared.pop("image")
         self.program.sql(fleet.service(organization, name, image, **declared), "SELECT 1")
 
-    def status(self, name: str, organization: str = "acme") -> Mapping[str, Any]:
+    def status(self, name: str, organization: str = "pulling") -> Mapping[str, Any]:
         rows = self.program.sql(
             "SELECT status FROM skyctl.resource_status JOIN skyctl.resources USING (uid)"
             f" WHERE kind = 'Service' AND organization = '{organization}' AND name = '{name}'"
         )
         return json.loads(rows[0]["status"]) if rows else {}
 
-    def containers(self, name: str, organization: str = "acme") -> list[dict[str, Any]]:
+    def containers(self, name: str, organization: str = "pulling") -> list[dict[str, Any]]:
         return self.docker.containers(
             self.program.label,
             f"io.skypanel.name={name}",
             f"io.skypanel.organization={organization}",
         )
 
-    def events(self, name: str, organization: str = "acme") -> list[str]:
+    def events(self, name: str, organization: str = "pulling") -> list[str]:
         rows = self.program.sql(
             "SELECT reason, message FROM skyctl.events WHERE kind = 'Service'"
             f" AND organization = '{organization}' AND name = '{name}' ORDER BY at DESC"
@@ -121,7 +121,7 @@ class Scene:
         error: Mapping[str, Any] = until(found, seconds=seconds, what=f"{row.name}: an error")
         return error
 
-    def running(self, name: str, organization: str = "acme", seconds: float = 90.0) -> None:
+    def running(self, name: str, organization: str = "pulling", seconds: float = 90.0) -> None:
         def runs() -> bool:
             status = self.status(name, organization)
             return status["phase"] == "Running" and not status["error"]
@@ -183,25 +183,25 @@ def _keyless(scene: Scene, name: str) -> None:
 
 
 def _foreign(scene: Scene, name: str) -> None:
-    """The image is on the engine, pulled and run by acme."""
+    """The image is on the engine, pulled and run by another organization."""
     scene.running("right")
-    scene.service(name, "rival", imagePullSecret=None)
+    scene.service(name, "stranger", imagePullSecret=None)
 
 
 def _foreign_by_digest(scene: Scene, name: str) -> None:
     digest = scene.digests["team/app:1"]
-    scene.service(name, "rival", imagePullSecret=None, image=scene.image(f"team/app@{digest}"))
+    scene.service(name, "stranger", imagePullSecret=None, image=scene.image(f"team/app@{digest}"))
 
 
 def _foreign_never(scene: Scene, name: str) -> None:
-    scene.service(name, "rival", imagePullSecret=None, imagePullPolicy="Never")
+    scene.service(name, "stranger", imagePullSecret=None, imagePullPolicy="Never")
 
 
 def _own_account(scene: Scene, name: str) -> None:
     """The last of the rows of its organization: from here on it has access."""
     scene.registry.users(**{USER: RIGHT, RIVAL: OTHERS})
-    scene.secret("registry", "rival", username=RIVAL, password=OTHERS)
-    scene.service(name, "rival")
+    scene.secret("registry", "stranger", username=RIVAL, password=OTHERS)
+    scene.service(name, "stranger")
 
 
 def _mid_pull(scene: Scene, name: str) -> None:
@@ -258,15 +258,15 @@ ROWS: Sequence[Row] = (
         "foreign tenant, by digest",
         "IMAGE_PULL_UNAUTHORIZED",
         _foreign_by_digest,
-        organization="rival",
+        organization="stranger",
     ),
-    Row("foreign tenant, Never", "IMAGE_NOT_FOUND", _foreign_never, organization="rival"),
+    Row("foreign tenant, Never", "IMAGE_NOT_FOUND", _foreign_never, organization="stranger"),
     Row(
         "foreign tenant",
         "IMAGE_PULL_UNAUTHORIZED",
         _foreign,
         _own_account,
-        organization="rival",
+        organization="stranger",
     ),
     Row(
         "secret missing",
@@ -300,7 +300,7 @@ def scene(program: Program, docker: Docker, place: Path) -> Iterator[Scene]:
         try:
             made.push("team/app:1")
             program.start()
-            program.sql(fleet.organization("acme"), fleet.organization("rival"), "SELECT 1")
+            program.sql(fleet.organization("pulling"), fleet.organization("stranger"), "SELECT 1")
             made.secret("registry", username=USER, password=RIGHT)
             yield made
         finally:

@@ -46,7 +46,7 @@ def test_every_row(program: Program, docker: Docker, place: Path) -> None:
     with processes.watched(), registries.scene(program, docker, place) as scene:
         outcomes = registries.play(scene, long=TORTURE)
         found = told(program, docker)
-        strangers = scene.containers("foreign-tenant-by-digest", "rival")
+        strangers = scene.containers("foreign-tenant-by-digest", "stranger")
         private = scene.pushed[0]
         seen = {o.row.name: json.dumps(o.status) for o in outcomes}
     print(registries.table(outcomes))
