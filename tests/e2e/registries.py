@@ -9,14 +9,16 @@ else: the service is not touched unless its own declaration was what was wrong.
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tests.e2e import fleet
+from tests.e2e.engines import private_engine, root_here
 from tests.e2e.harness import Docker, Program, short_directory, until
 from tests.e2e.private_registry import USER, PrivateRegistry, forget, push
 
@@ -315,6 +317,46 @@ def play(made: Scene, *, long: bool) -> list[Outcome]:
     return [made.play(row) for row in ROWS if long or not row.long]
 
 
+# ---------------------------------------------------------------- a full disk
+
+SMALL, ROOMY = "40m", "400m"
+"""The engine's disk, before and after somebody made room."""
+
+
+def _full(scene: Scene, name: str) -> None:
+    scene.push("team/huge:1", 60_000_000)
+    scene.service(name, image=scene.image("team/huge:1"))
+
+
+DISK_FULL = Row("disk full", "IMAGE_DISK_FULL", _full, long=True)
+
+
+def on_a_full_disk(place: Path) -> Outcome:
+    """On an engine of our own, whose disk is small until room is made."""
+    disk = place / "disk"
+    disk.mkdir()
+    _run("mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(disk))
+    program = Program(place / "full")
+    try:
+        with private_engine(disk / "engine") as engine:
+            program.env["DOCKER_HOST"] = engine.host
+            row = replace(
+                DISK_FULL,
+                cure=lambda *_: _run("mount", "-o", f"remount,size={ROOMY}", str(disk)),
+            )
+            try:
+                with scene(program, Docker(), place) as made:
+                    return made.play(row)
+            finally:
+                program.end_database()
+    finally:
+        _run("umount", "-l", str(disk))
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True, timeout=30)
+
+
 def table(outcomes: Sequence[Outcome]) -> str:
     lines = [
         "| registry | told in s | code | message | suggestion | well after s |",
@@ -334,11 +376,15 @@ def main() -> None:
         program, docker = Program(place / "state"), Docker()
         try:
             with scene(program, docker, place) as made:
-                print(table(play(made, long=True)))
+                outcomes = play(made, long=True)
         finally:
             if program.process is not None:
                 program.stop()
             program.end_database()
+    if root_here():
+        with short_directory() as place:
+            outcomes.append(on_a_full_disk(place))
+    print(table(outcomes))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import registries
+from tests.e2e.engines import root_here
 from tests.e2e.harness import Docker, Program
 from tests.e2e.private_registry import USER
 from tests.e2e.registries import OTHERS, RIGHT, RIVAL, WRONG
@@ -63,3 +64,10 @@ def test_every_row(program: Program, docker: Docker, place: Path) -> None:
     assert hits == set()
     assert processes.found == set()
     assert processes.looked > 20
+
+
+@pytest.mark.skipif(not TORTURE or not root_here(), reason="long, and needs an engine of our own")
+def test_a_full_disk(place: Path) -> None:
+    outcome = registries.on_a_full_disk(place)
+    assert outcome.code == "IMAGE_DISK_FULL"
+    assert outcome.cured is not None
