@@ -130,6 +130,22 @@ class Scene:
 
         until(runs, seconds=seconds, what=f"{organization}/{name} runs", every=0.1)
 
+    def quiet(self) -> bool:
+        """Nothing is changed while registries are asked about tags a few times more."""
+        for name in ("foreign-tenant-by-digest", "foreign-tenant-never"):
+            self.program.sql(fleet.delete("Service", "stranger", name), "SELECT 1")
+        until(lambda: fleet.settled(self.program), what="all that is left is settled")
+        before, asked = fleet.writes(self.program), self._asked()
+        until(lambda: self._asked() > asked + 2, what="registries are asked about tags")
+        return fleet.writes(self.program) == before
+
+    def _asked(self) -> float:
+        return sum(
+            value
+            for name, value in self.program.metrics().items()
+            if name.startswith("skyctl_engine_call_seconds_count") and "ask_registry" in name
+        )
+
     # -- a row
     def play(self, row: Row) -> Outcome:
         began = time.monotonic()

@@ -49,7 +49,11 @@ async def test_pulled_with_progress(docker: DockerBench) -> None:
         by_digest = f"{there.host}/app@{there.digest}"
         assert await pull(docker, by_digest) is None
         assert (await docker.engine.inspect_image(by_digest)) is not None
-    await docker.engine._wire.call("hand", "DELETE", f"images/{image.id}", params={"force": "1"})
+        moved = await docker.engine.inspect_image(there.image)
+    assert moved is not None
+    assert moved.id != image.id
+    for gone in (image.id, moved.id):
+        await docker.engine._wire.call("hand", "DELETE", f"images/{gone}", params={"force": "1"})
 
 
 @pytest.mark.docker

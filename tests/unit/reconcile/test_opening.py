@@ -41,3 +41,18 @@ def test_a_name_that_is_part_of_the_reference_stays() -> None:
     plain = opened(PULL, lambda sealed: {"username": "r.example", "password": "word"}[sealed.key])
     told = discreet(UserError("IMAGE_X", "r.example says word"), PULL, plain)
     assert told.message == f"r.example says {HIDDEN}"
+
+
+def test_pulls_are_one_only_on_the_same_word() -> None:
+    def pull(organization: str = "acme", secret: str = "registry", word: str = "w") -> PullImage:
+        told = SealedCredentials(
+            Sealed(organization, secret, "username", "n"),
+            Sealed(organization, secret, "password", word),
+        )
+        return PullImage(reference="r.example/app:1", credentials=told, cause="test")
+
+    anonymous = PullImage(reference="r.example/app:1", cause="one")
+    assert anonymous.identity == PullImage(reference="r.example/app:1", cause="other").identity
+    assert pull().identity == pull().identity
+    others = [pull("rival"), pull(secret="other"), pull(word="x"), anonymous]
+    assert len({pull().identity, *(other.identity for other in others)}) == 5
