@@ -49,7 +49,7 @@ def test_every_row(program: Program, docker: Docker, place: Path) -> None:
         found = told(program, docker)
         strangers = scene.containers("foreign-tenant-by-digest", "stranger")
         private = scene.pushed[0]
-        quiet = scene.quiet()
+        stirred = scene.stirred()
         seen = {o.row.name: json.dumps(o.status) for o in outcomes}
     print(registries.table(outcomes))
     assert {o.row.name: o.code for o in outcomes} == {o.row.name: o.row.code for o in outcomes}
@@ -59,7 +59,7 @@ def test_every_row(program: Program, docker: Docker, place: Path) -> None:
     for name in ("foreign tenant, by digest", "foreign tenant, Never"):
         assert private not in seen[name]
     assert private in seen["right"]
-    assert quiet
+    assert stirred == set()
     # Credentials are nowhere but where they are used.
     words = (RIGHT, WRONG, OTHERS, USER, RIVAL, headers(USER, RIGHT), headers(RIVAL, OTHERS))
     hits = {(where, word) for where, text in found.items() for word in words if word in text}
