@@ -18,11 +18,13 @@ run: .venv/.run engine ## Everything, from nothing to a URL that answers; Ctrl-C
 	@scripts/quickstart-image
 	@$(BIN)/python scripts/run
 
-# What only computes uses every core; what drives an engine goes one after the other.
+# What drives an engine waits much: two at a time, each file's tests in their order. Every file has
+# organizations of its own, since containers of equal names would meet on the one engine.
 test: .venv/.dev test-needs ## All tests, the long matrices in their short form
 	@computed=0; \
 	$(PYTEST) --numprocesses=auto --dist=loadfile tests/unit tests/property tests/sim || computed=$$?; \
-	$(PYTEST) --durations=15 tests/contract tests/e2e && exit $$computed
+	$(PYTEST) --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 \
+		tests/contract tests/e2e && exit $$computed
 
 check: .venv/.dev ## Style, types, direction of imports, generated files up to date
 	@$(MAKE) --no-print-directory --keep-going style types imports fresh

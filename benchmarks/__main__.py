@@ -10,13 +10,13 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import contest, converge, healing, latency, scale, standing
+from benchmarks import contest, converge, crashing, healing, latency, rollout, scale, standing
 from benchmarks.bare import Recorded, record
 from benchmarks.measure import Measure, save, table
 from benchmarks.rig import Rig
 from tests.images import ensure_busybox_image
 
-ROWS = "abcdefg"
+ROWS = "abcdefghi"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
     found: list[Measure] = []
-    recorded: Recorded | None = await record(rig) if {"a", "d", "g"} & set(rows) else None
+    recorded: Recorded | None = await record(rig) if set("adghi") & set(rows) else None
     if "a" in rows and recorded is not None:
         found += await converge.measure(rig, recorded)
     if "c" in rows:
@@ -61,6 +61,10 @@ async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
         found += await scale.measure(rig)
     if "g" in rows and recorded is not None:
         found += await contest.measure(rig, recorded)
+    if "h" in rows and recorded is not None:
+        found += await rollout.measure(rig, recorded)
+    if "i" in rows and recorded is not None:
+        found += await crashing.measure(rig, recorded)
     return sorted(found, key=lambda measure: measure.row)
 
 

@@ -23,6 +23,8 @@ from tests.e2e.harness import short_directory
 
 CANDIDATES = (4, 6, 8)
 """Numbers of creates and starts under way at once, among which the best is looked for."""
+GRACE = 1
+"""Seconds between a stop's two signals, as the services of all rows declare it."""
 _NUMBERS = itertools.count(1)
 
 
@@ -75,6 +77,28 @@ class Bare:
                 group.create_task(one(index))
         return time.perf_counter() - began
 
+    async def roll(self, settle: float, concurrency: int) -> float:
+        """Seconds for replacing every container that was made by one with another environment,
+        which runs for ``settle`` seconds before the old one is stopped and removed."""
+        number = next(_NUMBERS)
+        began = time.perf_counter()
+        slots = asyncio.Semaphore(concurrency)
+        (network,) = self._networks
+
+        async def one(index: int, old: Any) -> None:
+            async with slots:
+                await self.start(f"bare_{number}_{index}", str(network.id), f"ROUND={number}")
+            await asyncio.sleep(settle)
+            await old.stop(t=GRACE)
+            async with slots:
+                await old.delete(force=True, v=True)
+            self._made.remove(old)
+
+        async with asyncio.TaskGroup() as group:
+            for index, old in enumerate(list(self._made)):
+                group.create_task(one(index, old))
+        return time.perf_counter() - began
+
     async def network(self, number: int) -> str:
         """Its id. In a corner of the private addresses where the controller has no pool."""
         body = copy.deepcopy(self._recorded.network)
@@ -86,9 +110,10 @@ class Bare:
         self._networks.append(made)
         return str(made.id)
 
-    async def start(self, name: str, network: str) -> str:
+    async def start(self, name: str, network: str, *environment: str) -> str:
         """Id of a container that runs."""
         body = copy.deepcopy(self._recorded.container)
+        body["Env"] = [*(body.get("Env") or ()), *environment]
         (endpoint,) = body["NetworkingConfig"]["EndpointsConfig"].values()
         body["NetworkingConfig"]["EndpointsConfig"] = {network: endpoint}
         body["HostConfig"]["NetworkMode"] = network
@@ -99,6 +124,12 @@ class Bare:
         return str(container.id)
 
     async def clear(self) -> None:
+        await self.remove_containers()
+        networks, self._networks = self._networks, []
+        for network in networks:
+            await network.delete()
+
+    async def remove_containers(self) -> None:
         slots = asyncio.Semaphore(4)
 
         async def remove(container: Any) -> None:
@@ -106,12 +137,9 @@ class Bare:
                 await container.delete(force=True, v=True)
 
         made, self._made = self._made, []
-        networks, self._networks = self._networks, []
         async with asyncio.TaskGroup() as group:
             for container in made:
                 group.create_task(remove(container))
-        for network in networks:
-            await network.delete()
 
     async def best_concurrency(self, rig: Rig) -> int:
         """The quickest of the candidates, each tried twice."""

@@ -21,6 +21,7 @@ POLL = 0.2
 _PENDING = """
 SELECT kind || '/' || organization || '/' || name FROM skyctl.resource_view
 WHERE NOT (ready AND settled) AND phase IS DISTINCT FROM 'Deleting'
+AND ($1 = '' OR organization = $1)
 """
 _READY = """
 SELECT ready AND settled FROM skyctl.resource_view
@@ -67,15 +68,16 @@ class Running:
         await transaction.commit()
         return moment
 
-    async def ready(self, seconds: float = 600.0) -> float:
-        """Waits until every row is Ready at its newest generation; returns that moment. As the
-        panel would: told by the channel of status changes which row to look at."""
+    async def ready(self, seconds: float = 600.0, organization: str = "") -> float:
+        """Waits until every row (of the organization) is Ready at its newest generation; returns
+        that moment. As the panel would: told by the channel of status changes which row to look
+        at."""
         heard: asyncio.Queue[str] = asyncio.Queue()
         callback = _callback(heard)
         await self.sql.add_listener("skyctl_status", callback)
         try:
             async with asyncio.timeout(seconds):
-                pending = {row[0] for row in await self.sql.fetch(_PENDING)}
+                pending = {row[0] for row in await self.sql.fetch(_PENDING, organization)}
                 while pending:
                     key = await heard.get()
                     if key in pending and await self.sql.fetchval(_READY, *key.split("/")):

@@ -25,7 +25,7 @@ from controller import __version__
 from controller.acting import Acting, Term
 from controller.clock import Clock, SystemClock
 from controller.core import Core
-from controller.engine.base import Engine, EngineInfo
+from controller.engine.base import Engine, EngineInfo, PullProgress
 from controller.engine.index import EngineIndex
 from controller.firewall.keeper import keeper
 from controller.firewall.nft import Nft
@@ -40,14 +40,16 @@ from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
 from controller.reconcile.lastwords import LastWords
-from controller.reconcile.observe import Observer
+from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
 from controller.reconcile.probes import Knock, Prober
+from controller.reconcile.pull_news import PullNews
 from controller.reconcile.pulling import Pulling
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
+from controller.reconcile.tags import Tags
 from controller.reconcile.turns import Turns, rolling
 from controller.resync import Resync
 from controller.sealing import FileKeyring, Keyring, Vault
@@ -60,6 +62,7 @@ from controller.vitals import every, measure_lag
 from resources.context import Platform
 from resources.errors import UserError
 from resources.meta import Key
+from resources.steps import PullImage
 from resources.world import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 
 if TYPE_CHECKING:
@@ -104,7 +107,7 @@ class Controller:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{self.random.getrandbits(32):08x}"
         self.stop = asyncio.Event()
         self.once_failed: list[str] = []
-        self.queue: Queue[Key] = Queue(METRICS)
+        self.queue: Queue[Key] = Queue(METRICS, group=_tenant)
         self.catalogue = Catalogue()
         self.pulls = Pulls()
         self.last_words = LastWords(engine, self.clock, last_words)
@@ -135,13 +138,23 @@ class Controller:
         self.firewall = keeper(
             settings, nft, lambda: self.identity.info, changed=self._firewall_changed
         )
+        self._knock = knock
+        self.pull_news = PullNews(self.store, self.leadership.current)
+        self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
-        self._knock = knock
         self._compose()
 
     def _compose(self) -> None:
         settings, epoch = self.settings, self.leadership.current
+        self.tags = Tags(
+            self.engine.ask_registry,
+            self.vault.open,
+            self.queue.add,
+            lambda: epoch() is not None,
+            self.clock,
+            settings.image_check_interval,
+        )
         self.turns = Turns(settings.rollout_concurrency, self.queue.add)
         self.observer = Observer(
             self.catalogue,
@@ -155,6 +168,7 @@ class Controller:
             self.vault.unreadable,
             self.turns.holds,
             self.index.deaths.code,
+            self.tags.published,
         )
         self.executor = Executor(
             self.engine,
@@ -166,7 +180,8 @@ class Controller:
             wake=self.queue.add,
             gate=self._gate,
             doubt=self.index.forget_images,
-            pull=Pulling(self.engine, self.store, epoch),
+            pull=self._pull,
+            news=self.pull_news,
             verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
             words=self.last_words,
         )
@@ -187,6 +202,7 @@ class Controller:
             queue=self.queue,
             sweeper=sweeper,
             retention=Retention(self.store, self.executor, self.clock, epoch),
+            pulling=self.pulling,
             disused=Disused(
                 self.store, self.engine, self.executor, epoch, settings.image_generations
             ),
@@ -198,7 +214,7 @@ class Controller:
             queue=self.queue,
             resync=self.resync,
             manifests=self.manifests,
-            prepare=self.vault.prepare,
+            prepare=self._prepare,
             begin=self._begin,
             workers=settings.workers,
             drain_seconds=settings.drain_timeout,
@@ -227,11 +243,21 @@ class Controller:
             engine_refused=lambda: self.identity.refused,
         )
 
+    async def _prepare(self) -> None:
+        await self.vault.prepare()
+        await self.pulling.load()
+
     def _begin(self) -> Term:
+        self.tags.begin()
         self.turns.begin(rolling(self.index.world, self.instance))
         prober = Prober(
             lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
         )
+
+        def observed(observation: Observation | None, key: Key) -> None:
+            prober.observed(observation, key)
+            self.tags.observed(observation, key)
+
         reconciler = Reconciler(
             catalogue=self.catalogue,
             observer=self.observer,
@@ -240,7 +266,7 @@ class Controller:
             epoch=self.leadership.current,
             wake=self.queue.add,
             turns=self.turns,
-            observed=prober.observed,
+            observed=observed,
             concluded=self.obstructions.note,
         )
         settings = self.settings
@@ -301,7 +327,8 @@ class Controller:
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
         info = self.identity.info
-        described = (info, self.vault.keys, self.firewall.verdict if self.firewall else None)
+        firewall = self.firewall.verdict if self.firewall else None
+        described = (info, self.vault.keys, firewall, self.pulling.access)
         if described != self._described:
             self._described, current = described, self._describe(info)
             if current != self._platform:
@@ -319,6 +346,7 @@ class Controller:
             sealing_keys=self.vault.keys,
             firewall=self.firewall.verdict if self.firewall else None,
             image_policy=self.settings.image_policy is not None,
+            access=self.pulling.access,
         )
 
     def _firewall_changed(self) -> None:
@@ -380,6 +408,8 @@ class Controller:
             group.create_task(every(HEARTBEAT_SECONDS, self._beat), name="heartbeat"),
             group.create_task(measure_lag(self.clock), name="lag"),
             group.create_task(every(KEYRING_SECONDS, self._keys), name="keyring"),
+            group.create_task(self.pull_news.run(), name="pull-news"),
+            group.create_task(self.tags.run(), name="tags"),
         ]
         if self.firewall is not None:
             background.append(group.create_task(self.firewall.run(), name="host-firewall"))
@@ -410,6 +440,15 @@ class Controller:
             source.wake()
         self.resync.wake()
 
+    async def _pull(self, step: PullImage) -> None:
+        await self.pulling(step)
+        self.tags.pulled(step)
+
+    def pull_progress(self, progress: PullProgress) -> None:
+        """What the engine says of a pull, for whoever watches and whoever waits."""
+        self.pulls.publish(progress)
+        self.pull_news.heard(progress)
+
     async def _keys(self) -> None:
         """A key file that was brought back is used at once."""
         if self.vault.refresh():
@@ -426,6 +465,11 @@ class Controller:
             engine_state="connected" if self.index.synced else "disconnected",
             engine_version=info.version if info else "",
         )
+
+
+def _tenant(key: Key) -> str:
+    """Whose key it is: one organization's many must not keep another's waiting."""
+    return key.organization or key.name
 
 
 def _organization(labels: Mapping[str, str]) -> str:
@@ -464,7 +508,7 @@ async def run(
             nft=Nft(),
             last_words=settings.state_dir / "last-words",
         )
-        engine.on_pull_progress = controller.pulls.publish
+        engine.on_pull_progress = controller.pull_progress
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, controller.stop.set)

@@ -77,6 +77,9 @@ class Metrics:
         )
         self.host_firewall.set(-1)
         self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
+        self.loop_delay = _histogram(
+            "event_loop_delay_seconds", "How late the event loop was, four times a second"
+        )
         self.condition = _gauge(
             "resource_condition",
             "1 true, 0 false, -1 unknown",
@@ -112,6 +115,11 @@ class Metrics:
     # -- the engine's meter
     def observe_call(self, operation: str, code: str, seconds: float) -> None:
         self.engine_calls.labels(operation, code).observe(seconds)
+
+    # -- the event loop's
+    def lagged(self, seconds: float) -> None:
+        self.loop_lag.set(seconds)
+        self.loop_delay.observe(seconds)
 
     # -- per resource
     def reported(self, key: Key, status: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from controller.engine.index import EngineIndex
 from controller.loop.queue import Queue
 from controller.reconcile.disused import Disused
 from controller.reconcile.orphans import Sweeper
+from controller.reconcile.pulling import Pulling
 from controller.reconcile.retention import Retention
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
@@ -46,6 +47,7 @@ class Resync:
         sweeper: Sweeper,
         retention: Retention,
         disused: Disused,
+        pulling: Pulling,
     ) -> None:
         self._settings = settings
         self._random = random_
@@ -56,6 +58,7 @@ class Resync:
         self._sweeper = sweeper
         self._retention = retention
         self._disused = disused
+        self._pulling = pulling
         self.completed = 0
         self._woken = asyncio.Event()
 
@@ -118,6 +121,7 @@ class Resync:
             await self._sweeper.sweep(self._index.world, known)
             await self._retention.expire()
             await self._disused.sweep(self._index.world)
+            await self._pulling.tidy()
         except (StoreUnavailable, Deposed, UserError) as error:
             log.warning("sweep incomplete", reason=str(error) or type(error).__name__)
 

@@ -30,6 +30,7 @@ def _seconds(value: Any) -> Any:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+SecondsOrNone = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 
 
 def _ports(text: str) -> str:
@@ -106,6 +107,9 @@ class Settings(BaseModel):
     image_generations: int = Field(default=3, ge=1)
     """Images of this many generations of each service are kept; others that were pulled by the
     controller are removed once nothing uses them."""
+    image_check_interval: SecondsOrNone = 60.0
+    """Seconds from one look to the next whether a tag has moved at its registry, of services with
+    imagePullPolicy Always; at Docker Hub never more often than each hour. 0: nobody looks."""
     image_policy: str | None = None
     """Command that decides which images may run: JSON on its stdin, a verdict on its stdout."""
     image_policy_timeout: Seconds = 60.0

@@ -9,10 +9,11 @@ from typing import Any
 
 from resources.errors import UserError
 from resources.host_firewall import HostFirewall
+from resources.image_access import ImageAccess
 from resources.meta import Entry, Key
 from resources.quota import Admission
 from resources.routing.world import NO_INGRESS, Ingress
-from resources.world import L_UID, Ending, World, is_ours
+from resources.world import L_UID, Ending, Image, World, is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Platform:
     of the keys whose sealed values can be opened here. firewall: whether the host's listeners are
     closed to containers; None: nobody wants to know. image_policy: images are to be verified.
     ingress: the proxies.
+    access: whose the engine's images are.
     """
 
     instance: str
@@ -37,6 +39,7 @@ class Platform:
     firewall: HostFirewall | None = None
     image_policy: bool = False
     ingress: Ingress = NO_INGRESS
+    access: ImageAccess = field(default_factory=ImageAccess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class Context:
     else took while it has no network, a free one.
     unreadable: for a Secret, what is wrong with the values that cannot be opened, by key. endings:
     by a container's id, how its process ended the last time. circle: how a Service depends on
-    itself, by name. turn: may it begin to replace containers now? referrers: for a Service, the
+    itself, by name. turn: may it begin to replace containers now? published: the digest that a
+    Service's image has at its registry by now, '' when nobody knows. referrers: for a Service, the
     Domains that name it.
     """
 
@@ -85,6 +89,7 @@ class Context:
     turn: bool = True
     admissions: Mapping[str, Admission] = field(default_factory=dict)
     referrers: tuple[Entry, ...] = ()
+    published: str = ""
 
     @property
     def key(self) -> Key:
@@ -106,6 +111,14 @@ class Context:
         """A referred resource of the same organization (the Organization itself by its name)."""
         organization = "" if kind == "Organization" else self.key.organization
         return self.refs.get(Key(kind, organization, name))
+
+    def image(self, reference: str) -> Image | None:
+        """What the engine has under that name, as far as this organization may know. (What
+        ``world`` has may be another's.)"""
+        found = self.world.image(reference)
+        if found is None or not self.platform.access.shown(found, self.key.organization):
+            return None
+        return found
 
     def ours(self, labels: Mapping[str, str]) -> bool:
         """Does the object carry this controller's mark and this resource's uid?"""

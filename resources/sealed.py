@@ -47,10 +47,31 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SealedCredentials:
-    """What a registry asks for, as yet sealed."""
+    """What a registry asks for, as yet sealed: two values of one Secret."""
 
     username: Sealed
     password: Sealed
+
+    @property
+    def organization(self) -> str:
+        return self.password.organization
+
+    @property
+    def secret(self) -> str:
+        return self.password.secret
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one when either value was written anew; tells nothing about them."""
+        return fingerprint(f"{self.username.text}\n{self.password.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a registry asks for, in the clear: from opening to the call that it is meant for."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

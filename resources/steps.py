@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from resources.quota import Claims, Terms, described
-from resources.sealed import Sealed
+from resources.sealed import Login, Sealed, SealedCredentials
 from resources.world import Limits, Mount
 
 
@@ -190,7 +190,20 @@ class RemoveVolume(EngineStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullImage(EngineStep):
+    """credentials: what its registry is told, as yet sealed; login: the same, opened, in the copy
+    that goes to the engine. Both None: nothing is told."""
+
     reference: str
+    credentials: SealedCredentials | None = None
+    login: Login | None = None
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes two pulls one: the image, and on whose word the registry gives it."""
+        told = self.credentials
+        if told is None:
+            return (self.reference,)
+        return (self.reference, told.organization, told.secret, told.fingerprint)
 
     @property
     def target(self) -> str:

@@ -127,12 +127,19 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """references: the tags and digests under which the engine knows it. user: its USER."""
+    """reference: what was asked for. digests, tags: under which the engine knows it. user: its
+    USER."""
 
     id: str
     reference: str
     digests: tuple[str, ...] = ()
     user: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All that it goes by."""
+        return frozenset((*self.tags, *self.digests))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def ensure_image(reference: str, changes: Sequence[str], docker_host: str | None
         answer = client.post(
             f"{API}/images/create",
             params={"fromSrc": "-", "repo": name, "tag": tag, "changes": list(changes)},
-            content=_root(),
+            content=root_filesystem(),
             headers={"Content-Type": "application/x-tar"},
         )
         answer.raise_for_status()
@@ -55,8 +55,8 @@ def _client(docker_host: str | None) -> httpx.Client:
     return httpx.Client(base_url=host.replace("tcp://", "http://"), timeout=60)
 
 
-def _root() -> bytes:
-    """The image's file system as a tar archive."""
+def root_filesystem(extra: bytes = b"") -> bytes:
+    """Of an image, as a tar archive. extra: the content of a file that makes it another one."""
     binary = _busybox()
     applets = subprocess.run(
         [binary, "--list"], check=True, capture_output=True, text=True, timeout=10
@@ -76,6 +76,8 @@ def _root() -> bytes:
         _file(tar, "etc/passwd", b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/tmp:/bin/sh\n", 0o644)
         _file(tar, "etc/group", b"root:x:0:\napp:x:1000:\n", 0o644)
         _file(tar, "www/index.html", b"ok\n", 0o644)
+        if extra:
+            _file(tar, "extra", extra, 0o644)
     return buffer.getvalue()
 
 

@@ -93,7 +93,7 @@ async def watch(
     async def produce(emit: Emit) -> None:
         async with asyncio.TaskGroup() as group:
             if pulls:
-                group.create_task(_emit_pulls(core, emit))
+                group.create_task(_emit_pulls(core, emit, organization))
             await _emit_changes(readings, matches, emit)
 
     return JsonLines(produce)
@@ -133,8 +133,11 @@ async def _emit_difference(known: dict[Key, Entry], now: dict[Key, Entry], emit:
             await emit({"type": "modified", "resource": plain(resource_body(entry))})
 
 
-async def _emit_pulls(core: Core, emit: Emit) -> None:
+async def _emit_pulls(core: Core, emit: Emit, organization: str | None = None) -> None:
+    """organization: what others pull with their credentials is left out."""
     async for progress in core.pulls():
+        if organization and progress.organization not in (None, organization):
+            continue
         await emit(
             {
                 "type": "pull",
@@ -142,6 +145,9 @@ async def _emit_pulls(core: Core, emit: Emit) -> None:
                 "status": progress.status,
                 "current": progress.current,
                 "total": progress.total,
+                "layers": progress.layers,
+                "layersDone": progress.layers_done,
+                "organization": progress.organization,
             }
         )
 

@@ -67,6 +67,8 @@ class Progress:
             self._pulled[label] = percent
         what = clean(str(line["reference"]))
         far = f" {percent}% of {size(total)}" if total else f" ({clean(str(line['status']))})"
+        if line.get("layers"):
+            far += f", {line.get('layersDone') or 0} of {line['layers']} layers"
         self.show(label, f"Pulling: {what}{far}", "pending")
 
     def note(self, text: str) -> None:

@@ -181,6 +181,8 @@ class _Wait:
         for target, document in self.documents.items():
             judgement = self.judged.get(target)
             pulls = document["spec"].get("image") == line["reference"]
+            whose = line.get("organization")
+            pulls = pulls and whose in (None, target.organization)
             if pulls and judgement is not None and judgement.state == "pending":
                 self.progress.pull(target.label, line)
 

@@ -67,12 +67,22 @@ class EngineEvent:
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """current/total: bytes over all layers known so far; total 0 when unknown."""
+    """current/total: bytes over all layers known so far; total 0 when unknown. pull: the identity
+    of the step, by which two pulls of one image are told apart. layers_done: those that are there
+    already among them."""
 
     reference: str
     status: str
     current: int = 0
     total: int = 0
+    pull: tuple[str, ...] = ()
+    layers: int = 0
+    layers_done: int = 0
+
+    @property
+    def organization(self) -> str | None:
+        """Whose credentials it is pulled with; None: nobody's."""
+        return self.pull[1] if len(self.pull) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,11 @@ class Engine(Protocol):
     async def create_volume(self, step: CreateVolume) -> None: ...
     async def remove_volume(self, step: RemoveVolume) -> None: ...
     async def pull_image(self, step: PullImage) -> None: ...
+    async def ask_registry(self, step: PullImage) -> str:
+        """Which digest the image's registry has under that reference, for whom the step signs in.
+        Changes nothing, and never answers from what the engine has. Raises as ``pull_image``."""
+        ...
+
     async def remove_image(self, step: RemoveImage) -> None:
         """Nothing when it is gone, or when only others' tags are left on it. Raises RESOURCE_BUSY
         when it is in use."""

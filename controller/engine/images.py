@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from controller.engine.base import Engine, EngineEvent
+from resources.image_access import familiar
 from resources.world import World
 
 REMEMBERED = 4096
@@ -65,10 +66,3 @@ class Images:
             self._known.popitem(last=False)
         while len(self._world.images) > REMEMBERED:
             self._world.images.pop(next(iter(self._world.images)))
-
-
-def familiar(reference: str) -> str:
-    """As the engine writes it in events: ``docker.io/library/nginx`` is ``nginx:latest``."""
-    short = reference.removeprefix("docker.io/").removeprefix("library/")
-    tagged = "@" in short or ":" in short.rpartition("/")[2]
-    return short if tagged else f"{short}:latest"

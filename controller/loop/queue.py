@@ -7,7 +7,8 @@ earliest date of a key wins, and an immediate add overtakes it. While nobody wor
 it is suspended: it would grow by every key that was ever heard of.
 
 Changes (urgent) go before resyncs (not urgent), but for every ``FAIRNESS`` urgent keys in a row
-one of the others is let through, so that a flood of changes cannot suspend the guarantee.
+one of the others is let through, so that a flood of changes cannot suspend the guarantee. Within
+each of the two, groups of keys take turns.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
-K = TypeVar("K")
+from controller.loop.line import Line
+
+K = TypeVar("K", bound=Hashable)
 
 FAIRNESS = 16
 SLACK = 64
@@ -38,13 +41,18 @@ class Closed(Exception):
 
 
 class Queue(Generic[K]):
-    """Not thread-safe: for one event loop."""
+    """Not thread-safe: for one event loop. group: of a key; without it all are of one."""
 
-    def __init__(self, meter: Meter | None = None, now: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        meter: Meter | None = None,
+        now: Callable[[], float] | None = None,
+        group: Callable[[K], Hashable] = lambda _: None,
+    ) -> None:
         self._meter = meter
         self._now = now or (lambda: asyncio.get_running_loop().time())
-        self._urgent: dict[K, float] = {}
-        self._rest: dict[K, float] = {}
+        self._urgent: Line[K] = Line(group)
+        self._rest: Line[K] = Line(group)
         self._processing: set[K] = set()
         self._again: dict[K, bool] = {}
         self._waiting: dict[K, float] = {}
@@ -75,9 +83,9 @@ class Queue(Generic[K]):
         if key in self._urgent:
             return
         if urgent:
-            self._urgent[key] = self._rest.pop(key, self._now())
+            self._urgent.add(key, self._rest.remove(key, self._now()))
         elif key not in self._rest:
-            self._rest[key] = self._now()
+            self._rest.add(key, self._now())
         self._idle.clear()
         self._measure()
         self._wake()
@@ -131,9 +139,7 @@ class Queue(Generic[K]):
 
     def _take(self) -> K:
         urgent = bool(self._urgent) and not (self._rest and self._run >= FAIRNESS)
-        source = self._urgent if urgent else self._rest
-        key = next(iter(source))
-        since = source.pop(key)
+        key, since = (self._urgent if urgent else self._rest).take()
         self._run = self._run + 1 if urgent else 0
         self._processing.add(key)
         if self._meter:

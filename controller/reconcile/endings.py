@@ -26,8 +26,10 @@ LINES, LONGEST = 10, 300
 """What is kept of a log: so many lines, each of so many characters."""
 READ = 50
 """Lines that are read: those of a process that runs again already are among them."""
-PATIENCE = 5.0
-"""Seconds for reading one log."""
+PATIENCE, AGAIN = 2.0, 0.25
+"""Seconds for reading one log: of a container's first end, and of later ones. While an engine
+starts a container it answers nothing about it, and one that is busy starting what crashes takes
+seconds for each: so many services in a crash loop must not hold all workers."""
 REMEMBERED = 2000
 LATE = timedelta(seconds=0.1)
 """So long after a process ended its last lines may be stamped."""
@@ -50,7 +52,9 @@ class Endings:
                 continue
             known = self._known.get(container.id)
             if known is None or known.at != container.finished_at:
-                tail = await self._tail(container) or (known.tail if known is not None else "")
+                patience = PATIENCE if known is None else AGAIN
+                before = known.tail if known is not None else ""
+                tail = await self._tail(container, patience) or before
                 found = Ending(container.finished_at, self._code(container), container.oom_killed)
                 self._keep(container.id, replace(found, tail=tail))
             elif known.exit_code is None and (code := self._code(container)) is not None:
@@ -70,13 +74,13 @@ class Endings:
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    async def _tail(self, container: Container) -> str:
+    async def _tail(self, container: Container, patience: float) -> str:
         """'' when the log cannot be read (in time): it is no reason to wait. Then what it said at
         an earlier end is as good as there is."""
         lines: list[str] = []
         assert container.finished_at is not None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 async for line in self._engine.logs(container.id, tail=READ):
                     if not _later(line.time, container.finished_at + LATE):
                         lines.append(printable(line.text)[:LONGEST])

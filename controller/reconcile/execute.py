@@ -9,7 +9,6 @@ observation.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from controller.engine.base import Engine
 from controller.reconcile.lastwords import LastWords
 from controller.reconcile.longcalls import LongCalls, Slots
 from controller.reconcile.opening import discreet, opened
+from controller.reconcile.pull_news import PullNews
 from controller.store.base import Deposed, Store
 from resources.context import Context
 from resources.errors import UserError
@@ -101,7 +101,8 @@ class Executor:
     to the engine (not connected, or not ours). doubt: told when what is known of images may be
     wrong, after a pull and after a step that failed. wake: puts a key on the queue, when what it
     waits for is done. secrets: opens and seals. pull: what pulls, if not the engine alone. verify:
-    the image policy. words: keeps the last lines of what is removed."""
+    the image policy. words: keeps the last lines of what is removed. news: tells how far a pull
+    is."""
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class Executor:
         pull: Callable[[PullImage], Awaitable[None]] | None = None,
         verify: Callable[[VerifyImage], Awaitable[None]] | None = None,
         words: LastWords | None = None,
+        news: PullNews | None = None,
     ) -> None:
         self._store = store
         self._secrets = secrets
@@ -125,7 +127,8 @@ class Executor:
         self._gate = gate
         self._doubt = doubt
         self._words = words
-        self._slots = asyncio.Semaphore(concurrency)
+        self._news = news
+        self._slots = Slots(concurrency, concurrency)
         self._pull_slots = Slots(pulls, max(1, pulls - 1))
         self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
         self._stop_slots = Slots(STOPS, STOPS // 4)
@@ -168,7 +171,7 @@ class Executor:
     async def remove(self, steps: Sequence[EngineStep], done: Done) -> None:
         """Removal of objects without a row, already decided as a batch."""
         for step in steps:
-            await self._short(step)
+            await self._short(step, "")
             done(step)
 
     async def confirm(self) -> int:
@@ -203,7 +206,9 @@ class Executor:
         match step:
             case PullImage():
                 call = partial(self._held, step, self._pull_slots, organization)
-                over = await self._long.ask(context.key, step.reference, call)
+                over = await self._long.ask(context.key, step.identity, call)
+                if not over and self._news is not None:
+                    self._news.asked(step, context.key, context.uid)
             case VerifyImage():
                 call = partial(self._held, step, self._verdict_slots, organization)
                 over = await self._long.ask(context.key, ("verify", step.reference), call)
@@ -213,7 +218,7 @@ class Executor:
             case _:
                 if isinstance(step, RemoveContainer):
                     await self._listen(context, step)
-                await self._short(step)
+                await self._short(step, organization)
                 over = True
         return over
 
@@ -222,13 +227,17 @@ class Executor:
         if self._words is not None and found is not None:
             await self._words.keep(context.uid, found)
 
-    async def _short(self, step: Step) -> None:
-        async with self._slots:
+    async def _short(self, step: Step, organization: str) -> None:
+        async with self._slots.of(organization):
             await self._call(step)
 
     async def _held(self, step: Step, slots: Slots, organization: str) -> None:
-        async with slots.of(organization):
-            await self._call(step)
+        try:
+            async with slots.of(organization):
+                await self._call(step)
+        finally:
+            if isinstance(step, PullImage) and self._news is not None:
+                self._news.ended(step)
         if isinstance(step, PullImage):
             self._doubt()
 

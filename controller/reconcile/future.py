@@ -15,12 +15,13 @@ from controller.store.catalogue import Catalogue, Reading, read
 from resources.context import Context, Platform
 from resources.errors import UserError
 from resources.forecast import advance
+from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.quota import Admission, Request, shortfalls, total
 from resources.service.cycle import circle
 from resources.share import in_force
-from resources.steps import Claim, Step
+from resources.steps import Claim, PullImage, Step
 from resources.subnets import choose
 from resources.world import Scope, World
 
@@ -132,10 +133,22 @@ class Future:
         """One plan carried out, and whether the status says anything new."""
         assert reading.kind is not None
         plan = reading.kind.plan(self._context(reading))
+        self._pulled(reading.entry.key, plan)
         entry = self._claimed(advance(self._world, reading.entry, plan.steps, self._now), plan)
         status = reading.kind.status(self._context(reading), plan, None)
         self._rows.move(reading, replace(entry, status=status))
         return plan, status != reading.entry.status
+
+    def _pulled(self, key: Key, plan: Plan) -> None:
+        """What is pulled may be run from then on."""
+        access = self._platform.access
+        for step in plan.steps:
+            image = self._world.image(step.reference) if isinstance(step, PullImage) else None
+            if image is not None and isinstance(step, PullImage) and access.restricted(image):
+                told = step.credentials
+                grant = Grant(key.organization, told.secret) if told else EVERYBODY
+                access = access.granted(image.id, grant)
+                self._platform = replace(self._platform, access=access)
 
     def _claimed(self, entry: Entry, plan: Plan) -> Entry:
         """A claim is granted only if it fits what the others hold."""

@@ -23,8 +23,8 @@ NEWS = 60.0
 
 
 class Slots:
-    """At most ``total`` at once, and at most ``each`` of one organization; in order of asking among
-    those that may."""
+    """At most ``total`` at once, and at most ``each`` of one organization. Next is who has the
+    fewest, and among equals who asked first."""
 
     def __init__(self, total: int, each: int) -> None:
         self._total = total
@@ -49,16 +49,17 @@ class Slots:
             self._admit()
 
     def _admit(self) -> None:
-        for waiting in tuple(self._queue):
-            organization, turn = waiting
-            if self._taken.total() >= self._total:
+        while self._taken.total() < self._total:
+            waiting = [each for each in self._queue if not each[1].done()]
+            if not waiting:
                 return
-            if turn.done():
-                continue
-            if self._taken[organization] < self._each:
-                self._queue.remove(waiting)
-                self._taken[organization] += 1
-                turn.set_result(None)
+            chosen = min(waiting, key=lambda each: self._taken[each[0]])
+            organization, turn = chosen
+            if self._taken[organization] >= self._each:
+                return
+            self._queue.remove(chosen)
+            self._taken[organization] += 1
+            turn.set_result(None)
 
 
 @dataclass(slots=True)

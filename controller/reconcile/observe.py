@@ -89,7 +89,7 @@ class Observer:
     """world: the live index. read: asks the engine. platform: asked at each pass (settings may
     change). ensure: makes the index know these image references. unreadable: what is wrong with the
     sealed values of a row. turn: may it roll out now? died: with which code a process ended
-    then."""
+    then. published: the digest that a service's tag has at its registry."""
 
     def __init__(
         self,
@@ -104,8 +104,10 @@ class Observer:
         unreadable: Callable[[Entry], Mapping[str, UserError]] = lambda _: {},
         turn: Callable[[Key], bool] = lambda _: True,
         died: Died = lambda _id, _at: None,
+        published: Callable[[Key], str] = lambda _: "",
     ) -> None:
         self._turn = turn
+        self._published = published
         self._catalogue = catalogue
         self._world = world
         self._engine = engine
@@ -128,7 +130,7 @@ class Observer:
         glimpse = self._glimpse(key)
         if glimpse is None:
             return None
-        _, _, found, members, _ = glimpse.identity
+        _, _, found, members, *_ = glimpse.identity
         return Observation(
             glimpse.reading,
             self._context(glimpse.reading, glimpse.refs, World.of(found), members),
@@ -145,9 +147,15 @@ class Observer:
         scope = self._scopes.get(key, inputs, partial(_scope, reading, refs))
         found = self._world().slice(scope)
         members = self._members(reading)
-        referrers = self._referrers(key)
-        others = (*refs.values(), *referrers)
-        identity = (reading.entry, others, found, members, self._platform())
+        others = (*refs.values(), *self._referrers(key))
+        identity = (
+            reading.entry,
+            others,
+            found,
+            members,
+            self._platform(),
+            self._published(key),
+        )
         return _Glimpse(reading, refs, scope, identity)
 
     async def look(self, key: Key) -> Observation | None:
@@ -281,6 +289,7 @@ class Observer:
             turn=self._turn(reading.entry.key),
             admissions=dict(members[2]),
             referrers=self._referrers(reading.entry.key),
+            published=self._published(reading.entry.key),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:

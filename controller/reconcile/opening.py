@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from resources.errors import UserError
-from resources.sealed import Sealed
-from resources.steps import CreateContainer, FileContent, PutFiles, Step
+from resources.sealed import Login, Sealed
+from resources.steps import CreateContainer, FileContent, PullImage, PutFiles, Step
 
 HIDDEN = "(secret)"
 _SHORTEST = 4
@@ -30,6 +30,8 @@ def opened(step: Step, open_: Open) -> Step:
             return replace(step, spec=whole)
         case PutFiles(files=files) if any(file.sealed for file in files):
             return replace(step, files=tuple(_file(file, open_) for file in files))
+        case PullImage(credentials=sealed) if sealed is not None:
+            return replace(step, login=Login(open_(sealed.username), open_(sealed.password)))
     return step
 
 
@@ -61,6 +63,10 @@ def _values(step: Step, plain: Step) -> Iterable[str]:
             for before, after in zip(step.files, plain.files, strict=True):
                 if before.sealed is not None:
                     yield after.content
+        case PullImage(), PullImage(login=login) if login is not None:
+            yield login.password
+            if login.username not in step.reference:  # else the reference could not be told
+                yield login.username
 
 
 def _without(told: Any, values: Iterable[str]) -> Any:

@@ -142,12 +142,16 @@ class Reconciler:
 
     async def _make_sure(self, key: Key, done: Pass) -> None:
         """No alarm on the word of a mirror: a volume made a moment ago may not be in it yet. What
-        needs somebody to change something is told only after everything was read."""
+        needs somebody to change something is told only after everything was read. What is told
+        already is not read for again: an engine that keeps restarting a container may take
+        seconds to answer about it."""
         problem = done.plan.problem
         if problem is None or problem.retryable or done.failure is not None or done.gone:
             return
         if problem is done.observation.context.rejection:
             return  # nothing that is observed made it
+        if problem.to_dict() == (done.observation.context.entry.status or {}).get("error"):
+            return
         observation = await self._observer.authoritative(key, whole=True)
         if observation is None:
             done.gone = True

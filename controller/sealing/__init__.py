@@ -6,6 +6,6 @@ does with them.
 
 from controller.sealing.box import PrivateKey, opened, seal
 from controller.sealing.keyring import FileKeyring, Keyring
-from controller.sealing.vault import Credentials, Vault
+from controller.sealing.vault import Vault
 
-__all__ = ["Credentials", "FileKeyring", "Keyring", "PrivateKey", "Vault", "opened", "seal"]
+__all__ = ["FileKeyring", "Keyring", "PrivateKey", "Vault", "opened", "seal"]

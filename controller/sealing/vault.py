@@ -10,7 +10,7 @@ No plain value outlives the call that needed it, and none stands in an exception
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
@@ -21,21 +21,13 @@ from resources.errors import UserError
 from resources.finding import Path
 from resources.memo import Memo
 from resources.meta import Entry, Manifest, Resource
-from resources.sealed import Sealed, SealedCredentials, SealingKey, sealed_values
+from resources.sealed import Sealed, SealingKey, sealed_values
 from resources.secret import problems
 from resources.validate import validate
 
 log = structlog.get_logger("sealing")
 
 KIND = "Secret"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a registry asks for."""
-
-    username: str
-    password: str = field(repr=False)
 
 
 class Vault:
@@ -192,10 +184,6 @@ class Vault:
     def open(self, sealed: Sealed) -> str:
         """The value. Raises UserError SECRET_KEY_MISSING, SECRET_UNREADABLE."""
         return self._open(sealed, (f"Secret/{sealed.secret}", sealed.key))
-
-    def credentials(self, sealed: SealedCredentials) -> Credentials:
-        """What an image is pulled with. Raises UserError as ``open``."""
-        return Credentials(self.open(sealed.username), self.open(sealed.password))
 
     def _open(self, sealed: Sealed, path: Path) -> str:
         key = self._ring.get(sealed.key_id)

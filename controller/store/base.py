@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from resources.context import Retained
+from resources.image_access import Announced, Grant, ImageAccess
 from resources.meta import Entry, Key, Manifest
 from resources.quota import Admission
 from resources.sealed import Sealed, SealingKey
@@ -230,6 +231,25 @@ class Store(Protocol):
         ...
 
     async def allow_image(self, pulled: Pulled, policy: str, *, epoch: int) -> None: ...
+
+    async def image_access(self) -> ImageAccess:
+        """Whose images are, as far as they were pulled with credentials."""
+        ...
+
+    async def announce_pull(self, pull: Announced, *, epoch: int) -> None:
+        """An announcement that is there already stays as it is."""
+        ...
+
+    async def grant_image(
+        self, image_id: str, grant: Grant, *, over: Announced | None = None, epoch: int
+    ) -> None:
+        """over: the announcement that goes with it, in the same transaction."""
+        ...
+
+    async def withdraw_pull(self, pull: Announced, *, epoch: int) -> None: ...
+    async def forget_image(self, image_id: str, *, epoch: int) -> None:
+        """The image has gone: nothing is remembered of whose it was."""
+        ...
 
     # -- the guard
     async def held(self) -> Sequence[Held]: ...

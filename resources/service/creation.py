@@ -11,9 +11,11 @@ from resources.plan import Wait
 from resources.service import moves, obstacles, problems, quota
 from resources.service.cutover import Cutover
 from resources.service.draft import Draft
+from resources.service.drift import short_digest
 from resources.service.survey import FAILED, NEW, OPEN, Survey
-from resources.steps import Claim, PullImage, VerifyImage
-from resources.world import Container
+from resources.service.tags import pull
+from resources.steps import Claim, VerifyImage
+from resources.world import Container, Image
 
 _NEW = frozenset({NEW, OPEN, FAILED})
 """Rollouts of something that has not been Ready yet."""
@@ -112,14 +114,12 @@ class Creation:
     def _image(self) -> bool:
         survey = self._survey
         reference, policy = survey.spec.image, survey.spec.image_pull_policy
-        image = survey.context.world.image(reference)
-        begins = survey.rollout in _NEW and not survey.fleet.current
+        image = survey.image
         if image is None and policy == "Never":
             self._draft.complain(problems.image_missing(reference))
             return False
-        if image is None or (policy == "Always" and begins and not survey.fleet.one_offs):
-            cause = "not on the engine" if image is None else "imagePullPolicy is Always"
-            self._draft.add(PullImage(reference=reference, cause=cause))
+        if cause := self._due(image):
+            self._draft.add(pull(survey, cause))
         if survey.context.platform.image_policy:
             self._draft.add(
                 VerifyImage(
@@ -134,3 +134,22 @@ class Creation:
         problem = obstacles.root_image(survey.context, survey.wanted)
         self._draft.complain(problem)
         return problem is None
+
+    def _due(self, image: Image | None) -> str:
+        """Why its registry is to be asked, '' when it need not be."""
+        survey, policy = self._survey, self._survey.spec.image_pull_policy
+        if image is None:
+            return "not on the engine"
+        if policy == "Always" and survey.rollout in _NEW and not survey.fleet.current:
+            return "" if survey.fleet.one_offs else "imagePullPolicy is Always"
+        if policy == "Never" or survey.context.platform.access.proven(
+            image, survey.wanted.key.organization, survey.spec.image_pull_secret
+        ):
+            return ""
+        return "on the engine by other credentials"
+
+    def renew(self) -> None:
+        """The image, when its tag means another by now; who runs the old one follows then."""
+        digest = short_digest(self._survey.overtaken)
+        if self._survey.overtaken and self.unhindered():
+            self._draft.add(pull(self._survey, f"its tag means {digest} by now", "image"))

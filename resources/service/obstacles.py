@@ -81,7 +81,7 @@ def lost_volume(context: Context, want: Wanted) -> UserError | None:
 
 def root_image(context: Context, want: Wanted) -> UserError | None:
     """Under ``restricted`` an image's own user must be proven not to be root."""
-    image = context.world.image(want.spec.image)
+    image = context.image(want.spec.image)
     if want.tenancy.profile != "restricted" or want.spec.user is not None or image is None:
         return None
     if not may_be_root(image.user):

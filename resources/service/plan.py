@@ -137,6 +137,7 @@ def _run(found: Survey, draft: Draft, cutover: Cutover) -> None:
             creation.retire(extra.container, extra.cause, drift)
     one_off.clear(found, creation)
     recreations = heal(found, draft, may_start=lost is None)
+    creation.renew()
     _recreate(found, draft, creation, recreations)
     _roll(found, draft, creation, {each.ordinal for each in recreations})
     _finish(found, draft, late, bool(recreations))
@@ -286,7 +287,7 @@ def _its_turn(found: Survey, draft: Draft, creation: Creation) -> bool:
     old = [container for container in found.fleet.old if not found.idle(container)]
     if found.context.turn or not old or found.rollout not in (NEW, OPEN):
         return True
-    if found.context.world.image(found.spec.image) is not None:
+    if found.image is not None:
         draft.turn = "wanted"
     elif not creation.possible():
         return False

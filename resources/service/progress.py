@@ -55,6 +55,11 @@ def overdue(survey: Survey) -> Late | None:
     return Late(left, reason, _error(survey, container, reason), told)
 
 
+_CURED_ELSEWHERE = frozenset({"IMAGE_CREDENTIALS_REFUSED", "IMAGE_PULL_UNAUTHORIZED"})
+"""What a corrected Secret puts right, or the registry: the generation is not at fault, and would
+not be tried again once it has failed."""
+
+
 def _unmade(survey: Survey, rollout: Rollout) -> Late | None:
     """Nothing could be made so far, for a reason that does not pass by itself (an image that does
     not exist), or limits that are not taken: that uses the deadline up."""
@@ -65,6 +70,8 @@ def _unmade(survey: Survey, rollout: Rollout) -> Late | None:
     error = UserError.from_dict(raw)
     if len(survey.fleet.current) < survey.spec.replicas:
         if error.retryable or not error.code.startswith(("IMAGE_", "DEPLOYMENT_")):
+            return None
+        if error.code in _CURED_ELSEWHERE:
             return None
     elif error.code != "DEPLOYMENT_UPDATE_FAILED":
         return None

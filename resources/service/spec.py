@@ -191,7 +191,8 @@ class ServiceSpec(Spec):
         "IfNotPresent", description="When the image is pulled."
     )
     image_pull_secret: DnsLabel | None = Field(
-        None, description="Name of a Secret with the registry's username and password."
+        None,
+        description="Name of a Secret with the registry's username and password, under these keys.",
     )
     state: Literal["running", "stopped"] = Field(
         "running", description="stopped: containers are kept but do not run."

@@ -96,7 +96,7 @@ def _error(standing: Standing, word: str) -> dict[str, Any] | None:
 def _image(found: Survey) -> dict[str, Any]:
     """id: of what runs, else of what the reference means on the engine."""
     reference = found.spec.image
-    known = found.context.world.image(reference)
+    known = found.image
     running = next((c.image_id for c in found.fleet.current.values() if c.image_id), "")
     id_ = running or (known.id if known else "")
     digest = _digest(known) if known and known.id == id_ else ""

@@ -27,7 +27,7 @@ from resources.service.setback import Setback, setback
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Role, Wanted, wanted
 from resources.steps import Claim, ContainerSpec
-from resources.world import L_REVISION, Container, Network, World
+from resources.world import L_REVISION, Container, Image, Network, World
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"
 RETURNING, RETURNED = "returning", "returned"
@@ -73,6 +73,24 @@ class Survey:
             return "the organization is suspended"
         return "state is stopped" if self.spec.state == "stopped" else ""
 
+    @cached_property
+    def image(self) -> Image | None:
+        """What the engine has under the image's name, as far as the organization may know."""
+        return self.context.image(self.spec.image)
+
+    @cached_property
+    def overtaken(self) -> str:
+        """The digest that the image's registry has under its tag by now; '' while that is the one
+        we have, or nobody knows. An image without any digest was never pulled; where the tag means
+        nothing here (any more), what it means there is worth a pull."""
+        published = self.context.published
+        if self.spec.image_pull_policy != "Always" or not self.over or not published:
+            return ""
+        if self.image is None:
+            return published
+        known = {digest.partition("@")[2] for digest in self.image.digests}
+        return published if known and published not in known else ""
+
     def replica(self, ordinal: int) -> ContainerSpec:
         """What the replica of that ordinal should be."""
         return container.remembered(self.wanted, ordinal, self.site)
@@ -84,7 +102,7 @@ class Survey:
             found = self.fleet.current[ordinal]
             known = differences(found, self.replica(ordinal))
             if self.spec.image_pull_policy == "Always" and found.image == self.spec.image:
-                known = (*known, *moved(found, self.context.world.image(self.spec.image)))
+                known = (*known, *moved(found, self.image))
             self._differences[ordinal] = known
         return known
 
@@ -101,6 +119,7 @@ class Survey:
             and not (fleet.old or fleet.surplus or fleet.one_offs)
             and all(map(self._in_order, fleet.current.items()))
             and not self.restarted
+            and not self.overtaken
         )
 
     def _in_order(self, replica: tuple[int, Container]) -> bool:

@@ -160,7 +160,7 @@ class Stage:
         """All at the same time."""
         program = self.program
         program.sql(
-            fleet.organization("acme"),
+            fleet.organization("rollouts"),
             *(self._declared(case, {}) for case in cases),
             "SELECT 1",
         )
@@ -176,7 +176,7 @@ class Stage:
 
     def _declared(self, case: Case, change: Change) -> str:
         spec = {**BASE, **case.base, **change}
-        return fleet.service("acme", case.service, str(spec.pop("image", self.image)), **spec)
+        return fleet.service("rollouts", case.service, str(spec.pop("image", self.image)), **spec)
 
     def _ready(self, cases: Sequence[Case]) -> bool:
         names = ", ".join(f"'{case.service}'" for case in cases)
@@ -205,7 +205,7 @@ class Stage:
         newest = 1 + len(case.changes)
 
         def over() -> Any:
-            status = self.program.get("service", case.service, "--org", "acme")["status"]
+            status = self.program.get("service", case.service, "--org", "rollouts")["status"]
             known = status["observedGeneration"] == newest
             conditions = {c["type"]: c["status"] for c in status["conditions"]}
             moving = conditions["Reconciling"] == "True"

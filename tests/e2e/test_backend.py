@@ -23,7 +23,7 @@ def test_insert_update_delete_are_carried_out(program: Program, docker: Docker, 
     program.start()
     panel = backend(program)
     program.sql(
-        fleet.organization("acme"), fleet.service("acme", "web", image), "SELECT 1", dsn=panel
+        fleet.organization("backend"), fleet.service("backend", "web", image), "SELECT 1", dsn=panel
     )
     fleet.converge(program)
     first = docker.containers(program.label)[0]
@@ -31,7 +31,7 @@ def test_insert_update_delete_are_carried_out(program: Program, docker: Docker, 
     program.sql(
         "UPDATE skyctl.resources "
         "SET spec = jsonb_set(spec, '{image}', '\"skypanel/test-other:2\"') "
-        "WHERE kind = 'Service' AND organization = 'acme' AND name = 'web'",
+        "WHERE kind = 'Service' AND organization = 'backend' AND name = 'web'",
         "SELECT 1",
         dsn=panel,
     )
@@ -44,7 +44,7 @@ def test_insert_update_delete_are_carried_out(program: Program, docker: Docker, 
     assert docker.inspect(docker.containers(program.label)[0]["Id"])["Config"]["Image"] == (
         "skypanel/test-other:2"
     )
-    program.sql(fleet.delete("Service", "acme", "web"), "SELECT 1", dsn=panel)
+    program.sql(fleet.delete("Service", "backend", "web"), "SELECT 1", dsn=panel)
     until(
         lambda: not program.sql("SELECT 1 FROM skyctl.resources WHERE kind = 'Service'"),
         what="gone",
@@ -58,10 +58,10 @@ def test_a_malformed_spec_disturbs_nobody(program: Program, docker: Docker, imag
     program.start()
     panel = backend(program)
     program.sql(
-        fleet.organization("acme"),
-        *(fleet.service("acme", f"s{n}", image) for n in range(10)),
-        fleet.insert("Service", "acme", "broken", {"imagge": image, "replicas": "three"}),
-        *(fleet.service("acme", f"s{n}", image) for n in range(10, 20)),
+        fleet.organization("backend"),
+        *(fleet.service("backend", f"s{n}", image) for n in range(10)),
+        fleet.insert("Service", "backend", "broken", {"imagge": image, "replicas": "three"}),
+        *(fleet.service("backend", f"s{n}", image) for n in range(10, 20)),
         "SELECT 1",
         dsn=panel,
     )
@@ -85,7 +85,7 @@ def test_a_malformed_spec_disturbs_nobody(program: Program, docker: Docker, imag
     assert "/spec/replicas" in said
     # What ran from an accepted revision goes on when a later one is refused.
     before = {c["Id"] for c in docker.containers(program.label, "io.skypanel.name=s1")}
-    program.sql(fleet.insert("Service", "acme", "s1", {"image": 3}), "SELECT 1", dsn=panel)
+    program.sql(fleet.insert("Service", "backend", "s1", {"image": 3}), "SELECT 1", dsn=panel)
     until(
         lambda: program.sql(
             "SELECT 1 FROM skyctl.resource_view WHERE name = 's1' AND message LIKE '%image%'"

@@ -33,11 +33,11 @@ def engine(place: Path) -> Iterator[PrivateEngine]:
 
 def declare(program: Program, image: str, replicas: int, colour: str) -> None:
     program.sql(
-        fleet.organization("acme"),
-        fleet.volume("acme", "data"),
+        fleet.organization("faults"),
+        fleet.volume("faults", "data"),
         *(
             fleet.service(
-                "acme",
+                "faults",
                 f"s{n}",
                 image,
                 replicas=replicas if n % 3 == 0 else 1,
@@ -85,7 +85,7 @@ def test_kill_9_at_random_moments(seed: int, program: Program, docker: Docker, i
             wanted = "COLOUR=blue" if number == 0 else "COLOUR=green"
             assert wanted in docker.inspect(container["Id"])["Config"]["Env"]
         assert len(docker.volumes(program.label)) == 1
-    program.sql(*(fleet.delete("Service", "acme", f"s{n}") for n in range(SERVICES)), "SELECT 1")
+    program.sql(*(fleet.delete("Service", "faults", f"s{n}") for n in range(SERVICES)), "SELECT 1")
     for _ in range(2):
         time.sleep(chance.uniform(0.0, 1.0))
         program.kill()
@@ -156,7 +156,7 @@ def test_a_killed_database_is_recovered(program: Program, docker: Docker, image:
     before = fleet.state(program, docker)
     kill_database(program)
     until(lambda: program.sql("SELECT 1"), seconds=60, what="the database is back")
-    program.sql(fleet.service("acme", "s0", image, environment={"COLOUR": "green"}), "SELECT 1")
+    program.sql(fleet.service("faults", "s0", image, environment={"COLOUR": "green"}), "SELECT 1")
     fleet.converge(program)
     assert len(fleet.state(program, docker)["containers"]) == len(before["containers"])
 
@@ -197,7 +197,7 @@ def test_two_controllers_one_acts(
         second.start()
         until(lambda: second.metrics()["skyctl_leader"] == 0, what="the second waits")
         assert program.metrics()["skyctl_leader"] == 1
-        program.sql(fleet.organization("acme"), fleet.service("acme", "web", image), "SELECT 1")
+        program.sql(fleet.organization("faults"), fleet.service("faults", "web", image), "SELECT 1")
         fleet.converge(program)
         program.signal(signal.SIGSTOP)
         started = time.monotonic()

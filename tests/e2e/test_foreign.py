@@ -20,11 +20,11 @@ def view(program: Program, kind: str) -> dict[str, Any]:
 def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, image: str) -> None:
     program.start()
     program.kill()  # its database stays: rows can be written before anybody acts on them
-    program.sql(fleet.organization("acme"), fleet.volume("acme", "data"), "SELECT 1")
+    program.sql(fleet.organization("foreign"), fleet.volume("foreign", "data"), "SELECT 1")
     rows = program.sql("SELECT kind, uid FROM skyctl.resources")
     uids = {row["kind"]: str(row["uid"])[:8] for row in rows}
-    network = f"skypanel_acme_{uids['Organization']}"
-    volume = f"skypanel_acme_data_{uids['Volume']}"
+    network = f"skypanel_foreign_{uids['Organization']}"
+    volume = f"skypanel_foreign_data_{uids['Volume']}"
     made = docker.call("POST", "/networks/create", json={"Name": network})["Id"]
     docker.call("POST", "/volumes/create", json={"Name": volume, "Labels": {"mine": "yes"}})
     try:
@@ -37,9 +37,9 @@ def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, ima
                 "RESOURCE_CONFLICT"
                 in program.ctl(
                     "get",
-                    f"{kind.lower()}/{'acme' if kind == 'Organization' else 'data'}",
+                    f"{kind.lower()}/{'foreign' if kind == 'Organization' else 'data'}",
                     "--org",
-                    "acme",
+                    "foreign",
                     "-o",
                     "json",
                 ).stdout
@@ -58,17 +58,17 @@ def test_a_network_and_a_volume_in_the_way(program: Program, docker: Docker, ima
 
 def test_a_container_in_the_way(program: Program, docker: Docker, image: str) -> None:
     program.start()
-    program.sql(fleet.organization("acme"), fleet.service("acme", "web", image), "SELECT 1")
+    program.sql(fleet.organization("foreign"), fleet.service("foreign", "web", image), "SELECT 1")
     fleet.converge(program)
     name = docker.containers(program.label)[0]["Names"][0].lstrip("/")
-    program.sql(fleet.delete("Service", "acme", "web"), "SELECT 1")
+    program.sql(fleet.delete("Service", "foreign", "web"), "SELECT 1")
     until(lambda: not docker.containers(program.label), what="deleted")
     until(lambda: len(program.sql("SELECT 1 FROM skyctl.resources")) == 1, what="row gone")
     foreign = docker.call(
         "POST", "/containers/create", params={"name": name}, json={"Image": image}
     )
     try:
-        program.sql(fleet.service("acme", "web", image), "SELECT 1")
+        program.sql(fleet.service("foreign", "web", image), "SELECT 1")
         until(lambda: name in str(view(program, "Service")["message"]), what="told")
         assert view(program, "Service")["phase"] != "Running"
         assert docker.inspect(foreign["Id"])["State"]["Status"] == "created"

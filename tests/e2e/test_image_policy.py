@@ -36,15 +36,17 @@ def test_what_the_policy_refuses_does_not_run(program: Program, docker: Docker, 
     try:
         program.start()
         program.sql(
-            fleet.organization("acme"),
-            fleet.service("acme", "fine", image),
-            fleet.service("acme", "shady", shady),
+            fleet.organization("policy"),
+            fleet.service("policy", "fine", image),
+            fleet.service("policy", "shady", shady),
             "SELECT 1",
         )
         until(
-            lambda: program.get("service", "fine", "--org", "acme")["status"]["phase"] == "Running"
+            lambda: (
+                program.get("service", "fine", "--org", "policy")["status"]["phase"] == "Running"
+            )
         )
-        error = until(lambda: program.get("service", "shady", "--org", "acme")["status"]["error"])
+        error = until(lambda: program.get("service", "shady", "--org", "policy")["status"]["error"])
         assert error["code"] == "IMAGE_POLICY_DENIED"
         assert error["message"] == f"the image policy refuses {shady}: not of ours"
         names = {c["Labels"]["io.skypanel.name"] for c in docker.containers(program.label)}

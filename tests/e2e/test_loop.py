@@ -22,10 +22,10 @@ def test_a_row_becomes_a_container_as_described(
 ) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme", displayName="Acme"),
-        fleet.volume("acme", "data"),
+        fleet.organization("loop", displayName="Acme"),
+        fleet.volume("loop", "data"),
         fleet.service(
-            "acme",
+            "loop",
             "web",
             image,
             environment={"COLOUR": "blue", "COUNT": 3, "ON": True},
@@ -52,11 +52,11 @@ def test_a_row_becomes_a_container_as_described(
     assert not host["Privileged"]
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     mounts = {m["Destination"]: m for m in seen["Mounts"]}
-    assert mounts["/data"]["Name"].startswith("skypanel_acme_data_")
+    assert mounts["/data"]["Name"].startswith("skypanel_loop_data_")
     network = next(iter(seen["NetworkSettings"]["Networks"]))
-    assert network.startswith("skypanel_acme_")
+    assert network.startswith("skypanel_loop_")
     assert "web" in seen["NetworkSettings"]["Networks"][network]["Aliases"]
-    said = program.ctl("exec", "service/web", "--org", "acme", "--", "cat", "/etc/motd")
+    said = program.ctl("exec", "service/web", "--org", "loop", "--", "cat", "/etc/motd")
     assert (said.returncode, said.stdout) == (0, "hello\n"), said.stderr
 
 
@@ -65,8 +65,8 @@ def test_a_restart_adopts_without_an_engine_write(
 ) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme"),
-        *(fleet.service("acme", f"s{n}", image) for n in range(5)),
+        fleet.organization("loop"),
+        *(fleet.service("loop", f"s{n}", image) for n in range(5)),
         "SELECT 1",
     )
     fleet.converge(program)
@@ -85,9 +85,9 @@ def test_converged_costs_nothing(program: Program, docker: Docker, image: str) -
     program.env["SKYCTL_RESYNC_INTERVAL"] = "0.3s"
     program.start()
     program.sql(
-        fleet.organization("acme"),
-        fleet.volume("acme", "v"),
-        *(fleet.service("acme", f"s{n}", image, replicas=2) for n in range(5)),
+        fleet.organization("loop"),
+        fleet.volume("loop", "v"),
+        *(fleet.service("loop", f"s{n}", image, replicas=2) for n in range(5)),
         "SELECT 1",
     )
     fleet.converge(program, seconds=60)
@@ -111,9 +111,9 @@ def test_what_is_done_by_hand_is_put_right_at_once(
     how: str, program: Program, docker: Docker, image: str
 ) -> None:
     program.start()
-    program.sql(fleet.organization("acme"), fleet.service("acme", "web", image), "SELECT 1")
+    program.sql(fleet.organization("loop"), fleet.service("loop", "web", image), "SELECT 1")
     fleet.converge(program)
-    name = "acme_web_0"
+    name = "loop_web_0"
     container = one(program, docker, "web")
     assert container is not None
     name = str(container["Names"][0]).lstrip("/")  # type: ignore[index]
@@ -141,7 +141,7 @@ def test_what_is_done_by_hand_is_put_right_at_once(
     until(blocked, what="the name in the way is told")
     assert docker.inspect(name)["Config"]["Labels"].get("io.skypanel.name") is None
     docker.remove(name)
-    program.ctl("restart", "service/web", "--org", "acme")
+    program.ctl("restart", "service/web", "--org", "loop")
     fleet.converge(program)
 
 
@@ -161,8 +161,8 @@ def test_a_network_removed_by_hand_comes_back_with_everybody_on_it(
 ) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme"),
-        *(fleet.service("acme", name, image) for name in ("web", "db")),
+        fleet.organization("loop"),
+        *(fleet.service("loop", name, image) for name in ("web", "db")),
         "SELECT 1",
     )
     fleet.converge(program)
@@ -185,7 +185,7 @@ def test_a_network_removed_by_hand_comes_back_with_everybody_on_it(
 
     until(back, what="both containers are on the network again")
     fleet.converge(program)
-    said = program.ctl("exec", "service/web", "--org", "acme", "--", "nslookup", "db")
+    said = program.ctl("exec", "service/web", "--org", "loop", "--", "nslookup", "db")
     assert said.returncode == 0 or "db" in said.stdout + said.stderr
 
 
@@ -194,15 +194,15 @@ def test_deletion_takes_everything_but_the_data(
 ) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme"),
-        fleet.volume("acme", "data"),
+        fleet.organization("loop"),
+        fleet.volume("loop", "data"),
         fleet.service(
-            "acme", "web", image, replicas=1, volumes=[{"volume": "data", "mountPath": "/d"}]
+            "loop", "web", image, replicas=1, volumes=[{"volume": "data", "mountPath": "/d"}]
         ),
         "SELECT 1",
     )
     fleet.converge(program)
-    program.sql(fleet.delete("Organization", "", "acme"), "SELECT 1")
+    program.sql(fleet.delete("Organization", "", "loop"), "SELECT 1")
     until(lambda: not program.sql("SELECT 1 FROM skyctl.resources"), what="rows gone", seconds=60)
     assert docker.containers(program.label) == []
     assert docker.networks(program.label) == []
@@ -217,9 +217,9 @@ def test_a_lost_volume_is_an_alarm_and_never_a_fresh_one(
 ) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme"),
-        fleet.volume("acme", "data"),
-        fleet.service("acme", "web", image, volumes=[{"volume": "data", "mountPath": "/d"}]),
+        fleet.organization("loop"),
+        fleet.volume("loop", "data"),
+        fleet.service("loop", "web", image, volumes=[{"volume": "data", "mountPath": "/d"}]),
         "SELECT 1",
     )
     fleet.converge(program)

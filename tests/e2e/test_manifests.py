@@ -22,7 +22,7 @@ def service(name: str, image: str, **spec: Any) -> str:
     whole = {
         "apiVersion": "skypanel.io/v1",
         "kind": "Service",
-        "metadata": {"name": name, "organization": "acme"},
+        "metadata": {"name": name, "organization": "shopping"},
         "spec": {
             "image": image,
             "imagePullPolicy": "Never",
@@ -37,7 +37,7 @@ def service(name: str, image: str, **spec: Any) -> str:
 ORGANIZATION = """\
 apiVersion: skypanel.io/v1
 kind: Organization
-metadata: {name: acme}
+metadata: {name: shopping}
 spec: {displayName: Acme}
 """
 
@@ -156,11 +156,11 @@ def test_two_files_with_one_resource_and_one_owned_by_sql(
     (directory / "twice.yaml").write_text(service("a", image, environment={"COLOUR": "red"}))
     until(lambda: "twice.yaml" in running.log and "a.yaml" in running.log, what="both are named")
     assert colour(running, docker, "a") == ""
-    running.sql(fleet.service("acme", "panel", image), "SELECT 1")
+    running.sql(fleet.service("shopping", "panel", image), "SELECT 1")
     fleet.converge(running)
     (directory / "panel.yaml").write_text(service("panel", image, environment={"COLOUR": "red"}))
     until(lambda: "RESOURCE_OWNED_ELSEWHERE" in running.log, what="refused")
     assert colour(running, docker, "panel") == ""
-    done = running.ctl("adopt", "service/panel", "--org", "acme", "--source", "manifest:shop")
+    done = running.ctl("adopt", "service/panel", "--org", "shopping", "--source", "manifest:shop")
     assert done.returncode == 0, done.stderr
     until(lambda: colour(running, docker, "panel") == "red", what="adopted")

@@ -43,14 +43,14 @@ def test_missing_images_are_backed_off_and_others_go_on(
     program.start()
     missing = 100 if TORTURE else 40
     program.sql(
-        fleet.organization("acme"),
+        fleet.organization("many"),
         *(
             fleet.service(
-                "acme", f"m{n}", f"127.0.0.1:1/nowhere:{n}", imagePullPolicy="IfNotPresent"
+                "many", f"m{n}", f"127.0.0.1:1/nowhere:{n}", imagePullPolicy="IfNotPresent"
             )
             for n in range(missing)
         ),
-        *(fleet.service("acme", f"ok{n}", image) for n in range(5)),
+        *(fleet.service("many", f"ok{n}", image) for n in range(5)),
         "SELECT 1",
     )
 

@@ -42,7 +42,7 @@ class Watch:
 
 
 def status(program: Program, name: str) -> dict[str, Any]:
-    found = program.get("service", name, "--org", "acme")
+    found = program.get("service", name, "--org", "quotas")
     return found.get("status") or {}
 
 
@@ -56,7 +56,7 @@ def condition(found: dict[str, Any], type_: str) -> str:
 
 
 def usage(program: Program, resource: str) -> tuple[Any, Any]:
-    found = program.get("organization", "acme")["status"]["usage"][resource]
+    found = program.get("organization", "quotas")["status"]["usage"][resource]
     return found["used"], found["limit"]
 
 
@@ -65,7 +65,7 @@ def race(program: Program, image: str, names: tuple[str, str]) -> None:
     gate = threading.Barrier(2)
 
     def write(name: str) -> None:
-        statement = fleet.service("acme", name, image)
+        statement = fleet.service("quotas", name, image)
         gate.wait(10)
         program.sql(statement, "SELECT 1")
 
@@ -85,8 +85,8 @@ def decided(found: dict[str, dict[str, Any]], names: tuple[str, str]) -> bool:
 def test_two_writers_race_for_the_last_slot(program: Program, docker: Docker, image: str) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme", plan="Starter", quota={"containers": 2}),
-        fleet.service("acme", "first", image),
+        fleet.organization("quotas", plan="Starter", quota={"containers": 2}),
+        fleet.service("quotas", "first", image),
         "SELECT 1",
     )
     fleet.converge(program)
@@ -109,7 +109,7 @@ def test_two_writers_race_for_the_last_slot(program: Program, docker: Docker, im
                 "SELECT sum((claims ->> 'containers')::int) AS n FROM skyctl.admissions"
             )
             assert claimed[0]["n"] == 2
-            gone = [fleet.delete("Service", "acme", name) for name in names]
+            gone = [fleet.delete("Service", "quotas", name) for name in names]
             program.sql(*gone, "SELECT 1")
             until(lambda names=names: not set(names) & set(statuses(program)), seconds=30)
     assert watch.most == 2
@@ -119,15 +119,15 @@ def test_two_writers_race_for_the_last_slot(program: Program, docker: Docker, im
 def test_a_rollout_whose_surge_does_not_fit(program: Program, docker: Docker, image: str) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme", plan="Starter", quota={"containers": 2, "cpu": "100m"}),
-        fleet.service("acme", "web", image, replicas=2),
+        fleet.organization("quotas", plan="Starter", quota={"containers": 2, "cpu": "100m"}),
+        fleet.service("quotas", "web", image, replicas=2),
         "SELECT 1",
     )
     fleet.converge(program)
     before = {c["Id"] for c in docker.containers(program.label)}
     with Watch(docker, program.label) as watch:
         new = {"replicas": 2, "environment": {"A": "1"}}
-        program.sql(fleet.service("acme", "web", image, **new), "SELECT 1")
+        program.sql(fleet.service("quotas", "web", image, **new), "SELECT 1")
         found = until(lambda: (s := status(program, "web")).get("error") and s)
         assert found["message"] == (
             'the quota of plan "Starter" does not allow it: cpu: limit 100m, used 100m, '
@@ -139,13 +139,13 @@ def test_a_rollout_whose_surge_does_not_fit(program: Program, docker: Docker, im
         assert usage(program, "containers") == (2, 2)
         metrics = program.metrics()
         assert metrics[
-            'skyctl_organization_quota{organization="acme",resource="cpu",type="limit"}'
+            'skyctl_organization_quota{organization="quotas",resource="cpu",type="limit"}'
         ] == pytest.approx(0.1)
         shown = program.ctl("get", "organization").stdout
         assert "2/2" in shown
         assert "0.1/0.1" in shown
         new["update"] = {"order": "stopFirst"}
-        program.sql(fleet.service("acme", "web", image, **new), "SELECT 1")
+        program.sql(fleet.service("quotas", "web", image, **new), "SELECT 1")
         fleet.converge(program)
     assert not before & {c["Id"] for c in docker.containers(program.label)}
     assert watch.most == 2
@@ -155,36 +155,36 @@ def test_freed_quota_and_suspension(program: Program, docker: Docker, image: str
     program.start()
     quota = {"containers": 2}
     program.sql(
-        fleet.organization("acme", quota=quota),
-        fleet.service("acme", "one", image),
-        fleet.service("acme", "idle", image, state="stopped"),
+        fleet.organization("quotas", quota=quota),
+        fleet.service("quotas", "one", image),
+        fleet.service("quotas", "idle", image, state="stopped"),
         "SELECT 1",
     )
     until(lambda: statuses(program)["one"].get("phase") == "Running")
     until(lambda: statuses(program)["idle"].get("phase") == "Stopped")
     for name in ("next", "last"):
-        program.sql(fleet.service("acme", name, image), "SELECT 1")
+        program.sql(fleet.service("quotas", name, image), "SELECT 1")
         until(lambda name=name: condition(statuses(program)[name], "Accepted") == "False")
 
     # Suspended, everything stops; resumed, it is as it was: what was stopped stays so.
     ran = {c["Id"] for c in docker.containers(program.label) if c["State"] == "running"}
-    program.sql(fleet.organization("acme", quota=quota, suspended=True), "SELECT 1")
+    program.sql(fleet.organization("quotas", quota=quota, suspended=True), "SELECT 1")
     until(lambda: not any(c["State"] == "running" for c in docker.containers(program.label)))
     until(lambda: statuses(program)["one"].get("phase") == "Suspended")
     assert usage(program, "containers") == (2, 2)
-    program.sql(fleet.organization("acme", quota=quota), "SELECT 1")
+    program.sql(fleet.organization("quotas", quota=quota), "SELECT 1")
     until(lambda: statuses(program)["one"].get("phase") == "Running")
     assert statuses(program)["idle"]["phase"] == "Stopped"
     assert {c["Id"] for c in docker.containers(program.label) if c["State"] == "running"} == ran
 
     # What becomes free goes to who asked first.
-    program.sql(fleet.delete("Service", "acme", "one"), "SELECT 1")
+    program.sql(fleet.delete("Service", "quotas", "one"), "SELECT 1")
     until(lambda: statuses(program)["next"].get("phase") == "Running")
     assert condition(statuses(program)["last"], "Accepted") == "False"
 
     # A smaller quota stops nobody; a greater one lets in who waits.
-    program.sql(fleet.organization("acme", quota={"containers": 0}), "SELECT 1")
+    program.sql(fleet.organization("quotas", quota={"containers": 0}), "SELECT 1")
     until(lambda: usage(program, "containers") == (2, 0))
     assert statuses(program)["next"]["phase"] == "Running"
-    program.sql(fleet.organization("acme", quota={"containers": 3}), "SELECT 1")
+    program.sql(fleet.organization("quotas", quota={"containers": 3}), "SELECT 1")
     until(lambda: statuses(program)["last"].get("phase") == "Running")

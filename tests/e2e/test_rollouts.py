@@ -65,12 +65,14 @@ def judge(case: Case, found: Outcome) -> None:
 def test_limits_change_in_place(shared: Stage) -> None:
     program, docker = shared.program, shared.docker
     program.sql(
-        fleet.organization("acme"), fleet.service("acme", "limits", shared.image), "SELECT 1"
+        fleet.organization("rollouts"),
+        fleet.service("rollouts", "limits", shared.image),
+        "SELECT 1",
     )
     before = until(lambda: _running(program, docker), what="it runs")
     program.sql(
         fleet.service(
-            "acme",
+            "rollouts",
             "limits",
             shared.image,
             resources={"cpu": "75m", "memory": "24Mi", "pids": 40},
@@ -100,7 +102,7 @@ def _running(program: Program, docker: Docker) -> str | None:
 
 
 def _ready(program: Program, generation: int) -> bool:
-    status = program.get("service", "limits", "--org", "acme").get("status") or {}
+    status = program.get("service", "limits", "--org", "rollouts").get("status") or {}
     conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
     return status.get("observedGeneration") == generation and conditions.get("Ready") == "True"
 

@@ -32,7 +32,7 @@ def service(name: str, image: str, script: str, **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "skypanel.io/v1",
         "kind": "Service",
-        "metadata": {"name": name, "organization": "acme"},
+        "metadata": {"name": name, "organization": "running"},
         "spec": {
             "image": image,
             "imagePullPolicy": "Never",
@@ -51,7 +51,7 @@ def running(image: str) -> Iterator[Program]:
             home = {
                 "apiVersion": "skypanel.io/v1",
                 "kind": "Organization",
-                "metadata": {"name": "acme"},
+                "metadata": {"name": "running"},
                 "spec": {},
             }
             manifests = [

@@ -36,7 +36,7 @@ HEAD = "kMzp-"
 """With which all of them begin: nothing else does."""
 
 
-def document(kind: str, name: str, organization: str = "acme", **spec: Any) -> dict[str, Any]:
+def document(kind: str, name: str, organization: str = "secrecy", **spec: Any) -> dict[str, Any]:
     metadata = {"name": name} | ({"organization": organization} if organization else {})
     return {"apiVersion": "skypanel.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
@@ -97,13 +97,13 @@ def bring_in(program: Program, place: Path, image: str) -> list[str]:
     said: list[str] = []
     value = SEARCHED.__getitem__
     sealed = program.ctl(
-        "seal", "secret/sealed", "KEY", "--org", "acme", input=value("sealed by skyctl") + "\n"
+        "seal", "secret/sealed", "KEY", "--org", "secrecy", input=value("sealed by skyctl") + "\n"
     ).stdout.strip()
     overwritten = {"data": {"KEY": value("sql, overwritten")}}
-    program.sql(fleet.insert("Secret", "acme", "inbox", overwritten), "SELECT 1")
+    program.sql(fleet.insert("Secret", "secrecy", "inbox", overwritten), "SELECT 1")
     program.sql(
-        fleet.insert("Secret", "acme", "inbox", {"data": {"KEY": value("sql, the inbox")}}),
-        fleet.insert("Secret", "acme", "sealed", {"sealedData": {"KEY": sealed}}),
+        fleet.insert("Secret", "secrecy", "inbox", {"data": {"KEY": value("sql, the inbox")}}),
+        fleet.insert("Secret", "secrecy", "sealed", {"sealedData": {"KEY": sealed}}),
         "SELECT 1",
     )
     directory = text(secret("folder", KEY=value("a manifest directory")))
@@ -162,7 +162,7 @@ def dump(program: Program) -> str:
 
 def told(program: Program, docker: Docker) -> dict[str, str]:
     """What anybody can read, by where."""
-    org = ("--org", "acme")
+    org = ("--org", "secrecy")
     inspected = [docker.inspect(c["Id"]) for c in docker.containers(program.label)]
     for found in inspected:
         del found["Config"]["Env"]
@@ -190,12 +190,12 @@ def test_ten_values_are_found_nowhere(
     processes = Processes()
     with processes.watched():
         program.start()
-        program.sql(fleet.organization("acme"), "SELECT 1")
+        program.sql(fleet.organization("secrecy"), "SELECT 1")
         said = bring_in(program, place, image)
         fleet.converge(program)
         found = told(program, docker) | {"said": "\n".join(said)}
         given = environment(program, docker)
-        token = done(program, "exec", "service/web", "--org", "acme", "--", "cat", "/run/token")
+        token = done(program, "exec", "service/web", "--org", "secrecy", "--", "cat", "/run/token")
     assert {where: value for where, value in found.items() if HEAD in value} == {}
     assert processes.found == set()
     assert processes.looked > 20
@@ -220,7 +220,7 @@ def environment(program: Program, docker: Docker) -> dict[str, str]:
 
 def shown(program: Program, kind: str, name: str) -> dict[str, Any]:
     """Its status. Raises LookupError while it has none."""
-    status: dict[str, Any] | None = program.get(kind, name, "--org", "acme")["status"]
+    status: dict[str, Any] | None = program.get(kind, name, "--org", "secrecy")["status"]
     if status is None:
         raise LookupError(f"{kind}/{name} has no status yet")
     return status
@@ -232,9 +232,9 @@ def test_a_lost_key_stops_nobody_else_and_is_never_replaced(
     program.start()
     key = program.state_dir / "sealing.key"
     program.sql(
-        fleet.organization("acme"),
-        fleet.insert("Secret", "acme", "db", {"data": {"KEY": "one"}}),
-        fleet.service("acme", "web", image, environment={"A": uses("db", "KEY")}),
+        fleet.organization("secrecy"),
+        fleet.insert("Secret", "secrecy", "db", {"data": {"KEY": "one"}}),
+        fleet.service("secrecy", "web", image, environment={"A": uses("db", "KEY")}),
         "SELECT 1",
     )
     fleet.converge(program)
@@ -243,7 +243,7 @@ def test_a_lost_key_stops_nobody_else_and_is_never_replaced(
     assert program.stop() == 0
     key.rename(place / "away")
     program.start()
-    program.sql(fleet.service("acme", "other", image), "SELECT 1")
+    program.sql(fleet.service("secrecy", "other", image), "SELECT 1")
     until(lambda: shown(program, "service", "other")["phase"] == "Running", what="another runs")
     status = until(lambda: shown(program, "secret", "db")["error"], what="it is told")
     assert status["code"] == "SECRET_KEY_MISSING"
@@ -254,6 +254,6 @@ def test_a_lost_key_stops_nobody_else_and_is_never_replaced(
     until(lambda: docker.inspect(before["Id"])["State"]["Running"], what="it is healed")
     (place / "away").rename(key)
     fleet.converge(program)
-    program.sql(fleet.insert("Secret", "acme", "db", {"data": {"KEY": "two"}}), "SELECT 1")
+    program.sql(fleet.insert("Secret", "secrecy", "db", {"data": {"KEY": "two"}}), "SELECT 1")
     until(lambda: environment(program, docker) == {"A": "two"}, what="the new value is rolled out")
     fleet.converge(program)

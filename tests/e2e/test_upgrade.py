@@ -16,8 +16,8 @@ SERVICES = 30
 def test_one_more_default_touches_nobody(program: Program, docker: Docker, image: str) -> None:
     program.start()
     program.sql(
-        fleet.organization("acme"),
-        *(fleet.service("acme", f"s{n}", image) for n in range(SERVICES)),
+        fleet.organization("upgrade"),
+        *(fleet.service("upgrade", f"s{n}", image) for n in range(SERVICES)),
         "SELECT 1",
     )
     fleet.converge(program, seconds=120)
@@ -30,7 +30,7 @@ def test_one_more_default_touches_nobody(program: Program, docker: Docker, image
     until(lambda: program.metrics().get(resyncs, 0) >= 3, what="three resyncs")
     assert fleet.writes(program) == 0
     assert {c["Id"] for c in docker.containers(program.label)} == ids
-    program.sql(fleet.service("acme", "s0", image, environment={"COLOUR": "green"}), "SELECT 1")
+    program.sql(fleet.service("upgrade", "s0", image, environment={"COLOUR": "green"}), "SELECT 1")
 
     def rolled() -> bool:
         found = docker.containers(program.label, "io.skypanel.name=s0")

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.postgres]
 
 def test_each_door_says_where_and_what(program: Program, docker: Docker, image: str) -> None:
     program.start()
-    program.sql(fleet.organization("acme"), fleet.service("acme", "good", image), "SELECT 1")
+    program.sql(fleet.organization("wrong"), fleet.service("wrong", "good", image), "SELECT 1")
     fleet.converge(program)
     before = {c["Id"] for c in docker.containers(program.label)}
     mute = [

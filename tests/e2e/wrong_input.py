@@ -27,7 +27,7 @@ class Wrong:
     where: str
     spec: Any
     kind: str = "Service"
-    organization: str | None = "acme"
+    organization: str | None = "wrong"
     name: str = "web"
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -163,7 +163,7 @@ def main() -> None:
         try:
             program.sql(
                 "INSERT INTO skyctl.resources (kind, name, spec) "
-                "VALUES ('Organization', 'acme', '{}')",
+                "VALUES ('Organization', 'wrong', '{}')",
                 "SELECT 1",
             )
             for wrong, door, said in answers(program):

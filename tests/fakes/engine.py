@@ -260,9 +260,17 @@ class FakeEngine:
             await asyncio.sleep(self.machine.behaviour(step.reference).pull_seconds)
             self.machine.pulled(step.reference)
             if self.on_pull_progress is not None:
-                self.on_pull_progress(PullProgress(step.reference, "done"))
+                self.on_pull_progress(PullProgress(step.reference, "done", pull=step.identity))
 
         await self._slow("pull_image", step, act, step.reference)
+
+    async def ask_registry(self, step: PullImage) -> str:
+        return await self._call(
+            "ask_registry",
+            step.reference,
+            lambda: self.machine.published(step.reference),
+            step.reference,
+        )
 
     async def list_images(self) -> Mapping[str, frozenset[str]]:
         return await self._call("list_images", None, self.machine.images_by_id)

@@ -14,6 +14,7 @@ from typing import Any
 
 from controller.clock import Clock
 from controller.engine.base import EngineEvent
+from resources.image_access import familiar
 from resources.world import (
     LABEL,
     Attachment,
@@ -40,7 +41,8 @@ class Behaviour:
 
     pull: ok, missing, unauthorized, unreachable or full. local: no pull needed. exits_after:
     None runs for ever. healthy_after: when a check is declared; None never gets healthy.
-    start_error: the engine's words when its process cannot be started. stop_seconds: how long
+    start_error: the engine's words when its process cannot be started. digest: that its registry
+    has under its tag now; '': always the same. stop_seconds: how long
     it takes to react to the stop signal; longer than the grace, it is killed.
     """
 
@@ -54,6 +56,7 @@ class Behaviour:
     stop_seconds: float = 0.0
     stop_code: int = 143
     user: str = ""
+    digest: str = ""
 
 
 PULL_ERRORS = {
@@ -120,6 +123,13 @@ class Objects:
     def behaviour(self, reference: str) -> Behaviour:
         return self.images.get(reference, Behaviour(pull="missing"))
 
+    def published(self, reference: str) -> str:
+        """The digest that its registry has. Raises Refused in the words of a registry."""
+        behaviour = self.behaviour(reference)
+        if behaviour.pull in PULL_ERRORS:
+            raise Refused(500, PULL_ERRORS[behaviour.pull].format(reference))
+        return behaviour.digest or f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+
     def pulled(self, reference: str) -> Image:
         """Raises Refused in the words of a registry."""
         behaviour = self.behaviour(reference)
@@ -131,7 +141,13 @@ class Objects:
 
     def have(self, reference: str) -> Image:
         digest = hashlib.sha256(reference.encode()).hexdigest()
-        image = Image(f"sha256:{digest}", reference, (), self.behaviour(reference).user)
+        image = Image(
+            f"sha256:{digest}",
+            reference,
+            (),
+            self.behaviour(reference).user,
+            (familiar(reference),),
+        )
         self.local[reference] = image
         return image
 

@@ -29,14 +29,14 @@ from resources.steps import (
 )
 from tests.fakes import store_rules as rules
 from tests.fakes.store_database import FakeDatabase
-from tests.fakes.store_images import FakeImages
+from tests.fakes.store_image_access import FakeImageAccess
 from tests.fakes.store_secrets import FakeSealing, empty_inbox, received
 from tests.fakes.store_steps import perform, refresh_rollouts
 
 __all__ = ["FakeDatabase", "FakeStore"]
 
 
-class FakeStore(FakeSealing, FakeImages):
+class FakeStore(FakeSealing, FakeImageAccess):
     """Implements ``controller.store.base.Store``."""
 
     # -- users' writes
@@ -269,6 +269,13 @@ class FakeStore(FakeSealing, FakeImages):
             self.lead(epoch)
             now = database.now()
             for event in events:
+                if event.reason == "Pulling":
+                    database.events = {
+                        name: other
+                        for name, other in database.events.items()
+                        if (other.uid, other.reason) != (event.uid, event.reason)
+                        or other.message == event.message
+                    }
                 database.event(
                     replace(
                         event,

@@ -20,6 +20,7 @@ from typing import Any
 from controller.store.base import Event, Held, Pulled, Revision
 from controller.store.unread import Unread
 from resources.context import Retained
+from resources.image_access import ImageAccess
 from resources.meta import Entry, Key, Rollout
 from resources.sealed import SealingKey
 
@@ -100,6 +101,7 @@ class FakeDatabase:
         self.held: dict[str, Held] = {}
         self.pulled: dict[Pulled, None] = {}
         self.allowed: set[tuple[Pulled, str]] = set()
+        self.access = ImageAccess()
         self.controllers: dict[str, Sign] = {}
         self.instance = self.new_uid()
         self.engine_id: str | None = None

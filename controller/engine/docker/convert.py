@@ -119,6 +119,7 @@ def image(raw: Mapping[str, Any], reference: str) -> Image:
         reference=reference,
         digests=tuple(sorted(raw.get("RepoDigests") or ())),
         user=(raw.get("Config") or {}).get("User") or "",
+        tags=tuple(sorted(tags(raw))),
     )
 
 

@@ -111,6 +111,9 @@ class DockerEngine(Steps):
     async def pull_image(self, step: PullImage) -> None:
         await self._pulls.pull_image(step)
 
+    async def ask_registry(self, step: PullImage) -> str:
+        return await self._pulls.ask_registry(step)
+
     def logs(
         self,
         container: str,

@@ -71,7 +71,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "pull_image", (), "incorrect username|invalid username|wrong password|bad credentials",
         "IMAGE_CREDENTIALS_REFUSED", False,
-        "the registry of {subject} does not take the username and password that it was given",
+        "the registry refuses {subject} to the username and password that it was given",
         ("correct the Secret that imagePullSecret names", "sign in by hand to try them"),
     ),
     Rule(
@@ -215,13 +215,40 @@ RULES: tuple[Rule, ...] = (
 
 def refused(operation: str, status: int, message: str, subject: str) -> UserError:
     """The engine answered with an error (status >= 400, or in the middle of a stream)."""
-    rule = next(r for r in RULES if r.matches(operation, status, message))
+    alike = "pull_image" if operation == "ask_registry" else operation
+    rule = next(r for r in RULES if r.matches(alike, status, message))
     return UserError(
         rule.code,
         rule.message.format(subject=subject or "it", reason=essence(message)),
         details={"operation": operation, "status": status, "engine": message[:2000]},
         suggestions=rule.suggestions,
         retryable=rule.retryable,
+    )
+
+
+CREDENTIALS_REFUSED = "IMAGE_CREDENTIALS_REFUSED"
+
+
+def signed_in(error: UserError, subject: str) -> UserError:
+    """A refusal by the registry although credentials were given means these."""
+    if error.code != "IMAGE_PULL_UNAUTHORIZED":
+        return error
+    rule = next(r for r in RULES if r.code == CREDENTIALS_REFUSED)
+    message = rule.message.format(subject=subject)
+    return UserError(rule.code, message, details=error.details, suggestions=rule.suggestions)
+
+
+def too_slow(subject: str, seconds: float) -> UserError:
+    """A pull's deadline has passed."""
+    return UserError(
+        "IMAGE_PULL_FAILED",
+        f"{subject} could not be pulled within {seconds:g} s",
+        details={"operation": "pull_image", "seconds": seconds},
+        suggestions=[
+            "check the registry, and the network between it and the engine",
+            "the platform: raise SKYCTL_PULL_TIMEOUT",
+        ],
+        retryable=True,
     )
 
 

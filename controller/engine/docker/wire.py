@@ -139,6 +139,7 @@ class Wire:
         params: Mapping[str, str] | None = None,
         json: Any = None,
         data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         accept: tuple[int, ...] = (),
         timeout: float | None = None,
     ) -> Reply:
@@ -148,12 +149,13 @@ class Wire:
         """
         await self.ready()
         body = orjson.dumps(json) if json is not None else data
-        headers = {"Content-Type": "application/json" if data is None else "application/x-tar"}
+        content = "application/json" if data is None else "application/x-tar"
+        sent = {"Content-Type": content, **(headers or {})}
 
         async def ask() -> Reply:
             try:
                 response = await self._calls._do_query(
-                    path, method, params=dict(params or {}), data=body, headers=headers
+                    path, method, params=dict(params or {}), data=body, headers=sent
                 )
             except DockerError as error:
                 if error.status in accept:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from controller.settings import Settings
 from controller.store.base import Change, Lease
 from controller.store.postgres.connection import Database
-from controller.store.postgres.imaging import Imaging
+from controller.store.postgres.image_access import Accessing
 from controller.store.postgres.leadership import PostgresLease
 from controller.store.postgres.listening import listening
 from controller.store.postgres.migrations import migrate
@@ -18,7 +18,7 @@ from controller.store.postgres.sealing import Sealing
 MIGRATION_TIMEOUT = 120.0  # seconds for one file, waiting for another process included
 
 
-class PostgresStore(Sealing, Imaging):
+class PostgresStore(Sealing, Accessing):
     """Implements ``controller.store.base.Store``."""
 
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:

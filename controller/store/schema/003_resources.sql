@@ -299,6 +299,10 @@ CREATE OR REPLACE FUNCTION skyctl.record_event(
   p_uid uuid, p_kind text, p_organization text, p_name text,
   p_type text, p_reason text, p_message text)
 RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  -- How far a pull is gets renewed in place.
+  DELETE FROM skyctl.events
+    WHERE p_reason = 'Pulling' AND uid = p_uid AND reason = 'Pulling'
+      AND message <> left(p_message, 2048);
   INSERT INTO skyctl.events AS e (uid, kind, organization, name, type, reason, message)
     VALUES (p_uid, p_kind, p_organization, p_name, p_type, left(p_reason, 128), left(p_message, 2048))
   ON CONFLICT (uid, kind, organization, name, type, reason, md5(message))

@@ -36,10 +36,24 @@ async def test_pulled_with_progress(docker: DockerBench) -> None:
         assert told[-1].status == "done"
         assert told[-1].current == told[-1].total > 1_000_000
         assert any(0 < p.current < p.total for p in told)
+        asked = PullImage(**WHY, reference=there.image)
+        assert await docker.engine.ask_registry(asked) == there.digest
+        there.renew()
+        assert await docker.engine.ask_registry(asked) == there.digest
+        assert there.digest not in image.digests[0]
+        there.mood = "unauthorized"
+        with pytest.raises(UserError, match="refuses to give"):
+            await docker.engine.ask_registry(asked)
+        there.mood = "ok"
+        assert await pull(docker, there.image) is None
         by_digest = f"{there.host}/app@{there.digest}"
         assert await pull(docker, by_digest) is None
         assert (await docker.engine.inspect_image(by_digest)) is not None
-    await docker.engine._wire.call("hand", "DELETE", f"images/{image.id}", params={"force": "1"})
+        moved = await docker.engine.inspect_image(there.image)
+    assert moved is not None
+    assert moved.id != image.id
+    for gone in (image.id, moved.id):
+        await docker.engine._wire.call("hand", "DELETE", f"images/{gone}", params={"force": "1"})
 
 
 @pytest.mark.docker

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controller.store.base import Deposed, Pulled, Store
+from resources.image_access import EVERYBODY, Announced, Grant, ImageAccess
 from resources.steps import EndRollout
 from tests.contract.store.making import ACME, CAUSE, WEB, accept, get, put, record
 
@@ -50,3 +53,30 @@ async def test_allowed_by_a_policy(store: Store, epoch: int) -> None:
     assert not await store.image_allowed(Pulled("app:2", "sha256:1"), "p1")
     with pytest.raises(Deposed):
         await store.allow_image(APP, "p2", epoch=epoch - 1)
+
+
+async def test_whose_images_are(store: Store, epoch: int) -> None:
+    acme, rival = Grant("acme", "registry"), Grant("rival", "registry")
+    pull = Announced("app:1", "acme", "registry", "sha256:0")
+    assert await store.image_access() == ImageAccess()
+    await store.announce_pull(pull, epoch=epoch)
+    await store.announce_pull(replace(pull, before="sha256:9"), epoch=epoch)
+    assert (await store.image_access()).announced == {pull}
+    for _ in range(2):
+        await store.grant_image("sha256:1", acme, over=pull, epoch=epoch)
+    await store.grant_image("sha256:1", rival, epoch=epoch)
+    await store.grant_image("sha256:2", EVERYBODY, epoch=epoch)
+    known = {"sha256:1": frozenset({acme, rival}), "sha256:2": frozenset({EVERYBODY})}
+    assert await store.image_access() == ImageAccess(known)
+    await store.announce_pull(pull, epoch=epoch)
+    await store.withdraw_pull(pull, epoch=epoch)
+    await store.forget_image("sha256:1", epoch=epoch)
+    assert await store.image_access() == ImageAccess({"sha256:2": frozenset({EVERYBODY})})
+    for late in (
+        store.announce_pull(pull, epoch=epoch - 1),
+        store.grant_image("sha256:1", acme, epoch=epoch - 1),
+        store.withdraw_pull(pull, epoch=epoch - 1),
+        store.forget_image("sha256:2", epoch=epoch - 1),
+    ):
+        with pytest.raises(Deposed):
+            await late

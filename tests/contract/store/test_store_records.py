@@ -435,3 +435,14 @@ async def test_a_listing_is_larger_than_one_batch(store: Store) -> None:
         some = keys[start : start + 50]
         await asyncio.gather(*(store.apply(manifest(key), source="sql") for key in some))
     assert {e.key for e in await store.entries()} == set(keys)
+
+
+async def test_how_far_a_pull_is_gets_renewed_in_place(store: Store, epoch: int) -> None:
+    await put(store, WEB, {"image": "app:1"})
+    uid = (await get(store, WEB)).resource.uid
+    for message in ("1 of 2", "1 of 2", "2 of 2"):
+        await store.emit([Event(uid, WEB, "Normal", "Pulling", message)], epoch=epoch)
+    await store.emit([Event(uid, WEB, "Normal", "Pulled", "app:1")], epoch=epoch)
+    found = [(e.reason, e.message) for e in await store.events(uid=uid)]
+    assert [each for each in found if each[0] == "Pulling"] == [("Pulling", "2 of 2")]
+    assert ("Pulled", "app:1") in found

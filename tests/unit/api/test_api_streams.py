@@ -71,7 +71,12 @@ def test_watch_with_pulls(http: httpx.Client, site: Site) -> None:
         site.do(lambda: site.controller.pulls.publish(PullProgress("x:1", "Downloading", 5, 10)))
         assert until(found, "pull") == {
             "type": "pull", "reference": "x:1", "status": "Downloading", "current": 5, "total": 10,
+            "layers": 0, "layersDone": 0, "organization": None,
         }  # fmt: skip
+        theirs = ("x:1", "acme", "registry", "0")
+        site.do(lambda: site.controller.pulls.publish(PullProgress("x:1", "d", pull=theirs)))
+        site.do(lambda: site.controller.pulls.publish(PullProgress("y:1", "d")))
+        assert until(found, "pull")["reference"] == "y:1"
 
 
 def test_events_follow(http: httpx.Client, site: Site) -> None:

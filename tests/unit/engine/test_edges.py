@@ -16,7 +16,7 @@ from controller.engine.docker.pulls import Layers, split
 from controller.engine.docker.usage import resident
 from controller.engine.docker.wire import segment
 from resources.errors import UserError
-from resources.steps import ContainerSpec, FileContent
+from resources.steps import ContainerSpec, FileContent, PullImage
 from resources.world import Limits, Network
 
 ID = "ab" * 32
@@ -236,9 +236,14 @@ def test_layers() -> None:
     half = {"id": "a", "status": "Downloading", "progressDetail": {"current": 5, "total": 10}}
     for line in (half, {"status": "Pulling from x", "id": "1"}, {"id": "b", "status": "Waiting"}):
         layers.note(line)
-    assert (layers.progress("i", "").current, layers.progress("i", "").total) == (5, 10)
+    step = PullImage(reference="i", cause="test")
+    told = layers.progress(step, "")
+    assert (told.current, told.total, told.layers, told.layers_done) == (5, 10, 2, 0)
     layers.note({"id": "a", "status": "Pull complete"})
-    assert layers.progress("i", "").current == 10
+    layers.note({"id": "c", "status": "Already exists"})
+    told = layers.progress(step, "")
+    assert (told.current, told.layers, told.layers_done) == (10, 3, 2)
+    assert (told.pull, told.organization) == (("i",), None)
 
 
 # ---------------------------------------------------------------- the host

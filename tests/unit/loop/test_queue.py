@@ -186,3 +186,14 @@ def test_backoff_doubles_with_jitter_and_is_forgotten() -> None:
         assert ceiling / 2 <= wait <= ceiling
     backoff.forget("a")
     assert backoff.next("a") <= 0.5
+
+
+async def test_one_groups_many_keys_do_not_keep_anothers_waiting() -> None:
+    queue: Queue[str] = Queue(group=lambda key: key[0])
+    for number in range(100):
+        queue.add(f"a{number}")
+    queue.add("b0")
+    queue.add("b1")
+    taken = [await queue.get() for _ in range(5)]
+    assert taken == ["a0", "b0", "a1", "b1", "a2"]
+    assert queue.depth == 97

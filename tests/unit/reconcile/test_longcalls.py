@@ -110,3 +110,19 @@ async def test_a_cancelled_waiter_gives_its_place_back() -> None:
     async with asyncio.timeout(30):
         await asyncio.gather(first, third)
     assert second.cancelled()
+
+
+@pytest.mark.looptime
+async def test_who_holds_the_fewest_slots_is_next() -> None:
+    slots = Slots(2, 2)
+    order: list[str] = []
+
+    async def hold(organization: str) -> None:
+        async with slots.of(organization):
+            order.append(organization)
+            await asyncio.sleep(10)
+
+    async with asyncio.TaskGroup() as group:
+        for organization in ("a", "a", "a", "a", "a", "b"):
+            group.create_task(hold(organization))
+    assert order == ["a", "a", "b", "a", "a", "a"]

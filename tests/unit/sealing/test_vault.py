@@ -10,7 +10,7 @@ import pytest
 from controller.sealing import Vault
 from resources.errors import UserError
 from resources.meta import Entry, Key, Manifest
-from resources.sealed import Sealed, SealedCredentials
+from resources.sealed import Sealed
 from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.store import FakeStore
 
@@ -196,15 +196,3 @@ async def test_faults_name_their_place() -> None:
         "C": "/spec/sealedData/C",
     }
     assert {e.code for e in faults.values()} == {"SECRET_UNREADABLE"}
-
-
-async def test_credentials_are_opened_together_and_not_shown() -> None:
-    found = await bank()
-    entry = await found.write(username="bob", password="hush")
-    name, word = (
-        Sealed("acme", "db", key, entry.resource.spec["sealedData"][key])
-        for key in ("username", "password")
-    )
-    credentials = found.vault.credentials(SealedCredentials(name, word))
-    assert (credentials.username, credentials.password) == ("bob", "hush")
-    assert "hush" not in repr(credentials)
