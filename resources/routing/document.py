@@ -18,19 +18,21 @@ class Document:
 
     uid: the owner's. name: ``<kind>_<organization>_<name>_<8 of the uid>``, for people and files.
     secrets: JSON pointer into ``content`` -> what its opened value is put there when it is
-    published; what is published without is ``content``, so the digest never depends on a value but
-    on the sealed text of it.
+    published (``opening.opened``); what is published without is ``content``, so the digest never
+    depends on a value but on the sealed text of it. hosts: the names that its certificates may be
+    for.
     """
 
     uid: str
     name: str
     content: Mapping[str, Any]
     secrets: Mapping[str, Sealed] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
     @cached_property
     def text(self) -> str:
-        """Canonical JSON: equal content, equal text."""
-        return json.dumps(self.content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        """Canonical: equal content, equal text."""
+        return written(self.content)
 
     @cached_property
     def digest(self) -> str:
@@ -38,6 +40,16 @@ class Document:
         sealed = sorted((pointer, repr(value)) for pointer, value in self.secrets.items())
         whole = json.dumps([self.text, sealed])
         return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+def written(content: Mapping[str, Any]) -> str:
+    """As JSON that is YAML as well, canonical.
+
+    Traefik carries files out as Go templates before it reads them: ``{{`` in a header would be
+    code. In JSON two braces meet only inside of text, and there they can be written differently.
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("{{", "\\u007b\\u007b").replace("\x7f", "\\u007f")
 
 
 def backend_name(organization: str, service: str, uid: str, port: int, *, sticky: bool) -> str:
