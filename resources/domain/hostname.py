@@ -20,7 +20,7 @@ LONGEST = 253 - len(PROOF) - 1
 """The record that proves it has to be a name as well."""
 WILDCARD = "*."
 
-HOSTNAME = rf"^(\*\.)?([a-z0-9]([-a-z0-9]{{0,61}}[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]{{0,61}}[a-z0-9])?$"
+HOSTNAME = r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _FOREIGN = re.compile(r"^[a-z][-+.a-z0-9]*://|[/:@?#\s]", re.IGNORECASE)
 
@@ -74,7 +74,9 @@ def covers(pattern: str, name: str) -> bool:
     """Does a certificate for ``pattern`` hold for ``name``? A wildcard covers one level."""
     if pattern == name:
         return True
-    return is_wildcard(pattern) and not is_wildcard(name) and name.partition(".")[2] == apex(pattern)
+    return (
+        is_wildcard(pattern) and not is_wildcard(name) and name.partition(".")[2] == apex(pattern)
+    )
 
 
 def _divided(text: str) -> tuple[bool, str]:

@@ -1,8 +1,8 @@
 """A Domain as the proxies get it: its routers, its middlewares, its own certificate.
 
 Every value stands in a rule as one literal: hostnames and paths have no character that could end
-it (``values.py``). The path's parts count as a whole, so ``/api`` is not ``/apiary``. Of all routers
-that match, an exact host wins over a wildcard, then the longer path.
+it (``values.py``). The path's parts count as a whole, so ``/api`` is not ``/apiary``. Of all
+routers that match, an exact host wins over a wildcard, then the longer path.
 
     web        plain HTTP, or the redirect to HTTPS
     websecure  HTTPS, where tls is enabled

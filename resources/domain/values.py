@@ -7,6 +7,7 @@ it as one literal.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from typing import Annotated
@@ -98,10 +99,8 @@ def _network(text: str) -> str:
         return str(ipaddress.ip_network(text))
     except ValueError:
         meant = None
-        try:
+        with contextlib.suppress(ValueError):
             meant = str(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            pass
         raise QuantityError("is not an address or network like 192.0.2.0/24", meant) from None
 
 

@@ -87,8 +87,8 @@ class Ingress:
     of what is served, and nothing that serves is taken away. default_domain: under which apps get
     a name without proof, '' for none. addresses: where visitors reach the proxies (IP addresses
     and names), to compare DNS with. http_port, https_port: as visitors see them. verification:
-    dns | none. resolver: the certificate resolver's name, '' where no ACME is configured. wildcards:
-    it can order certificates for wildcards (DNS-01).
+    dns | none. resolver: the certificate resolver's name, '' where no ACME is configured.
+    wildcards: it can order certificates for wildcards (DNS-01).
     """
 
     mode: str = "none"

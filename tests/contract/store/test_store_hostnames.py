@@ -157,9 +157,7 @@ async def test_many_at_once_have_one_holder(store: Store, epoch: int) -> None:
     for key in keys:
         await made(store, key)
     uids = [(await get(store, key)).resource.uid for key in keys]
-    await asyncio.gather(
-        *(store.record(uid, [claim(verified=True)], epoch=epoch) for uid in uids)
-    )
+    await asyncio.gather(*(store.record(uid, [claim(verified=True)], epoch=epoch) for uid in uids))
     found = [(await claims(store, key))[0] for key in keys]
     assert sum(c.verified for c in found) == 1
     assert sum(c.conflict == "taken" for c in found) == 7
@@ -170,8 +168,8 @@ async def test_all_or_nothing(store: Store, shared: Shared, epoch: int) -> None:
         await made(store, key)
     await do(store, YOURS, epoch, claim())
     entry = await get(store, MINE)
+    steps = (claim(verified=True), Accept(cause=CAUSE, generation=99))
     with pytest.raises(UserError):
-        steps = (claim(verified=True), Accept(cause=CAUSE, generation=99))
         await store.record(entry.resource.uid, steps, epoch=epoch)
     assert await get(store, MINE) == entry
     assert await claims(store, YOURS) == (HostnameClaim(HOST),)
