@@ -27,10 +27,12 @@ _DEEPEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """names: DNS names, lower case, in the order of the certificate."""
+    """names: DNS names, lower case, in the order of the certificate; without any, the subject's
+    common ones. common: these, which some programs go by as well."""
 
     issuer: str
     names: tuple[str, ...]
+    common: tuple[str, ...]
     not_before: datetime
     not_after: datetime
 
@@ -64,8 +66,9 @@ def read_der(data: bytes) -> Said:
         fields = [item for item in tbs if item.tag != _VERSION]
         _serial, _algorithm, issuer, validity, subject = fields[:5]
         begin, end = map(_moment, _items_of(validity))
-        names = _alternatives(fields) or _attributes(subject, _COMMON_NAME)
-        return Said(_shown(issuer), tuple(n.lower() for n in names), begin, end)
+        common = tuple(name.lower() for name in _attributes(subject, _COMMON_NAME))
+        names = tuple(name.lower() for name in _alternatives(fields))
+        return Said(_shown(issuer), names or common, common, begin, end)
     except (IndexError, ValueError, UnicodeDecodeError) as error:
         raise ValueError("holds something that is no certificate") from error
 

@@ -46,7 +46,7 @@ def _redirect(spec: DomainSpec, complaints: Complaints) -> None:
 
 
 def _prefix(spec: DomainSpec, complaints: Complaints) -> None:
-    if spec.strip_prefix and not spec.path_prefix:
+    if spec.strip_prefix and not spec.path:
         complaints.add(("stripPrefix",), "needs a pathPrefix to strip")
 
 

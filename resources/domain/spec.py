@@ -132,7 +132,7 @@ class DomainSpec(Spec):
     @property
     def path(self) -> str:
         """'' for all paths."""
-        return self.path_prefix or ""
+        return "" if self.path_prefix in (None, "/") else str(self.path_prefix)
 
     @property
     def redirects_https(self) -> bool:

@@ -32,7 +32,7 @@ _PATH = re.compile(r"/[-._~!$&()+,;=:@/A-Za-z0-9]*", re.ASCII)
 
 
 def path_prefix(text: str) -> str:
-    """Without a slash at the end; ``/`` alone is ''. Raises ValueError."""
+    """Without a slash at the end, but for ``/`` alone. Raises ValueError."""
     if not text.startswith("/"):
         raise QuantityError("must begin with '/'", _plain("/" + text))
     if "%" in text:
@@ -49,7 +49,7 @@ def path_prefix(text: str) -> str:
         raise QuantityError("must not contain '//'", _plain(re.sub(r"/+", "/", text)))
     if any(part in (".", "..") for part in parts):
         raise ValueError("must not contain '.' or '..' as a part")
-    return text.rstrip("/")
+    return text.rstrip("/") or "/"
 
 
 def _plain(text: str) -> str | None:
@@ -107,7 +107,7 @@ def _network(text: str) -> str:
 AllowedNetwork = Annotated[str, StringConstraints(max_length=64), AfterValidator(_network)]
 """An IPv4 or IPv6 address, or a network in CIDR form."""
 
-_TARGET = re.compile(r"https?://[-._~:/?#\[\]@!$&'()*+,;=%A-Za-z0-9]+", re.ASCII)
+_TARGET = re.compile(r"(?i:https?)://[-._~:/?#\[\]@!$&'()*+,;=%A-Za-z0-9]+", re.ASCII)
 
 
 def _target(text: str) -> str:

@@ -67,12 +67,18 @@ def _certificate(document: Document, value: str) -> str:
     leaf = read_pem(value)[0]
     if not any(covers(name, host) for host in document.hosts for name in leaf.names):
         raise ValueError(f"is a certificate for {_listed(leaf.names)}, not for this Domain")
-    beyond = [name for name in leaf.names if not _own(document, name)]
+    beyond = [name for name in (*leaf.names, *_hosts(leaf.common)) if not _own(document, name)]
     if beyond:
         raise ValueError(
             f"is a certificate also for {_listed(beyond)}, which this Domain does not stand for"
         )
     return value
+
+
+def _hosts(common: tuple[str, ...]) -> list[str]:
+    """What a proxy takes for hostnames in a subject's common name: it divides at commas."""
+    parts = [part.strip() for name in common for part in name.split(",")]
+    return [part for part in parts if "." in part or "*" in part]
 
 
 def _own(document: Document, name: str) -> bool:
