@@ -23,6 +23,7 @@ from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.reconcile.probes import Prober
 from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.verifier import Verifier
 from controller.resync import Resync
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import ManifestSource, SyncReport
@@ -38,6 +39,7 @@ class Term:
 
     reconciler: Reconciler
     prober: Prober
+    verifier: Verifier
     backoff: Backoff[Key]
 
 
@@ -90,6 +92,7 @@ class Acting:
                     group.create_task(self._identity.watch(), name="identity"),
                     group.create_task(self._resync.run(), name="resync"),
                     group.create_task(term.prober.run(), name="prober"),
+                    group.create_task(term.verifier.run(), name="verifier"),
                     *(
                         group.create_task(source.run(), name=f"manifests-{source.name}")
                         for source in self._manifests
@@ -111,6 +114,7 @@ class Acting:
                 aside = [
                     group.create_task(self._identity.watch(), name="identity"),
                     group.create_task(term.prober.run(), name="prober"),
+                    group.create_task(term.verifier.run(), name="verifier"),
                     group.create_task(self._settling(term), name="settling"),
                 ]
                 await self._drained(term)
@@ -158,7 +162,7 @@ class Acting:
     async def _settling(self, term: Term) -> None:
         """Sets ``stop`` when no pass is under way or to come."""
         await self._queue.join()
-        while self._queue.waiting or not term.prober.settled:
+        while self._queue.waiting or not (term.prober.settled and term.verifier.settled):
             await asyncio.sleep(0.1)
             await self._queue.join()
         self.settled = True

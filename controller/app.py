@@ -40,7 +40,7 @@ from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
 from controller.reconcile.lastwords import LastWords
-from controller.reconcile.observe import Observer
+from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
@@ -49,6 +49,7 @@ from controller.reconcile.pulling import Pulling
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.reconcile.turns import Turns, rolling
+from controller.reconcile.verifier import Ask, Verifier
 from controller.resync import Resync
 from controller.sealing import FileKeyring, Keyring, Vault
 from controller.settings import Settings
@@ -72,6 +73,7 @@ KEYRING_SECONDS = 5.0
 GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
+Observed = Callable[[Observation | None, Key], None]
 Serve = Callable[[Core], Coroutine[Any, Any, None]]
 
 
@@ -93,6 +95,7 @@ class Controller:
         keyring: Keyring | None = None,
         nft: Nft | None = None,
         last_words: Path | None = None,
+        ask: Ask | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -138,6 +141,7 @@ class Controller:
         self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
         self._knock = knock
+        self._ask = ask
         self._compose()
 
     def _compose(self) -> None:
@@ -232,6 +236,9 @@ class Controller:
         prober = Prober(
             lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
         )
+        verifier = Verifier(
+            lambda: self.index.world, self.queue.add, self.clock, self.random, self._ask
+        )
         reconciler = Reconciler(
             catalogue=self.catalogue,
             observer=self.observer,
@@ -240,12 +247,12 @@ class Controller:
             epoch=self.leadership.current,
             wake=self.queue.add,
             turns=self.turns,
-            observed=prober.observed,
+            observed=observed(prober.observed, verifier.observed),
             concluded=self.obstructions.note,
         )
         settings = self.settings
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
-        return Term(reconciler, prober, backoff)
+        return Term(reconciler, prober, verifier, backoff)
 
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
@@ -421,6 +428,16 @@ class Controller:
             engine_state="connected" if self.index.synced else "disconnected",
             engine_version=info.version if info else "",
         )
+
+
+def observed(*told: Observed) -> Observed:
+    """All of them are told each finished observation."""
+
+    def tell(observation: Observation | None, key: Key) -> None:
+        for each in told:
+            each(observation, key)
+
+    return tell
 
 
 def _organization(labels: Mapping[str, str]) -> str:
