@@ -193,6 +193,8 @@ def _certificate(route: Route, secrets: dict[str, Sealed]) -> dict[str, Any] | N
     if not tls.enabled or tls.secret is None:
         return None
     values = route.secrets.get(tls.secret, {})
+    if CERTIFICATE not in values or PRIVATE_KEY not in values:
+        return None
     for name, key in (("certFile", CERTIFICATE), ("keyFile", PRIVATE_KEY)):
         secrets[f"/tls/certificates/0/{name}"] = values[key]
     return {"certificates": [{"certFile": "", "keyFile": ""}]}

@@ -39,7 +39,7 @@ class Stand:
         )
 
     async def asked_more(self, count: int) -> None:
-        while len(self.asked) < count:
+        while len(self.asked) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     async def _ask(self, target: Target) -> Answer:
