@@ -21,6 +21,7 @@ from controller.loop.backoff import Backoff
 from controller.loop.pool import Pool
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
+from controller.reconcile.certificates import CertificateWatcher
 from controller.reconcile.probes import Prober
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.verifier import Verifier
@@ -40,6 +41,7 @@ class Term:
     reconciler: Reconciler
     prober: Prober
     verifier: Verifier
+    certificates: CertificateWatcher
     backoff: Backoff[Key]
 
 
@@ -93,6 +95,7 @@ class Acting:
                     group.create_task(self._resync.run(), name="resync"),
                     group.create_task(term.prober.run(), name="prober"),
                     group.create_task(term.verifier.run(), name="verifier"),
+                    group.create_task(term.certificates.run(), name="certificates"),
                     *(
                         group.create_task(source.run(), name=f"manifests-{source.name}")
                         for source in self._manifests
@@ -115,6 +118,7 @@ class Acting:
                     group.create_task(self._identity.watch(), name="identity"),
                     group.create_task(term.prober.run(), name="prober"),
                     group.create_task(term.verifier.run(), name="verifier"),
+                    group.create_task(term.certificates.run(), name="certificates"),
                     group.create_task(self._settling(term), name="settling"),
                 ]
                 await self._drained(term)

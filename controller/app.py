@@ -36,6 +36,7 @@ from controller.loop.leadership import Leadership
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.pulls import Pulls
+from controller.reconcile.certificates import CertificateWatcher, Fetch, Handshake
 from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
@@ -96,6 +97,7 @@ class Controller:
         nft: Nft | None = None,
         last_words: Path | None = None,
         ask: Ask | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -142,6 +144,7 @@ class Controller:
         self._platform = self._describe(None)
         self._knock = knock
         self._ask = ask
+        self._fetch = fetch
         self._compose()
 
     def _compose(self) -> None:
@@ -239,6 +242,13 @@ class Controller:
         verifier = Verifier(
             lambda: self.index.world, self.queue.add, self.clock, self.random, self._ask
         )
+        certificates = CertificateWatcher(
+            lambda: self.index.world,
+            self.queue.add,
+            self.clock,
+            self.random,
+            self._fetch or Handshake(self._secure_entry),
+        )
         reconciler = Reconciler(
             catalogue=self.catalogue,
             observer=self.observer,
@@ -247,12 +257,18 @@ class Controller:
             epoch=self.leadership.current,
             wake=self.queue.add,
             turns=self.turns,
-            observed=observed(prober.observed, verifier.observed),
+            observed=observed(prober.observed, verifier.observed, certificates.observed),
             concluded=self.obstructions.note,
         )
         settings = self.settings
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
-        return Term(reconciler, prober, verifier, backoff)
+        return Term(reconciler, prober, verifier, certificates, backoff)
+
+    def _secure_entry(self) -> tuple[str, int]:
+        """Where HTTPS is answered: here, unless the proxies are somebody else's."""
+        ingress = self._platform.ingress
+        remote = ingress.mode == "external" and ingress.addresses
+        return (ingress.addresses[0] if remote else "127.0.0.1"), ingress.https_port
 
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:

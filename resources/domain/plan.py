@@ -20,6 +20,7 @@ from resources.domain import problems
 from resources.domain.admission import claim_of
 from resources.domain.routing import document_name
 from resources.domain.standing import PROGRAMMED, Standing, stand
+from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.organization.absence import no_organization
 from resources.plan import Drift, Plan, Wait
@@ -121,8 +122,16 @@ def _published(standing: Standing) -> Plan:
     if ingress.problem:
         return Plan(wait=Wait(f"the proxies: {ingress.problem}"))
     if not standing.amiss:
-        return Plan()
+        return Plan(problem=_certificate(standing))
     return _unserved(standing)
+
+
+def _certificate(standing: Standing) -> UserError | None:
+    """Nobody has renewed it: it is served all the same, and somebody has to know."""
+    found = standing.certificate
+    if found is None or not found.ending or not found.covers:
+        return None
+    return problems.ending(standing.spec, found)
 
 
 def _publish(standing: Standing) -> Plan:

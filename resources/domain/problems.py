@@ -3,16 +3,18 @@ told."""
 
 from __future__ import annotations
 
+from resources.conditions import timestamp
 from resources.context import Context
 from resources.domain.spec import DomainSpec
 from resources.errors import UserError
 from resources.hostname_claims import DUPLICATE
+from resources.routing.world import Certificate
 
 CONFLICT = "DOMAIN_CONFLICT"
 RESERVED = "DOMAIN_RESERVED"
 NO_PORT = "DOMAIN_NO_PORT"
 WILDCARD = "DOMAIN_CERTIFICATE_WILDCARD"
-CERTIFICATE = "DOMAIN_CERTIFICATE"
+EXPIRING, EXPIRED = "DOMAIN_CERTIFICATE_EXPIRING", "DOMAIN_CERTIFICATE_EXPIRED"
 REFUSED = "DOMAIN_ROUTE_REFUSED"
 NOT_FOUND = "RESOURCE_NOT_FOUND"
 
@@ -104,6 +106,24 @@ def refused(name: str, why: str) -> UserError:
         details={"router": name},
         suggestions=["skyctl doctor", "look into the proxy's log"],
         retryable=True,
+    )
+
+
+def ending(spec: DomainSpec, found: Certificate) -> UserError:
+    when = timestamp(found.not_after) if found.not_after is not None else "an unknown time"
+    over = found.ending == "over"
+    renew = [
+        "look into the proxy's log: it renews certificates by itself",
+        f"check that {spec.hostname} leads here, and that the ports for HTTP and HTTPS are open",
+    ]
+    if spec.tls.issuer == "custom":
+        renew = [f"put a new certificate into the Secret {spec.tls.secret}"]
+    return UserError(
+        EXPIRED if over else EXPIRING,
+        f"the certificate for {spec.hostname} {'ended' if over else 'ends'} at {when}, "
+        "and was not renewed",
+        details={"hostname": spec.hostname, "notAfter": when, "issuer": found.issuer},
+        suggestions=renew,
     )
 
 

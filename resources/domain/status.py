@@ -159,8 +159,9 @@ def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
         return False, "CertificateUnreadable", found.error
     if not found.covers:
         return False, "CertificateMissing", "no certificate for this hostname is served yet"
-    if found.not_after is not None and found.not_after <= standing.context.now:
-        return False, "CertificateExpired", f"it expired at {timestamp(found.not_after)}"
+    if found.ending:
+        problem = problems.ending(standing.spec, found)
+        return found.ending != "over", problem.reason, problem.message
     return True, "CertificateServed", ""
 
 

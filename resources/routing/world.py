@@ -68,13 +68,15 @@ class DnsFinding:
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What the proxies really serve for a Domain's hostname. names: for which it is. covers: the
-    hostname is among them. error: why nothing could be read, '' when something was."""
+    hostname is among them. ending: '' | soon | over, as of when it was last looked at. error: why
+    nothing could be read, '' when something was."""
 
     uid: str
     issuer: str = ""
     names: tuple[str, ...] = ()
     not_after: datetime | None = None
     covers: bool = False
+    ending: str = ""
     error: str = ""
 
 

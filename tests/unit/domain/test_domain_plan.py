@@ -489,8 +489,12 @@ def test_certificates_as_they_are_served() -> None:
         "lastError": None,
         "nextAttempt": None,
     }
-    stage.now = end
-    assert stage.condition("CertificateReady") == ("False", "CertificateExpired")
+    stage.world.put(Certificate(UID, "R3", ("shop.example.com",), end, True, "soon"))
+    assert stage.condition("CertificateReady") == ("True", "DomainCertificateExpiring")
+    stage.world.put(Certificate(UID, "R3", ("shop.example.com",), end, True, "over"))
+    assert stage.condition("CertificateReady") == ("False", "DomainCertificateExpired")
+    told = stage.told
+    assert (told["state"], told["error"]["code"]) == ("active", "DOMAIN_CERTIFICATE_EXPIRED")
 
 
 def test_quota() -> None:
