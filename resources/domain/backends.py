@@ -7,13 +7,15 @@ want; the Domain asks the same, and publishes its routers once that is served.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from resources.domain.spec import DomainSpec
 from resources.effective import accepted, effective
 from resources.meta import Entry
 from resources.routing.document import backend_name
-from resources.service.spec import ServiceSpec
+
+if TYPE_CHECKING:  # a Service's plan asks this: the two kinds' models do not wait for each other
+    from resources.domain.spec import DomainSpec
+    from resources.service.spec import ServiceSpec
 
 
 class Backend(NamedTuple):

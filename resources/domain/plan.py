@@ -117,6 +117,8 @@ def _published(standing: Standing) -> Plan:
         return Plan(wait=Wait("an ingress: this platform runs none"))
     if not ingress.routing:
         return Plan(_withdrawn(standing.context, "published by labels"))
+    if ingress.unread:
+        return Plan() if standing.programmed else Plan(wait=Wait("what is published to be read"))
     if not standing.current:
         return _publish(standing)
     if ingress.problem:

@@ -22,6 +22,7 @@ from resources.routing.document import Document
 from resources.routing.world import Certificate, DnsFinding, Ingress, Published, Serving
 
 PROGRAMMED, VERIFIED = "Programmed", "Verified"
+ACTIVE = "Active"
 
 
 @dataclass(frozen=True)
@@ -195,12 +196,21 @@ class Standing:
             if name not in routers or routers[name]
         }
 
+    @property
+    def blind(self) -> bool:
+        """Nobody can tell now what is published and served."""
+        return self.ingress.routing and (self.ingress.unread or bool(self.ingress.problem))
+
     @cached_property
     def programmed(self) -> bool:
-        """Every proxy serves it, as far as anybody can tell."""
-        if self.ingress.mode != "none" and self.ingress.publish == "labels":
-            return self.verified
-        return self.verified and self.current and not self.ingress.problem and not self.amiss
+        """Every proxy serves it; while nobody can tell, it is as it was."""
+        if not self.verified or self.ingress.mode == "none":
+            return False
+        if self.ingress.publish == "labels":
+            return True
+        if self.blind:
+            return (self.context.entry.status or {}).get("phase") == ACTIVE
+        return self.current and not self.amiss
 
     @property
     def certificate(self) -> Certificate | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from resources import verdict
-from resources.conditions import Conditions, timestamp
+from resources.conditions import Conditions, find, timestamp
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.routing import certified, url
-from resources.domain.standing import PROGRAMMED, VERIFIED, Standing, stand
+from resources.domain.standing import ACTIVE, PROGRAMMED, VERIFIED, Standing, stand
 from resources.domain.verifying import shown
 from resources.errors import UserError
 from resources.plan import Plan
@@ -32,7 +32,7 @@ REFUSALS = frozenset(
         *UNRESOLVED,
     }
 )
-STATES = {"Active": "active", "Failed": "error"}
+STATES = {ACTIVE: "active", "Failed": "error"}
 
 
 def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
     _progress(conditions, standing)
     phase = _phase(context, judged, standing)
     message = _message(context, plan, phase, standing)
-    ready = phase == "Active" and judged.converged and _certificate(standing)[0] is not False
+    ready = phase == ACTIVE and judged.converged and _certificate(standing)[0] is not False
     verdict.finish(conditions, judged, ready, phase, message, plan.standing)
     return verdict.document(
         context,
@@ -70,7 +70,7 @@ def _phase(context: Context, judged: verdict.Verdict, standing: Standing | None)
     if standing is not None and standing.suspended:
         return "Suspended"
     if standing is not None and standing.programmed and standing.obstacle is None:
-        return "Active"
+        return ACTIVE
     return "Failed" if judged.stalled else "Pending"
 
 
@@ -79,7 +79,7 @@ def _message(context: Context, plan: Plan, phase: str, standing: Standing | None
         return "being deleted"
     if phase == "Suspended":
         return "the organization is suspended"
-    if phase == "Active" and standing is not None:
+    if phase == ACTIVE and standing is not None:
         return f"answers at {url(standing.spec, standing.ingress)}{_but(standing)}"
     if plan.wait is not None:
         return f"waiting for {plan.wait.reason}"
@@ -133,13 +133,22 @@ def _programmed(standing: Standing) -> tuple[bool | None, str, str]:
         return False, standing.obstacle.reason, standing.obstacle.message
     if ingress.publish == "labels":
         return True, "Labels", "its Service's containers carry the routing as labels"
+    if ingress.unread and standing.programmed:
+        return _as_before(standing, PROGRAMMED)
+    if standing.blind:
+        return None, "ProxiesUnknown", ingress.problem
     if not standing.current:
         return False, "NotPublished", ""
-    if ingress.problem:
-        return None, "ProxiesUnknown", ingress.problem
     if standing.amiss:
         return False, "NotServed", f"not served by every proxy: {', '.join(standing.amiss)}"
     return True, "Programmed", ""
+
+
+def _as_before(standing: Standing, type_: str) -> tuple[bool | None, str, str]:
+    """We have just begun: what was said last is said until there is more to say."""
+    before = find(standing.context.entry.status, type_) or {}
+    word = {"True": True, "False": False}.get(str(before.get("status")))
+    return word, str(before.get("reason", "Unknown")), str(before.get("message", ""))
 
 
 def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
@@ -153,6 +162,8 @@ def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
         return None, "NoResolver", "no certificates are ordered on this platform"
     if not standing.verified:
         return None, "NotVerified", "nothing is ordered before the hostname is verified"
+    if found is None and _said_before(standing, "certificate"):
+        return _as_before(standing, CERTIFICATE_READY)
     if found is None:
         return None, "NotRead", ""
     if found.error:
@@ -173,6 +184,9 @@ def _verification(standing: Standing) -> dict[str, Any] | None:
     aim, found = standing.target, standing.finding
     if aim is None:
         return None
+    before = _said_before(standing, "verification")
+    if found is None and before is not None and before.get("value") == aim.token:
+        return before
     told: dict[str, Any] = {
         "record": aim.record,
         "type": "TXT",
@@ -193,10 +207,21 @@ def _verification(standing: Standing) -> dict[str, Any] | None:
     return told
 
 
+def _said_before(standing: Standing, fact: str) -> dict[str, Any] | None:
+    """Of the same hostname: nothing was looked at yet since we began."""
+    status = standing.context.entry.status or {}
+    if status.get("hostname") != standing.spec.hostname:
+        return None
+    told: dict[str, Any] | None = status.get(fact)
+    return told
+
+
 def _served(standing: Standing) -> dict[str, Any] | None:
     found = standing.certificate
-    if found is None or not standing.spec.tls.enabled:
+    if not standing.spec.tls.enabled:
         return None
+    if found is None:
+        return _said_before(standing, "certificate")
     return {
         "issuer": found.issuer,
         "names": list(found.names),

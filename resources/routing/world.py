@@ -90,6 +90,7 @@ class Ingress:
     a name without proof, '' for none. addresses: where visitors reach the proxies (IP addresses
     and names), to compare DNS with. http_port, https_port: as visitors see them. verification:
     dns | none. resolver: the certificate resolver's name, '' where no ACME is configured.
+    unread: what is published has not been read back yet, so nothing is published or withdrawn.
     wildcards: it can order certificates for wildcards (DNS-01).
     """
 
@@ -102,6 +103,7 @@ class Ingress:
     https_port: int = 443
     verification: str = "dns"
     resolver: str = ""
+    unread: bool = False
     wildcards: bool = False
 
     @property

@@ -14,7 +14,7 @@ from resources.domain.standing import stand
 from resources.domain.verifying import Answer, judge
 from resources.meta import HostnameClaim, Key
 from resources.routing.world import Certificate, DnsFinding, Ingress, Published, Serving
-from tests.property.apply import INSTANCE, Stage, uid_of
+from tests.property.apply import INSTANCE, NOW, Stage, uid_of
 
 ACME, WEB, SHOP = (
     Key("Organization", "", "acme"),
@@ -73,6 +73,9 @@ class Routed(Stage):
             if not plan.steps:
                 return said
         raise AssertionError("it never ends:\n" + "\n".join(said))
+
+    def routers(self) -> list[str]:
+        return list(stand(self.context(SHOP)).document.content["http"]["routers"])
 
     @property
     def told(self) -> dict[str, Any]:
@@ -411,7 +414,26 @@ def test_while_the_proxies_cannot_be_asked_everything_stays() -> None:
     stage.world.serving.clear()
     assert stage.go() == ["wait: the proxies: 127.0.0.1:8081 does not answer"]
     assert stage.condition("Programmed") == ("Unknown", "ProxiesUnknown")
+    assert stage.told["state"] == "active"
     assert UID in stage.world.published
+    stage.platform = replace(stage.platform, ingress=INGRESS)
+    stage.serve()
+    stage.world.put(Serving(UID, stage.now, dict.fromkeys(stage.routers(), "")))
+    assert stage.go() == []
+    assert stage.condition("Programmed") == ("True", "Programmed")
+
+
+def test_a_controller_that_has_just_begun_says_nothing_new() -> None:
+    """Neither what is published, nor what is served, nor DNS is known yet."""
+    stage = active()
+    stage.world.put(Certificate(UID, "R3", ("shop.example.com",), NOW, covers=True))
+    told = stage.told
+    stage.platform = replace(stage.platform, ingress=replace(INGRESS, unread=True, problem="x"))
+    stage.world.forget_routes((UID, SERVICE))
+    assert stage.go() == []
+    assert stage.told == told
+    stage.declare(*ACME, {"suspended": True})
+    assert stage.go() == []
 
 
 def test_moved_to_another_service() -> None:
