@@ -18,9 +18,9 @@ from typing import Protocol
 
 from controller.clock import Clock
 from controller.reconcile.observe import Observation
-from resources.domain.hostname import WILDCARD, covers
 from resources.domain.routing import certified
 from resources.domain.standing import stand
+from resources.hostname import WILDCARD, covers
 from resources.meta import Key
 from resources.routing.world import Certificate
 from resources.world import World

@@ -13,11 +13,11 @@ from resources.acceptance import acceptance
 from resources.context import Context
 from resources.domain import problems, references
 from resources.domain.backends import wanted
-from resources.domain.hostname import is_wildcard, within
 from resources.domain.spec import DomainSpec
 from resources.domain.verifying import own
 from resources.effective import accepted, effective
 from resources.errors import UserError
+from resources.hostname import is_wildcard, within
 from resources.hostname_claims import ClaimHostname
 from resources.meta import HostnameClaim
 from resources.organization.absence import no_organization

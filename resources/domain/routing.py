@@ -13,23 +13,20 @@ request went to the first.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from resources.domain.hostname import apex, is_wildcard
 from resources.domain.spec import DomainSpec, Redirect
+from resources.hostname import is_wildcard
 from resources.meta import Key
 from resources.naming import short_uid
 from resources.routing.document import Document
+from resources.routing.rules import RETRY, WEB, WEBSECURE, priority, rule
 from resources.routing.world import Ingress
 from resources.sealed import Sealed
 
-WEB, WEBSECURE = "web", "websecure"
-EXACT, WILDCARD = 1_000_000, 500_000
 CERTIFICATE, PRIVATE_KEY = "tls.crt", "tls.key"
-RETRY = {"attempts": 3, "initialInterval": "50ms"}
 Values = Mapping[str, Mapping[str, Sealed]]
 """By Secret, then by key: what is in force."""
 
@@ -67,20 +64,6 @@ def render(route: Route, ingress: Ingress) -> Document:
     if certificate := _certificate(route, secrets):
         content["tls"] = certificate
     return Document(route.uid, route.document_name, content, secrets, (route.spec.hostname,))
-
-
-def rule(hostname: str, path: str = "") -> str:
-    """path: '' for all."""
-    if is_wildcard(hostname):
-        below = re.escape(apex(hostname)).replace(r"\-", "-")
-        host = rf"HostRegexp(`^[^.]+\.{below}$`)"
-    else:
-        host = f"Host(`{hostname}`)"
-    return f"{host} && (Path(`{path}`) || PathPrefix(`{path}/`))" if path else host
-
-
-def priority(hostname: str, path: str = "") -> int:
-    return (WILDCARD if is_wildcard(hostname) else EXACT) + 10 * len(path)
 
 
 def certified(spec: DomainSpec, ingress: Ingress) -> bool:

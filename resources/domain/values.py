@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic.fields import FieldInfo
 
-from resources.domain.hostname import HOSTNAME, hostname
+from resources.hostname import HOSTNAME, hostname
 from resources.quantity import QuantityError
 from resources.service.values import HeaderName, HeaderValue
 

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from resources.domain.hostname import PROOF, WILDCARD, apex, is_wildcard, within
 from resources.domain.spec import DomainSpec
+from resources.hostname import PROOF, WILDCARD, apex, is_wildcard, within
 from resources.meta import Entry
 from resources.routing.world import DnsFinding, Ingress
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from resources.domain.hostname import apex, covers
 from resources.errors import UserError
+from resources.hostname import apex, covers
 from resources.routing.document import Document
 from resources.routing.htpasswd import line
 from resources.sealed import Sealed

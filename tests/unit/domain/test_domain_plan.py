@@ -10,8 +10,8 @@ import pytest
 
 from resources.conditions import find
 from resources.context import Platform
-from resources.domain.standing import stand
-from resources.domain.verifying import Answer, judge
+from resources.domain.standing import Standing, stand
+from resources.domain.verifying import Answer, Target, judge
 from resources.meta import HostnameClaim, Key
 from resources.routing.world import Certificate, DnsFinding, Ingress, Published, Serving
 from tests.property.apply import INSTANCE, NOW, Stage, uid_of
@@ -73,6 +73,15 @@ class Routed(Stage):
             if not plan.steps:
                 return said
         raise AssertionError("it never ends:\n" + "\n".join(said))
+
+    def standing(self) -> Standing:
+        return stand(self.context(SHOP))
+
+    def target(self) -> Target | None:
+        """None also while nothing is in force."""
+        context = self.context(SHOP)
+        standing = stand(context) if context.spec is not None else None
+        return standing.target if standing is not None and standing.declared.spec else None
 
     def routers(self) -> list[str]:
         return list(stand(self.context(SHOP)).document.content["http"]["routers"])

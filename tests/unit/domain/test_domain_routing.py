@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 from resources.domain import DomainSpec
 from resources.domain.labels import labels
-from resources.domain.routing import Route, priority, redirects, render, rule, url
+from resources.domain.routing import Route, redirects, render, url
 from resources.errors import UserError
 from resources.meta import Key
+from resources.routing.default_name import default_name, routing
 from resources.routing.document import Document, written
 from resources.routing.htpasswd import apr1
 from resources.routing.opening import opened
+from resources.routing.rules import priority, rule
 from resources.routing.world import Ingress
 from resources.sealed import Sealed
 from resources.validate import validate
@@ -270,6 +273,27 @@ def test_users_with_hashes_of_their_own() -> None:
     assert users[1].startswith("bob:$apr1$")
 
 
+# ---------------------------------------------------------------- names without a Domain
+
+
+def test_a_name_without_a_domain() -> None:
+    named = Ingress(mode="process", default_domain="apps.test", resolver="letsencrypt")
+    assert default_name("acme", "web", named) == "web.acme.apps.test"
+    assert default_name("acme", "web", ACME) == ""
+    assert routing("acme", "web", UID, BACKEND, ACME) == {}
+    found = routing("acme", "web", UID, BACKEND, named)
+    secure = found["routers"]["acme-web-3f2a9c01-default-secure"]
+    plain = found["routers"]["acme-web-3f2a9c01-default"]
+    assert plain["rule"] == secure["rule"] == "Host(`web.acme.apps.test`)"
+    assert secure["tls"] == {}  # a certificate for each name would soon be one too many
+    wild = routing("acme", "web", UID, BACKEND, replace(ACME, default_domain="apps.test"))
+    assert wild["routers"]["acme-web-3f2a9c01-default-secure"]["tls"] == {
+        "certResolver": "letsencrypt",
+        "domains": [{"main": "*.acme.apps.test"}],
+    }
+    assert priority("*.acme.apps.test") < plain["priority"] < priority("web.acme.apps.test")
+
+
 # ---------------------------------------------------------------- labels
 
 
@@ -307,3 +331,14 @@ def test_labels_of_two_generations_have_no_name_in_common() -> None:
     assert users == "alice:(secret),bob:(secret)"
     assert any(k.endswith("customrequestheaders.Report-To") for k in one)
     assert any(k.endswith(".compress") and v == "true" for k, v in one.items())
+
+
+def test_the_files_of_the_proxies_hold_no_password() -> None:
+    """What writes them puts in what ``opened`` made, never the value itself."""
+    leaf = pytest.importorskip("controller.ingress.leaf")
+    spec = at("/middlewares/basicAuth", {"secret": "users"})
+    text = leaf.written(document(spec), open_all({"alice": "wonderland", "bob": "builder"}))
+    assert "alice:$apr1$" in text
+    assert "wonderland" not in text
+    with pytest.raises(UserError, match="is no chain of PEM"):
+        leaf.written(document(WHOLE), lambda _: "/etc/ssl/private/platform.pem")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from resources.domain import DomainSpec
-from resources.domain.hostname import HOSTNAME, apex, covers, within
 from resources.errors import UserError
+from resources.hostname import HOSTNAME, apex, covers, within
 from resources.validate import validate
 from tests.unit.domain.hostile import BASE, HEADERS, LITERAL, REFUSED, TARGETS, at
 
