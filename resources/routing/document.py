@@ -37,7 +37,7 @@ class Document:
     @cached_property
     def digest(self) -> str:
         """Changes with the content and with any secret value in it; 32 hexadecimal digits."""
-        sealed = sorted((pointer, repr(value)) for pointer, value in self.secrets.items())
+        sealed = sorted((pointer, value.fingerprint) for pointer, value in self.secrets.items())
         whole = json.dumps([self.text, sealed])
         return hashlib.sha256(whole.encode()).hexdigest()[:32]
 

@@ -225,7 +225,7 @@ def test_secrets_are_put_in_when_it_is_published() -> None:
 
 def test_the_digest_follows_the_sealed_values() -> None:
     before = document(WHOLE)
-    changed = {**SECRETS, "users": {"alice": sealed("users", "alice", "C")}}
+    changed = {**SECRETS, "users": {**SECRETS["users"], "alice": sealed("users", "alice", "C")}}
     model = validate("Domain", WHOLE)
     assert isinstance(model, DomainSpec)
     assert render(Route(KEY, UID, model, BACKEND, changed), ACME).digest != before.digest
