@@ -17,10 +17,9 @@ class Document:
     """A part of Traefik's dynamic configuration (``{"http": {...}, "tls": {...}}``).
 
     uid: the owner's. name: ``<kind>_<organization>_<name>_<8 of the uid>``, for people and files.
-    secrets: JSON pointer into ``content`` -> what its opened value is put there when it is
-    published (``opening.opened``); what is published without is ``content``, so the digest never
-    depends on a value but on the sealed text of it. hosts: the names that its certificates may be
-    for.
+    secrets: JSON pointer into ``content``, to a place that is there -> whose opened value is put
+    there when it is published, as ``opening.fitted`` says. The digest never depends on a value but
+    on the sealed text of it. hosts: the names that its certificates may be for.
     """
 
     uid: str

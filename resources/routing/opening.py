@@ -1,4 +1,4 @@
-"""A document with its secrets in it, as the proxies get it.
+"""The values of secrets in a document, as the proxies get them.
 
 What is put in is checked here, because nobody else sees it: a proxy takes the content of a
 certificate that is not PEM for a file name, and chooses among all tenants' certificates by the
@@ -7,9 +7,7 @@ names in them. A value is never quoted.
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from resources.errors import UserError
@@ -27,32 +25,16 @@ _KEY = re.compile(
 )
 
 
-def opened(document: Document, open_: Callable[[Sealed], str]) -> Mapping[str, Any]:
-    """The content, with every secret in its place. Raises UserError SECRET_* (as ``open_``) or
-    DOMAIN_SECRET_INVALID."""
-    if not document.secrets:
-        return document.content
-    content: Any = copy.deepcopy(dict(document.content))
-    for pointer, sealed in document.secrets.items():
-        *way, last = [_part(part) for part in pointer.split("/")[1:]]
-        place = content
-        for part in way:
-            place = place[part]
-        place[last] = _value(document, str(last), sealed, open_(sealed))
-    return content  # type: ignore[no-any-return]
-
-
-def _part(text: str) -> str | int:
-    return int(text) if text.isdigit() else text.replace("~1", "/").replace("~0", "~")
-
-
-def _value(document: Document, field: str, sealed: Sealed, value: str) -> str:
+def fitted(document: Document, pointer: str, sealed: Sealed, value: str) -> str:
+    """What is put at the pointer once the value is opened. Of a Domain's document; in any other it
+    is the value itself. Raises UserError DOMAIN_SECRET_INVALID."""
+    if not document.hosts:
+        return value
     try:
-        match field:
-            case "certFile":
-                return _certificate(document, value)
-            case "keyFile":
-                return _key(value)
+        if pointer.endswith("/certFile"):
+            return _certificate(document, value)
+        if pointer.endswith("/keyFile"):
+            return _key(value)
         return line(sealed, value)
     except ValueError as error:
         raise UserError(

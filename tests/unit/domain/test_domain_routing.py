@@ -18,7 +18,7 @@ from resources.meta import Key
 from resources.routing.default_name import default_name, routing
 from resources.routing.document import Document, written
 from resources.routing.htpasswd import apr1
-from resources.routing.opening import opened
+from resources.routing.opening import fitted
 from resources.routing.rules import priority, rule
 from resources.routing.world import Ingress
 from resources.sealed import Sealed
@@ -205,6 +205,18 @@ def test_rules_are_literals_and_the_file_is_no_template(spec: dict[str, Any]) ->
 # ---------------------------------------------------------------- secrets
 
 
+def opened(document: Document, open_: Any) -> Any:
+    """The content with every secret in its place."""
+    content = json.loads(json.dumps(document.content))
+    for pointer, value in document.secrets.items():
+        *way, last = [int(p) if p.isdigit() else p for p in pointer.split("/")[1:]]
+        place = content
+        for part in way:
+            place = place[part]
+        place[last] = fitted(document, pointer, value, open_(value))
+    return content
+
+
 def open_all(values: dict[str, str]) -> Any:
     return lambda sealed: values[sealed.key]
 
@@ -334,7 +346,7 @@ def test_labels_of_two_generations_have_no_name_in_common() -> None:
 
 
 def test_the_files_of_the_proxies_hold_no_password() -> None:
-    """What writes them puts in what ``opened`` made, never the value itself."""
+    """What writes them puts in what ``fitted`` made, never the value itself."""
     leaf = pytest.importorskip("controller.ingress.leaf")
     spec = at("/middlewares/basicAuth", {"secret": "users"})
     text = leaf.written(document(spec), open_all({"alice": "wonderland", "bob": "builder"}))
