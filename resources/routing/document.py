@@ -30,8 +30,8 @@ class Document:
 
     @cached_property
     def text(self) -> str:
-        """Canonical: equal content, equal text."""
-        return written(self.content)
+        """Canonical JSON: equal content, equal text."""
+        return json.dumps(self.content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     @cached_property
     def digest(self) -> str:
@@ -39,16 +39,6 @@ class Document:
         sealed = sorted((pointer, value.fingerprint) for pointer, value in self.secrets.items())
         whole = json.dumps([self.text, sealed])
         return hashlib.sha256(whole.encode()).hexdigest()[:32]
-
-
-def written(content: Mapping[str, Any]) -> str:
-    """As JSON that is YAML as well, canonical.
-
-    Traefik carries files out as Go templates before it reads them: ``{{`` in a header would be
-    code. In JSON two braces meet only inside of text, and there they can be written differently.
-    """
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return text.replace("{{", "\\u007b\\u007b").replace("\x7f", "\\u007f")
 
 
 def backend_name(organization: str, service: str, uid: str, port: int, *, sticky: bool) -> str:
