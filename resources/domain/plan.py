@@ -159,22 +159,16 @@ def _why(standing: Standing) -> tuple[str, str]:
 
 
 def _unserved(standing: Standing) -> Plan:
-    """Published, but a proxy does not serve it (yet). What was served before has drifted: putting
-    that right is the ingress's business, which looks after the proxies themselves."""
+    """Published, but a proxy does not serve it (yet). What was served before and is not for a while
+    has drifted: putting that right is the ingress's business, which looks after its proxies."""
     names = ", ".join(standing.amiss)
     drift: tuple[Drift, ...] = ()
-    if is_true(standing.context.entry.status, PROGRAMMED) or _known(standing):
+    if standing.unserved_for >= REVISIT:
         drift = (Drift(ROUTERS, f"a proxy does not serve {names} any more"),)
     for name, why in standing.amiss.items():
         if why:
             return Plan(problem=problems.refused(name, why), drift=drift)
     return Plan(wait=Wait(f"every proxy to serve {names}", REVISIT), drift=drift)
-
-
-def _known(standing: Standing) -> bool:
-    """It is in the status already, and lasts."""
-    told = (standing.context.entry.status or {}).get("drift", ())
-    return any(each.get("field") == ROUTERS for each in told)
 
 
 def _outdated(standing: Standing, body: Plan) -> tuple[Step, ...]:

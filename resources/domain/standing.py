@@ -6,9 +6,10 @@ Derived anew from what is observed, each time; plan and status ask the same ques
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
-from resources.conditions import is_true
+from resources.conditions import find, is_true
 from resources.context import Context
 from resources.domain import references
 from resources.domain.admission import Declaration, claim_of, declaration, unreachable
@@ -23,6 +24,7 @@ from resources.routing.world import Certificate, DnsFinding, Ingress, Published,
 
 PROGRAMMED, VERIFIED = "Programmed", "Verified"
 ACTIVE = "Active"
+NO_LONGER = "NoLongerServed"
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,16 @@ class Standing:
         if self.blind:
             return (self.context.entry.status or {}).get("phase") == ACTIVE
         return self.current and not self.amiss
+
+    @property
+    def unserved_for(self) -> float:
+        """Seconds since the status says that what was served is not any more; 0 when it does not
+        say so. What we have just published anew takes a proxy a moment."""
+        said = find(self.context.entry.status, PROGRAMMED) or {}
+        if said.get("reason") != NO_LONGER:
+            return 0.0
+        since = datetime.fromisoformat(said["lastTransitionTime"])
+        return (self.context.now - since).total_seconds()
 
     @property
     def certificate(self) -> Certificate | None:

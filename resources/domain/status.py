@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from resources import verdict
-from resources.conditions import Conditions, find, timestamp
+from resources.conditions import Conditions, find, is_true, timestamp
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.routing import certified, url
-from resources.domain.standing import ACTIVE, PROGRAMMED, VERIFIED, Standing, stand
+from resources.domain.standing import ACTIVE, NO_LONGER, PROGRAMMED, VERIFIED, Standing, stand
 from resources.domain.verifying import shown
 from resources.errors import UserError
 from resources.plan import Plan
@@ -140,7 +140,11 @@ def _programmed(standing: Standing) -> tuple[bool | None, str, str]:
     if not standing.current:
         return False, "NotPublished", ""
     if standing.amiss:
-        return False, "NotServed", f"not served by every proxy: {', '.join(standing.amiss)}"
+        status = standing.context.entry.status
+        before = find(status, PROGRAMMED) or {}
+        lost = is_true(status, PROGRAMMED) or before.get("reason") == NO_LONGER
+        words = f"not served by every proxy: {', '.join(standing.amiss)}"
+        return False, NO_LONGER if lost else "NotServedYet", words
     return True, "Programmed", ""
 
 

@@ -401,13 +401,15 @@ def test_drift_is_named_and_healed() -> None:
     routers = dict(serving.routers)
     routers.pop(f"{ROUTER}-secure")
     stage.world.put(replace(serving, routers=routers))
+    assert stage.go() == [f"wait: every proxy to serve {ROUTER}-secure"]
+    stage.now += timedelta(seconds=5)
     for _ in range(2):
         assert stage.go() == [
             f"drift: routers: a proxy does not serve {ROUTER}-secure any more\n"
             f"wait: every proxy to serve {ROUTER}-secure"
         ]
     assert stage.told["drift"][0]["field"] == "routers"
-    assert stage.condition("Programmed") == ("False", "NotServed")
+    assert stage.condition("Programmed") == ("False", "NoLongerServed")
     stage.world.put(replace(serving, routers={**routers, f"{ROUTER}-secure": "no such service"}))
     stage.go()
     assert stage.told["error"]["code"] == "DOMAIN_ROUTE_REFUSED"
