@@ -1,9 +1,8 @@
 """The certificate watcher: reads what the proxies really serve for each Domain that is published.
 
 It connects to the HTTPS entry point, names the hostname (SNI) and reads the certificate that comes
-back; nothing is verified, since a makeshift certificate is exactly what is to be found out. Targets
-are derived from each finished observation. While a hostname's own certificate is not served yet it
-is looked at often, afterwards now and then, and before it ends often again.
+back; nothing is verified, since a makeshift certificate is exactly what is to be found out. While a
+hostname's own certificate is not served yet it is looked at often, afterwards now and then.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import Protocol
 
 from controller.clock import Clock
 from controller.reconcile.observe import Observation
+from controller.reconcile.watching import Watch
 from resources.domain.routing import certified
 from resources.domain.standing import stand
 from resources.hostname import WILDCARD, covers
@@ -76,7 +76,7 @@ class Handshake:
             writer.transport.abort()
 
 
-class CertificateWatcher:
+class CertificateWatcher(Watch[Shown]):
     def __init__(
         self,
         world: Callable[[], World],
@@ -85,58 +85,22 @@ class CertificateWatcher:
         random_: random.Random,
         fetch: Fetch,
     ) -> None:
+        super().__init__()
         self._world = world
         self._wake = wake
         self._clock = clock
         self._random = random_
         self._fetch = fetch
-        self._targets: dict[Key, Shown] = {}
-        self._running: dict[Key, tuple[Shown, asyncio.Task[None]]] = {}
-        self._group: asyncio.TaskGroup | None = None
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def run(self) -> None:
-        """Looks until cancelled; then nothing is known any more."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            for key, target in self._targets.items():
-                self._start(key, target)
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._group = None
-                for key in list(self._running):
-                    self._cancel(key, forget=True)
+    def _derived(self, observation: Observation | None) -> Shown | None:
+        return _target(observation)
 
-    def observed(self, observation: Observation | None, key: Key) -> None:
-        """Takes the target over from a finished pass; None: the resource is gone."""
-        if key.kind != "Domain":
-            return
-        target = _target(observation)
-        if target is None:
-            self._targets.pop(key, None)
-            self._cancel(key, forget=True)
-            return
-        self._targets[key] = target
-        if self._group is not None:
-            self._start(key, target)
+    def _lasting(self, one: Shown, other: Shown) -> bool:
+        return one.hostname == other.hostname
 
-    def _start(self, key: Key, target: Shown) -> None:
-        assert self._group is not None
-        running = self._running.get(key)
-        if running is not None and running[0] == target:
-            return
-        renamed = running is not None and running[0].hostname != target.hostname
-        self._cancel(key, forget=renamed)
-        task = self._group.create_task(self._look(key, target), name=f"certificate {key.name}")
-        self._running[key] = (target, task)
-
-    def _cancel(self, key: Key, *, forget: bool) -> None:
-        running = self._running.pop(key, None)
-        if running is not None:
-            running[1].cancel()
-            if forget:
-                self._world().certificates.pop(running[0].uid, None)
+    def _forget(self, target: Shown) -> None:
+        self._world().certificates.pop(target.uid, None)
 
     async def _look(self, key: Key, target: Shown) -> None:
         amiss = 0

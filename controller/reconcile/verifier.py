@@ -1,9 +1,7 @@
 """The verifier: asks DNS whose the hostnames are and where they lead, again and again.
 
-Targets are derived from each finished observation, as the prober's are; a target that is equal
-keeps being asked about. What was found is written into the live world by the Domain's uid, and
-wakes the key when it is news. After a restart of ours nothing is known until the first answer, and
-Unknown takes nothing away.
+What was found is written into the live world by the Domain's uid, and wakes the key when it is
+news.
 
 A Domain whose record is missing is asked about soon, then less and less often; one that is as it
 should be now and then. Questions are shared out, so that nobody's thousand Domains keep another's
@@ -15,12 +13,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from controller.clock import Clock
 from controller.reconcile.observe import Observation
 from controller.reconcile.resolution import Resolution
+from controller.reconcile.watching import Watch
 from resources.domain.standing import stand
 from resources.domain.verifying import Answer, Target, judge, pause
 from resources.meta import Key
@@ -38,7 +38,7 @@ class Ask(Protocol):
     async def __call__(self, target: Target) -> Answer: ...
 
 
-class Verifier:
+class Verifier(Watch[Target]):
     def __init__(
         self,
         world: Callable[[], World],
@@ -47,14 +47,12 @@ class Verifier:
         random_: random.Random,
         ask: Ask | None = None,
     ) -> None:
+        super().__init__()
         self._world = world
         self._wake = wake
         self._clock = clock
         self._random = random_
         self._ask = ask or Resolution()
-        self._targets: dict[Key, Target] = {}
-        self._running: dict[Key, tuple[Target, asyncio.Task[None]]] = {}
-        self._group: asyncio.TaskGroup | None = None
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -64,49 +62,17 @@ class Verifier:
         findings = self._world().findings
         return all(target.uid in findings for target, _ in self._running.values())
 
-    async def run(self) -> None:
-        """Asks until cancelled; then nothing is known any more."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            for key, target in self._targets.items():
-                self._start(key, target)
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._group = None
-                for key in list(self._running):
-                    self._cancel(key)
+    def _derived(self, observation: Observation | None) -> Target | None:
+        return _target(observation)
 
-    def observed(self, observation: Observation | None, key: Key) -> None:
-        """Takes the target over from a finished pass; None: the resource is gone."""
-        if key.kind != "Domain":
-            return
-        target = _target(observation)
-        if target is None:
-            self._targets.pop(key, None)
-            self._cancel(key)
-            return
-        self._targets[key] = target
-        if self._group is not None:
-            self._start(key, target)
-
-    def _start(self, key: Key, target: Target) -> None:
+    def _same(self, one: Target, other: Target) -> bool:
         """What a status remembers of an earlier failure is of use only to begin with."""
-        assert self._group is not None
-        running = self._running.get(key)
-        if running is not None and _same(running[0], target):
-            return
-        self._cancel(key)
-        task = self._group.create_task(self._verify(key, target), name=f"verify {key.name}")
-        self._running[key] = (target, task)
+        return replace(one, failing_since=other.failing_since) == other
 
-    def _cancel(self, key: Key) -> None:
-        running = self._running.pop(key, None)
-        if running is not None:
-            running[1].cancel()
-            self._world().findings.pop(running[0].uid, None)
+    def _forget(self, target: Target) -> None:
+        self._world().findings.pop(target.uid, None)
 
-    async def _verify(self, key: Key, target: Target) -> None:
+    async def _look(self, key: Key, target: Target) -> None:
         attempts = 0
         share = self._shares.setdefault(key.organization, asyncio.Semaphore(PER_ORGANIZATION))
         while True:
@@ -131,16 +97,6 @@ def _target(observation: Observation | None) -> Target | None:
         return None
     standing = stand(context)
     return standing.target if standing.declared.spec is not None else None
-
-
-def _same(one: Target, other: Target) -> bool:
-    return (one.uid, one.record, one.token, one.host, one.addresses) == (
-        other.uid,
-        other.record,
-        other.token,
-        other.host,
-        other.addresses,
-    )
 
 
 def _well(finding: DnsFinding) -> bool:
