@@ -21,8 +21,10 @@ from controller.loop.backoff import Backoff
 from controller.loop.pool import Pool
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
+from controller.reconcile.certificates import CertificateWatcher
 from controller.reconcile.probes import Prober
 from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.verifier import Verifier
 from controller.resync import Resync
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import ManifestSource, SyncReport
@@ -38,6 +40,8 @@ class Term:
 
     reconciler: Reconciler
     prober: Prober
+    verifier: Verifier
+    certificates: CertificateWatcher
     backoff: Backoff[Key]
 
 
@@ -90,6 +94,8 @@ class Acting:
                     group.create_task(self._identity.watch(), name="identity"),
                     group.create_task(self._resync.run(), name="resync"),
                     group.create_task(term.prober.run(), name="prober"),
+                    group.create_task(term.verifier.run(), name="verifier"),
+                    group.create_task(term.certificates.run(), name="certificates"),
                     *(
                         group.create_task(source.run(), name=f"manifests-{source.name}")
                         for source in self._manifests
@@ -111,6 +117,8 @@ class Acting:
                 aside = [
                     group.create_task(self._identity.watch(), name="identity"),
                     group.create_task(term.prober.run(), name="prober"),
+                    group.create_task(term.verifier.run(), name="verifier"),
+                    group.create_task(term.certificates.run(), name="certificates"),
                     group.create_task(self._settling(term), name="settling"),
                 ]
                 await self._drained(term)
@@ -158,7 +166,7 @@ class Acting:
     async def _settling(self, term: Term) -> None:
         """Sets ``stop`` when no pass is under way or to come."""
         await self._queue.join()
-        while self._queue.waiting or not term.prober.settled:
+        while self._queue.waiting or not (term.prober.settled and term.verifier.settled):
             await asyncio.sleep(0.1)
             await self._queue.join()
         self.settled = True

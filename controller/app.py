@@ -36,6 +36,7 @@ from controller.loop.leadership import Leadership
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.pulls import Pulls
+from controller.reconcile.certificates import CertificateWatcher, Fetch, Handshake
 from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
@@ -51,6 +52,7 @@ from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.reconcile.tags import Tags
 from controller.reconcile.turns import Turns, rolling
+from controller.reconcile.verifier import Ask, Verifier
 from controller.resync import Resync
 from controller.sealing import FileKeyring, Keyring, Vault
 from controller.settings import Settings
@@ -75,6 +77,7 @@ KEYRING_SECONDS = 5.0
 GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
+Observed = Callable[[Observation | None, Key], None]
 Serve = Callable[[Core], Coroutine[Any, Any, None]]
 
 
@@ -96,6 +99,8 @@ class Controller:
         keyring: Keyring | None = None,
         nft: Nft | None = None,
         last_words: Path | None = None,
+        ask: Ask | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -143,6 +148,8 @@ class Controller:
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
+        self._ask = ask
+        self._fetch = fetch
         self._compose()
 
     def _compose(self) -> None:
@@ -253,11 +260,16 @@ class Controller:
         prober = Prober(
             lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
         )
-
-        def observed(observation: Observation | None, key: Key) -> None:
-            prober.observed(observation, key)
-            self.tags.observed(observation, key)
-
+        verifier = Verifier(
+            lambda: self.index.world, self.queue.add, self.clock, self.random, self._ask
+        )
+        certificates = CertificateWatcher(
+            lambda: self.index.world,
+            self.queue.add,
+            self.clock,
+            self.random,
+            self._fetch or Handshake(self._secure_entry),
+        )
         reconciler = Reconciler(
             catalogue=self.catalogue,
             observer=self.observer,
@@ -266,12 +278,20 @@ class Controller:
             epoch=self.leadership.current,
             wake=self.queue.add,
             turns=self.turns,
-            observed=observed,
+            observed=observed(
+                prober.observed, self.tags.observed, verifier.observed, certificates.observed
+            ),
             concluded=self.obstructions.note,
         )
         settings = self.settings
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
-        return Term(reconciler, prober, backoff)
+        return Term(reconciler, prober, verifier, certificates, backoff)
+
+    def _secure_entry(self) -> tuple[str, int]:
+        """Where HTTPS is answered: here, unless the proxies are somebody else's."""
+        ingress = self._platform.ingress
+        remote = ingress.mode == "external" and ingress.addresses
+        return (ingress.addresses[0] if remote else "127.0.0.1"), ingress.https_port
 
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
@@ -470,6 +490,16 @@ class Controller:
 def _tenant(key: Key) -> str:
     """Whose key it is: one organization's many must not keep another's waiting."""
     return key.organization or key.name
+
+
+def observed(*told: Observed) -> Observed:
+    """All of them are told each finished observation."""
+
+    def tell(observation: Observation | None, key: Key) -> None:
+        for each in told:
+            each(observation, key)
+
+    return tell
 
 
 def _organization(labels: Mapping[str, str]) -> str:

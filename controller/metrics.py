@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import (
@@ -98,6 +99,12 @@ class Metrics:
             "resource",
             "type",
         )
+        self.certificate = _gauge(
+            "domain_certificate_expiry_timestamp_seconds",
+            "When the certificate that is served for a Domain ends",
+            "organization",
+            "name",
+        )
         self._exported: dict[Key, frozenset[str]] = {}
         for result in ("written", "suppressed"):
             self.status_writes.labels(result)
@@ -133,9 +140,18 @@ class Metrics:
         if key.kind == "Service":
             for state, field in _REPLICAS:
                 self.replicas.labels(key.organization, key.name, state).set(status.get(field, 0))
+        if key.kind == "Domain":
+            self._certificate(key, (status.get("certificate") or {}).get("notAfter"))
         if key.kind == "Organization":
             for resource, amounts in (status.get("usage") or {}).items():
                 self._amounts(key.name, resource, amounts)
+
+    def _certificate(self, key: Key, end: str | None) -> None:
+        if end is None:
+            _remove(self.certificate, key.organization, key.name)
+        else:
+            seconds = datetime.fromisoformat(end).timestamp()
+            self.certificate.labels(key.organization, key.name).set(seconds)
 
     def _amounts(self, organization: str, resource: str, amounts: Mapping[str, Any]) -> None:
         """What is unlimited has no limit exported."""
@@ -152,6 +168,8 @@ class Metrics:
         if key.kind == "Service":
             for state, _ in _REPLICAS:
                 _remove(self.replicas, key.organization, key.name, state)
+        if key.kind == "Domain":
+            self._certificate(key, None)
         if key.kind == "Organization":
             for resource in RESOURCES:
                 self._amounts(key.name, resource, {})
@@ -162,6 +180,7 @@ class Metrics:
         self.condition.clear()
         self.replicas.clear()
         self.quota.clear()
+        self.certificate.clear()
 
 
 _VALUE = {"True": 1, "False": 0, "Unknown": -1}

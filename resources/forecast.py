@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from resources.meta import FINALIZER, Entry, Record, Rollout
+from resources.hostname_claims import ClaimHostname, ReleaseHostnames
+from resources.meta import FINALIZER, Entry, HostnameClaim, Record, Rollout
 from resources.quota import Admission, union
 from resources.routing import forecast as routing
 from resources.routing.steps import RouteStep
@@ -82,6 +83,8 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
                 | AdoptVolume()
                 | Claim()
                 | Hold()
+                | ClaimHostname()
+                | ReleaseHostnames()
             ):
                 entry = _record(entry, step, now)
             case CreateContainer():
@@ -148,6 +151,13 @@ def _record(entry: Entry, step: Step, now: datetime) -> Entry:
         case Hold():
             waiting = record.admission.waiting if record.admission is not None else None
             record = replace(record, admission=Admission(step.generation, step.claims, waiting))
+        case ClaimHostname():
+            record = replace(record, hostnames=_claimed(record, step))
+            finalizers = tuple(dict.fromkeys((*resource.finalizers, FINALIZER)))
+            resource = replace(resource, finalizers=finalizers)
+        case ReleaseHostnames():
+            kept = tuple(c for c in record.hostnames if (c.hostname, c.path) == step.keep)
+            record = replace(record, hostnames=kept)
         case BeginRollout():
             record = replace(record, rollout=Rollout(step.generation, now, step.revision))
         case EndRollout():
@@ -161,6 +171,16 @@ def _record(entry: Entry, step: Step, now: datetime) -> Entry:
             if isinstance(step, AdoptVolume):
                 record = replace(record, volume_label_uid=step.label_uid or step.retained_uid)
     return replace(entry, record=record, resource=resource)
+
+
+def _claimed(record: Record, step: ClaimHostname) -> tuple[HostnameClaim, ...]:
+    """Granted, unless it was refused before."""
+    place = (step.hostname, step.path)
+    before = [c for c in record.hostnames if (c.hostname, c.path) == place]
+    conflict = before[0].conflict if before else ""
+    claim = HostnameClaim(*place, step.verified and not conflict, conflict)
+    others = [c for c in record.hostnames if (c.hostname, c.path) != place]
+    return tuple(sorted((*others, claim), key=lambda c: (c.hostname, c.path)))
 
 
 def _sealed(entry: Entry, step: SealInbox) -> Entry:

@@ -103,6 +103,17 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class HostnameClaim:
+    """One row of ``domain_claims``. conflict: '' while it holds, else as ``hostname_claims.decide``
+    says."""
+
+    hostname: str
+    path: str = ""
+    verified: bool = False
+    conflict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What the store remembers beside spec and status. Written before the step relying on it.
 
@@ -115,7 +126,8 @@ class Record:
     volume_name/volume_label_uid: its engine name and the uid label it carries (another
     resource's when adopted; None: this resource's own).
     predeploy: generation -> exit status text of a finished preDeploy.
-    admission: what it holds of its organization's quota, and what it waits for.
+    admission: what it holds of its organization's quota, and what it waits for. hostnames: what a
+    Domain claims.
     """
 
     accepted_generation: int | None = None
@@ -130,6 +142,7 @@ class Record:
     volume_label_uid: str | None = None
     predeploy: Mapping[int, str] = field(default_factory=dict)
     admission: Admission | None = None
+    hostnames: tuple[HostnameClaim, ...] = ()
 
     @property
     def fallback(self) -> Mapping[str, Any] | None:

@@ -44,12 +44,13 @@ class Kind:
 
 def kinds() -> Mapping[str, Kind]:
     """All kinds by name, in the order in which they depend on each other."""
+    from resources.domain import DOMAIN
     from resources.organization import ORGANIZATION
     from resources.secret import SECRET
     from resources.service import SERVICE
     from resources.volume import VOLUME
 
-    return {k.name: k for k in (ORGANIZATION, VOLUME, SECRET, SERVICE)}
+    return {k.name: k for k in (ORGANIZATION, VOLUME, SECRET, SERVICE, DOMAIN)}
 
 
 def lookup(word: str) -> Kind | None:

@@ -23,7 +23,6 @@ from resources.registry import Kind, kinds
 UNKNOWN_KIND = "CONFIGURATION_UNKNOWN_KIND"
 
 LATER = (
-    "Domain",
     "Template",
     "TemplateInstance",
     "VolumeBackup",

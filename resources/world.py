@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from resources.routing.world import Published, Serving
+from resources.routing.world import Certificate, DnsFinding, Published, Serving
 
 LABEL = "io.skypanel."
 L_CONTROLLER = LABEL + "controller"
@@ -156,7 +156,8 @@ class Probe:
 class Scope:
     """What one resource's plan may look at in the world; nothing else is shown to it.
 
-    uids: every object carrying one of these, and what is published and served for them;
+    uids: every object carrying one of these, and what is published and served for them or
+    found out about them;
     containers_of, networks_of, routes_of: those alone. attached:
     containers, whoever owns them, on the networks carrying one of these uids. mounting:
     containers, whoever owns them, that mount the volumes of these names. The rest: objects of
@@ -189,6 +190,8 @@ class World:
     probes: dict[str, Probe] = field(default_factory=dict)
     published: dict[str, Published] = field(default_factory=dict)
     serving: dict[str, Serving] = field(default_factory=dict)
+    findings: dict[str, DnsFinding] = field(default_factory=dict)
+    certificates: dict[str, Certificate] = field(default_factory=dict)
     _by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
     _by_name: dict[str, str] = field(default_factory=dict)
     _nets_by_name: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -215,6 +218,10 @@ class World:
                 self.published[item.uid] = item
             case Serving():
                 self.serving[item.uid] = item
+            case DnsFinding():
+                self.findings[item.uid] = item
+            case Certificate():
+                self.certificates[item.uid] = item
             case _:
                 raise TypeError(f"not an observed object: {item!r}")
 
@@ -292,6 +299,14 @@ class World:
         self.images[new.reference] = new
         return True
 
+    def forget_routes(self, uids: Iterable[str]) -> None:
+        """Whatever is known of them beside the engine's objects."""
+        for uid in uids:
+            self.published.pop(uid, None)
+            self.serving.pop(uid, None)
+            self.findings.pop(uid, None)
+            self.certificates.pop(uid, None)
+
     # -- reading
     def containers_of(self, uid: str) -> tuple[Container, ...]:
         return tuple(self.containers[i] for i in self._by_uid.get(uid, ()))
@@ -349,7 +364,12 @@ class World:
         for uid in sorted(scope.uids):
             found.update((id(volume), volume) for volume in self.volumes_of(uid))
         for uid in sorted(scope.uids | scope.routes_of):
-            for routes in (self.published.get(uid), self.serving.get(uid)):
+            for routes in (
+                self.published.get(uid),
+                self.serving.get(uid),
+                self.findings.get(uid),
+                self.certificates.get(uid),
+            ):
                 if routes is not None:
                     found[id(routes)] = routes
         found.update((id(other), other) for other in self._beside(scope))

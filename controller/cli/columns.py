@@ -168,6 +168,14 @@ def _amount(resource: str, value: Any) -> str:
     return size(value) if resource in ("memory", "storage") else f"{value:g}"
 
 
+def _spec(field: str) -> Cell:
+    return lambda document: str(document["spec"].get(field) or "")
+
+
+def _url(document: Document) -> str:
+    return str(status(document).get("url") or document["spec"].get("hostname") or "")
+
+
 def _meta(field: str) -> Cell:
     return lambda document: str(document["metadata"].get(field) or "")
 
@@ -204,6 +212,16 @@ _KINDS: dict[str, tuple[tuple[tuple[str, Cell], ...], tuple[tuple[str, Cell], ..
             ("MOUNTED BY", _status_path("mountedBy")),
         ),
         (("ENGINE NAME", _status_path("engineName")),),
+    ),
+    "Domain": (
+        (
+            ("NAME", _name),
+            ("PHASE", phase),
+            ("URL", _url),
+            ("SERVICE", _spec("service")),
+            ("CERTIFICATE", _status_path("certificate", "notAfter")),
+        ),
+        (("VERIFIED", _condition("Verified")), ("PROGRAMMED", _condition("Programmed"))),
     ),
     "Secret": (
         (("NAME", _name), ("PHASE", phase), ("READY", _condition(READY)), ("KEYS", _keys)),

@@ -11,6 +11,7 @@ import typer
 from controller.cli import columns
 from controller.cli.client import Client, connect
 from controller.cli.failure import write_error
+from controller.cli.labels import print_labels
 from controller.cli.options import (
     All,
     Org,
@@ -38,6 +39,9 @@ def get(
     every: All = False,
     selector: Selector = None,
     output: Output = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="A Domain's routing as Docker labels for Traefik.")
+    ] = False,
 ) -> None:
     """List resources, or show some of them.
 
@@ -45,6 +49,10 @@ def get(
     """
     form, where = output_format(output), organization(org, every)
     wanted = _wanted(references)
+    if labels:
+        with connect() as client:
+            print_labels(client, wanted, where, form)
+        return
     if watch:
         _watch(wanted, form, where, selector)
         return

@@ -106,6 +106,10 @@ class Future:
                 *world.volumes.values(),
                 *world.images.values(),
                 *world.probes.items(),
+                *world.published.values(),
+                *world.serving.values(),
+                *world.findings.values(),
+                *world.certificates.values(),
             )
         )
 

@@ -257,13 +257,16 @@ class Observer:
         return context
 
     def _add_watched(self, world: World, scope: Scope) -> None:
-        """What the engine knows nothing of: probes, and what the proxies serve."""
+        """What the engine knows nothing of: probes, what the proxies serve, what DNS says. A world
+        read earlier may still have what is gone by now."""
         live = self._world()
         for id_ in world.containers:
             probe: Probe | None = live.probes.get(id_)
             if probe is not None:
                 world.probes[id_] = probe
-        for item in live.slice(Scope(routes_of=scope.uids | scope.routes_of)):
+        routes = scope.uids | scope.routes_of
+        world.forget_routes(routes)
+        for item in live.slice(Scope(routes_of=routes)):
             world.put(item)
 
     def _context(

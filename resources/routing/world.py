@@ -46,6 +46,45 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsFinding:
+    """What DNS says of a Domain, as last asked. Equal findings are one: ``checked_at`` moves only
+    with what was found, or while something is amiss.
+
+    record: the name whose TXT records were asked for, '' when no proof is needed. texts: they.
+    proven: the expected one is among them. addresses: where the hostname leads (IP addresses, and
+    the names that it is an alias of). pointed: to us, or nobody knows where that would be. error:
+    why DNS could not be asked, '' when it answered. failures: definite answers in a row, at least
+    one of proven and pointed false; failing_since: since the first of them.
+    """
+
+    uid: str
+    record: str
+    texts: tuple[str, ...] = ()
+    proven: bool = False
+    addresses: tuple[str, ...] = ()
+    pointed: bool = False
+    error: str = ""
+    failures: int = 0
+    failing_since: datetime | None = None
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the proxies really serve for a Domain's hostname. names: for which it is. covers: the
+    hostname is among them. ending: '' | soon | over, as of when it was last looked at. error: why
+    nothing could be read, '' when something was."""
+
+    uid: str
+    issuer: str = ""
+    names: tuple[str, ...] = ()
+    not_after: datetime | None = None
+    covers: bool = False
+    ending: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ingress:
     """The ingress as a whole; part of the platform.
 
@@ -56,6 +95,7 @@ class Ingress:
     and names), to compare DNS with. http_port, https_port: as visitors see them. verification:
     dns | none. resolver: the certificate resolver's name, '' where no ACME is configured.
     unread: what is published has not been read back yet, so nothing is published or withdrawn.
+    wildcards: it can order certificates for wildcards (DNS-01).
     """
 
     mode: str = "none"
@@ -68,6 +108,7 @@ class Ingress:
     verification: str = "dns"
     resolver: str = ""
     unread: bool = False
+    wildcards: bool = False
 
     @property
     def routing(self) -> bool:

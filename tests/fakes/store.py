@@ -18,6 +18,7 @@ from controller.store.document import as_json, printable, storable
 from controller.store.postgres.recording import EVENTS_KEPT, REVISIONS_KEPT, gone
 from controller.store.postgres.writing import merged_annotations, not_found, owned_elsewhere
 from resources.errors import UserError
+from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import Entry, Key, Manifest, Resource
 from resources.steps import (
     Claim,
@@ -229,6 +230,7 @@ class FakeStore(FakeSealing, FakeImageAccess):
         ]
         network, retained = database.subnets.by_uid.get(uid), dict(database.retained)
         others = dict(database.entries) if _reaches_others(steps) else None
+        hostnames = {place: dict(claims) for place, claims in database.hostnames.items()}
         try:
             for step in steps:
                 current = database.by_uid(uid)
@@ -239,7 +241,7 @@ class FakeStore(FakeSealing, FakeImageAccess):
                 database.put(other)
             database.put(entry)
             database.revisions[uid], database.rollouts[uid], database.was_ready[uid] = kept  # type: ignore[assignment]
-            database.retained = retained
+            database.retained, database.hostnames = retained, hostnames
             database.subnets.drop(uid)
             if network is not None:
                 database.subnets.put(uid, network)
@@ -341,5 +343,6 @@ class FakeStore(FakeSealing, FakeImageAccess):
 
 def _reaches_others(steps: Sequence[StoreStep]) -> bool:
     return len(steps) > 1 and any(
-        isinstance(step, RequestDeletion | Claim | Settle) for step in steps
+        isinstance(step, RequestDeletion | Claim | Settle | ClaimHostname | ReleaseHostnames)
+        for step in steps
     )

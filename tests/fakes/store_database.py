@@ -20,6 +20,7 @@ from typing import Any
 from controller.store.base import Event, Held, Pulled, Revision
 from controller.store.unread import Unread
 from resources.context import Retained
+from resources.hostname_claims import Claimant
 from resources.image_access import ImageAccess
 from resources.meta import Entry, Key, Rollout
 from resources.sealed import SealingKey
@@ -97,6 +98,8 @@ class FakeDatabase:
         self.was_ready: dict[str, dict[int, str]] = {}
         self.retained: dict[str, tuple[Retained, Key]] = {}
         self.subnets = Subnets()
+        self.hostnames: dict[tuple[str, str], dict[str, Claimant]] = {}
+        """By hostname and uid, then by path."""
         self.events: dict[tuple[Any, ...], Event] = {}
         self.held: dict[str, Held] = {}
         self.pulled: dict[Pulled, None] = {}
@@ -142,6 +145,8 @@ class FakeDatabase:
         for related in (self.revisions, self.rollouts, self.was_ready):
             related.pop(uid, None)
         self.subnets.drop(uid)
+        for claimed in [place for place in self.hostnames if place[1] == uid]:
+            del self.hostnames[claimed]
         for ticket in [t for t, (owner, *_) in self.inbox.items() if owner == key]:
             del self.inbox[ticket]
         self.notify(key)

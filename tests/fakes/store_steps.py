@@ -12,6 +12,7 @@ from typing import Any
 from controller.store.document import printable, storable
 from controller.store.postgres.recording import conflict
 from resources.context import Retained
+from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import FINALIZER, Entry, Record, Rollout
 from resources.quota import Admission
 from resources.steps import (
@@ -30,6 +31,7 @@ from resources.steps import (
     Settle,
     StoreStep,
 )
+from tests.fakes import store_hostnames as hostnames
 from tests.fakes import store_quota as quota
 from tests.fakes.store_database import FakeDatabase
 from tests.fakes.store_rules import protected
@@ -195,5 +197,7 @@ _STEPS: Mapping[type[StoreStep], Callable[[FakeDatabase, Entry, Any], None]] = {
     Claim: quota.claim,
     Hold: quota.hold,
     Settle: quota.settled,
+    ClaimHostname: hostnames.claim,
+    ReleaseHostnames: hostnames.release,
 }
 EMPTY = Record()

@@ -27,6 +27,7 @@ from resources.naming import volume_identity
 from resources.probing import Target
 from resources.steps import EngineStep, RemoveVolume
 from resources.world import L_CONTROLLER, L_ROLE
+from tests.fakes.dns import FakeDns
 from tests.fakes.engine import FakeEngine
 from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.objects import Behaviour
@@ -89,6 +90,7 @@ class Controlled(Process):
             clock=sim.clock,
             random_=random.Random(sim.random.getrandbits(64)),
             knock=sim.knock,
+            ask=sim.dns,
             keyring=MemoryKeyring(1),
         )
         self.main = self.start(self.controller.run())
@@ -133,6 +135,7 @@ class Simulation:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.clock = SimClock()
+        self.dns = FakeDns()
         self.trace = Trace()
         self.faults = Faults(self.rates, random.Random(self.random.getrandbits(64)))
         self.database = FakeDatabase(

@@ -28,6 +28,7 @@ from controller.firewall.nft import Nft
 from controller.settings import Settings
 from resources.conditions import READY, is_true
 from resources.meta import Key, Manifest
+from tests.fakes.dns import FakeDns
 from tests.fakes.engine import FakeEngine
 from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.objects import Behaviour
@@ -43,6 +44,7 @@ class Site:
         self.settings = Settings(state_dir=state_dir, listen=listen, host_ports="18000-18099")
         self.database = FakeDatabase()
         self.store = FakeStore(self.database)
+        self.dns = FakeDns()
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self.engine: FakeEngine
         self.controller: Controller
@@ -73,6 +75,7 @@ class Site:
             random_=random.Random(1),
             keyring=MemoryKeyring(),
             nft=self.nft,
+            ask=self.dns,
             last_words=self.settings.state_dir / "last-words",
         )
         self.engine.on_pull_progress = self.controller.pulls.publish

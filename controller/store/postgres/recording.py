@@ -11,11 +11,12 @@ from typing import Any
 
 from controller.store.base import Event
 from controller.store.document import printable, storable
-from controller.store.postgres import admitting
+from controller.store.postgres import admitting, claiming
 from controller.store.postgres.connection import Session
 from controller.store.postgres.rows import ENTRY, NO_UID, entry_of
 from controller.store.postgres.writing import Writing
 from resources.errors import UserError
+from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import FINALIZER, Entry
 from resources.steps import (
     Accept,
@@ -382,4 +383,6 @@ _STEPS: Mapping[type[StoreStep], Callable[[Session, str, Any, Any], Awaitable[No
     Claim: admitting.claim,
     Hold: admitting.held,
     Settle: admitting.settled,
+    ClaimHostname: claiming.claim,
+    ReleaseHostnames: claiming.release,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.store.base import Event, Held, Revision
 from resources.context import Retained
-from resources.meta import Entry, Key, Record, Resource, Rollout
+from resources.meta import Entry, HostnameClaim, Key, Record, Resource, Rollout
 from resources.quota import Admission, Request, Shortfall
 
 NO_UID = "00000000-0000-0000-0000-000000000000"
@@ -32,7 +32,11 @@ SELECT r.uid, r.api_version, r.kind, r.organization, r.name, r.labels, r.annotat
        d.generation AS admitted_generation, d.claims, d.wanted, d.wanted_generation, d.since,
        d.lacking,
        (SELECT jsonb_object_agg(generation, result) FROM skyctl.pre_deploys WHERE uid = r.uid)
-         AS predeploy
+         AS predeploy,
+       CASE r.kind WHEN 'Domain' THEN
+         (SELECT jsonb_agg(jsonb_build_array(hostname, path, verified_at IS NOT NULL, conflict)
+                           ORDER BY hostname, path)
+          FROM skyctl.domain_claims WHERE uid = r.uid) END AS hostnames
 FROM skyctl.resource_rows AS r
 LEFT JOIN skyctl.resource_status AS s ON s.uid = r.uid
 LEFT JOIN LATERAL (SELECT generation, spec FROM skyctl.revisions WHERE uid = r.uid AND accepted
@@ -96,6 +100,7 @@ def _record_of(row: Row) -> Record:
         volume_label_uid=row["label_uid"],
         predeploy={int(k): v for k, v in (row["predeploy"] or {}).items()},
         admission=admission_of(row),
+        hostnames=tuple(HostnameClaim(*claim) for claim in row["hostnames"] or ()),
     )
 
 

@@ -92,7 +92,7 @@ DOCUMENTS: dict[str, tuple[Any, str, str]] = {
     "nothing": (None, "CONFIGURATION_INVALID_", "a manifest is a map"),
     "no kind": ({"apiVersion": "skypanel.io/v1"}, "CONFIGURATION_INVALID_", "kind"),
     "a misspelt kind": ({**SERVICE, "kind": "Servcie"}, "CONFIGURATION_UNKNOWN_KIND", "Service"),
-    "a kind of later": ({**SERVICE, "kind": "Domain"}, "CONFIGURATION_UNKNOWN_KIND", "Domain"),
+    "a kind of later": ({**SERVICE, "kind": "Template"}, "CONFIGURATION_UNKNOWN_KIND", "Template"),
     "no name": ({**SERVICE, "metadata": {"organization": "hostile"}},
                 "CONFIGURATION_INVALID_", "name"),
     "a name with dots": ({**SERVICE, "metadata": {"name": "a.b", "organization": "hostile"}},

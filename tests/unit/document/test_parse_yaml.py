@@ -291,7 +291,7 @@ def changed(**fields: str) -> str:
         (changed(apiVersion="apiVersion: v1"), 1, "must be skypanel.io/v1"),
         (changed(kind=""), 1, "kind: is required: one of Organization, Volume, Secret, Service"),
         (changed(kind="kind: Servcie"), 2, "did you mean Service?"),
-        (changed(kind="kind: Domain"), 2, "not available in this version yet"),
+        (changed(kind="kind: Template"), 2, "not available in this version yet"),
         (changed(kind="kind: 5"), 2, "kind: must be text"),
         (changed(name=""), 3, "metadata.name: is required"),
         (changed(name="  name: Web_1"), 4, "did you mean 'web-1'?"),

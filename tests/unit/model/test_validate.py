@@ -192,7 +192,7 @@ def test_lookalikes_are_shown_as_what_they_are() -> None:
         ("Sevrice", "there is no kind 'Sevrice': did you mean Service?"),
         ("service", "there is no kind 'service': did you mean Service?"),
         ("Pod", "there is no kind 'Pod'"),
-        ("Domain", "kind Domain is not available in this version yet"),
+        ("Template", "kind Template is not available in this version yet"),
         ("\u0405ervice", "there is no kind '\\u0405ervice': did you mean Service?"),
         (None, "kind must be text"),
         ([], "kind must be text"),

@@ -51,6 +51,8 @@ def test_what_it_refers_to_is_declared(folder: str) -> None:
             assert ("Organization", "", here) in keys
         for mount in manifest.spec.get("volumes", []):
             assert ("Volume", here, mount["volume"]) in keys
+        if manifest.key.kind == "Domain":
+            assert ("Service", here, manifest.spec["service"]) in keys
         for name in manifest.spec.get("dependsOn", []):
             assert ("Service", here, name) in keys
 

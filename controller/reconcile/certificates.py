@@ -1,0 +1,159 @@
+"""The certificate watcher: reads what the proxies really serve for each Domain that is published.
+
+It connects to the HTTPS entry point, names the hostname (SNI) and reads the certificate that comes
+back; nothing is verified, since a makeshift certificate is exactly what is to be found out. While a
+hostname's own certificate is not served yet it is looked at often, afterwards now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from controller.clock import Clock
+from controller.reconcile.observe import Observation
+from controller.reconcile.watching import Watch
+from resources.domain.routing import certified
+from resources.domain.standing import stand
+from resources.hostname import WILDCARD, covers
+from resources.meta import Key
+from resources.routing.world import Certificate
+from resources.world import World
+from resources.x509 import Said, read_der
+
+TIMEOUT = 5.0
+"""Seconds for one connection."""
+SOON, NOW_AND_THEN = 5.0, 600.0
+"""Seconds between two looks, while something is amiss, and when all is well."""
+PATIENCE = 60
+"""Looks in a row that found something amiss, after which it is looked at now and then."""
+SOON_OVER = timedelta(days=7)
+"""Before its end a certificate should long have been renewed."""
+CONCURRENCY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """uid: the Domain's. name: to ask for; of a wildcard some name that it covers. digest: of what
+    is published; something else published is looked at anew."""
+
+    uid: str
+    hostname: str
+    name: str
+    digest: str
+
+
+class Fetch(Protocol):
+    """The certificate that is served for a name, as DER. Raises OSError, TimeoutError."""
+
+    async def __call__(self, name: str) -> bytes: ...
+
+
+class Handshake:
+    """host, port: of the HTTPS entry point, asked anew each time."""
+
+    def __init__(self, place: Callable[[], tuple[str, int]]) -> None:
+        self._place = place
+        self._context = ssl.create_default_context()
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE
+
+    async def __call__(self, name: str) -> bytes:
+        host, port = self._place()
+        async with asyncio.timeout(TIMEOUT):
+            _, writer = await asyncio.open_connection(
+                host, port, ssl=self._context, server_hostname=name
+            )
+        try:
+            found: ssl.SSLObject = writer.get_extra_info("ssl_object")
+            return found.getpeercert(binary_form=True) or b""
+        finally:
+            writer.transport.abort()
+
+
+class CertificateWatcher(Watch[Shown]):
+    def __init__(
+        self,
+        world: Callable[[], World],
+        wake: Callable[[Key], None],
+        clock: Clock,
+        random_: random.Random,
+        fetch: Fetch,
+    ) -> None:
+        super().__init__()
+        self._world = world
+        self._wake = wake
+        self._clock = clock
+        self._random = random_
+        self._fetch = fetch
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+
+    def _derived(self, observation: Observation | None) -> Shown | None:
+        return _target(observation)
+
+    def _lasting(self, one: Shown, other: Shown) -> bool:
+        return one.hostname == other.hostname
+
+    def _forget(self, target: Shown) -> None:
+        self._world().certificates.pop(target.uid, None)
+
+    async def _look(self, key: Key, target: Shown) -> None:
+        amiss = 0
+        while True:
+            async with self._slots:
+                found = await self._read(target)
+            certificates = self._world().certificates
+            if certificates.get(target.uid) != found:
+                certificates[target.uid] = found
+                self._wake(key)
+            amiss = 0 if found.covers and not found.ending else amiss + 1
+            pause = SOON if 0 < amiss <= PATIENCE else NOW_AND_THEN
+            await asyncio.sleep(pause * self._random.uniform(0.9, 1.1))
+
+    async def _read(self, target: Shown) -> Certificate:
+        try:
+            said = read_der(await self._fetch(target.name))
+        except TimeoutError:
+            return Certificate(target.uid, error="the HTTPS entry point does not answer in time")
+        except OSError as error:
+            return Certificate(target.uid, error=f"no HTTPS connection: {_words(error)}")
+        except ValueError as error:
+            return Certificate(target.uid, error=f"what is served {error}")
+        return seen(target, said, self._clock.now())
+
+
+def seen(target: Shown, said: Said, now: datetime) -> Certificate:
+    hit = any(covers(name, target.hostname) for name in said.names)
+    left = said.not_after - now
+    ending = "over" if left <= timedelta() else "soon" if left <= SOON_OVER else ""
+    return Certificate(target.uid, said.issuer, said.names, said.not_after, hit, ending)
+
+
+def _words(error: OSError) -> str:
+    """Without the addresses and ports that differ from time to time."""
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "the handshake failed"
+    return error.strerror or type(error).__name__
+
+
+def _target(observation: Observation | None) -> Shown | None:
+    """Of what every proxy serves and ought to have a certificate."""
+    context = observation.context if observation is not None else None
+    if context is None or context.deleting or context.spec is None:
+        return None
+    if context.ref("Organization", context.key.organization) is None:
+        return None
+    standing = stand(context)
+    if standing.declared.spec is None or standing.suspended or standing.obstacle is not None:
+        return None
+    if not certified(standing.spec, standing.ingress) or not standing.programmed:
+        return None
+    hostname = standing.spec.hostname
+    name = hostname.replace(WILDCARD, "certificate-check.", 1)
+    digest = standing.published.digest if standing.published is not None else ""
+    return Shown(context.uid, hostname, name, digest)

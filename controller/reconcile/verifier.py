@@ -1,0 +1,103 @@
+"""The verifier: asks DNS whose the hostnames are and where they lead, again and again.
+
+What was found is written into the live world by the Domain's uid, and wakes the key when it is
+news.
+
+A Domain whose record is missing is asked about soon, then less and less often; one that is as it
+should be now and then. Questions are shared out, so that nobody's thousand Domains keep another's
+waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from controller.clock import Clock
+from controller.reconcile.observe import Observation
+from controller.reconcile.resolution import Resolution
+from controller.reconcile.watching import Watch
+from resources.domain.standing import stand
+from resources.domain.verifying import Answer, Target, judge, pause
+from resources.meta import Key
+from resources.routing.world import DnsFinding
+from resources.world import World
+
+CONCURRENCY = 32
+PER_ORGANIZATION = 4
+"""Targets asked about at once."""
+
+
+class Ask(Protocol):
+    """All that DNS says of one target. Never raises, and ends by itself."""
+
+    async def __call__(self, target: Target) -> Answer: ...
+
+
+class Verifier(Watch[Target]):
+    def __init__(
+        self,
+        world: Callable[[], World],
+        wake: Callable[[Key], None],
+        clock: Clock,
+        random_: random.Random,
+        ask: Ask | None = None,
+    ) -> None:
+        super().__init__()
+        self._world = world
+        self._wake = wake
+        self._clock = clock
+        self._random = random_
+        self._ask = ask or Resolution()
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @property
+    def settled(self) -> bool:
+        """Every target has been asked about at least once."""
+        findings = self._world().findings
+        return all(target.uid in findings for target, _ in self._running.values())
+
+    def _derived(self, observation: Observation | None) -> Target | None:
+        return _target(observation)
+
+    def _same(self, one: Target, other: Target) -> bool:
+        """What a status remembers of an earlier failure is of use only to begin with."""
+        return replace(one, failing_since=other.failing_since) == other
+
+    def _forget(self, target: Target) -> None:
+        self._world().findings.pop(target.uid, None)
+
+    async def _look(self, key: Key, target: Target) -> None:
+        attempts = 0
+        share = self._shares.setdefault(key.organization, asyncio.Semaphore(PER_ORGANIZATION))
+        while True:
+            async with share, self._slots:
+                answer = await self._ask(target)
+            findings = self._world().findings
+            before = findings.get(target.uid)
+            after = judge(before, target, answer, self._clock.now())
+            if after is not before:
+                findings[target.uid] = after
+                self._wake(key)
+            attempts = 0 if _well(after) else attempts + 1
+            await asyncio.sleep(pause(after, attempts) * self._random.uniform(0.9, 1.1))
+
+
+def _target(observation: Observation | None) -> Target | None:
+    """Nothing is asked about what is refused, or about to go."""
+    context = observation.context if observation is not None else None
+    if context is None or context.deleting or context.spec is None:
+        return None
+    if context.ref("Organization", context.key.organization) is None:
+        return None
+    standing = stand(context)
+    return standing.target if standing.declared.spec is not None else None
+
+
+def _well(finding: DnsFinding) -> bool:
+    return finding.proven and finding.pointed and not finding.error

@@ -1,0 +1,55 @@
+"""Which backend of its Service a Domain sends requests to.
+
+A Service asks this of every Domain that names it (``Context.referrers``), and publishes what they
+want; the Domain asks the same, and publishes its routers once that is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from resources.effective import accepted, effective
+from resources.meta import Entry
+from resources.routing.document import backend_name
+
+if TYPE_CHECKING:  # a Service's plan asks this: the two kinds' models do not wait for each other
+    from resources.domain.spec import DomainSpec
+    from resources.service.spec import ServiceSpec
+
+
+class Backend(NamedTuple):
+    """port: of the container."""
+
+    port: int
+    sticky: bool
+
+
+def wanted(spec: DomainSpec, service: ServiceSpec) -> Backend | None:
+    """None: no port is given, and the Service declares none that speaks tcp."""
+    port = spec.port
+    if port is None:
+        port = next((p.container_port for p in service.ports if p.protocol == "tcp"), None)
+    return None if port is None else Backend(port, spec.sticky)
+
+
+def backends(domain: Entry, service: Entry) -> tuple[Backend, ...]:
+    """What a Domain wants of that Service: of the declaration in force, and of the newest one,
+    since both may be needed for a while. A Domain that goes needs none any more."""
+    if domain.resource.deleting:
+        return ()
+    serving: ServiceSpec | None = effective(service).spec
+    if serving is None:
+        return ()
+    specs: Iterable[DomainSpec | None] = (effective(domain).spec, accepted(domain))
+    name = service.key.name
+    found = [wanted(s, serving) for s in specs if s is not None and s.service == name]
+    return tuple(dict.fromkeys(backend for backend in found if backend is not None))
+
+
+def named(service: Entry, backend: Backend) -> str:
+    """As the documents of both call it."""
+    key = service.key
+    return backend_name(
+        key.organization, key.name, service.resource.uid, backend.port, sticky=backend.sticky
+    )

@@ -1,0 +1,233 @@
+"""Where a Domain stands on its way to visitors: proven, published, served, certified.
+
+Derived anew from what is observed, each time; plan and status ask the same questions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from resources.conditions import find, is_true
+from resources.context import Context
+from resources.domain import references
+from resources.domain.admission import Declaration, claim_of, declaration, unreachable
+from resources.domain.backends import named, wanted
+from resources.domain.routing import Route, render
+from resources.domain.spec import DomainSpec
+from resources.domain.verifying import Target, lost, needs_proof, shown, target
+from resources.effective import effective
+from resources.errors import UserError
+from resources.routing.document import Document
+from resources.routing.world import Certificate, DnsFinding, Ingress, Published, Serving
+
+PROGRAMMED, VERIFIED = "Programmed", "Verified"
+ACTIVE = "Active"
+NO_LONGER = "NoLongerServed"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of what is in force. Nothing here may be asked while ``spec`` is None."""
+
+    context: Context
+    declared: Declaration
+
+    @property
+    def spec(self) -> DomainSpec:
+        assert self.declared.spec is not None
+        return self.declared.spec
+
+    @property
+    def ingress(self) -> Ingress:
+        return self.context.platform.ingress
+
+    @cached_property
+    def suspended(self) -> bool:
+        organization = self.context.ref("Organization", self.context.key.organization)
+        found = effective(organization).spec if organization is not None else None
+        return bool(found is not None and found.suspended)
+
+    # -- proof
+    @cached_property
+    def needs_proof(self) -> bool:
+        return needs_proof(self.spec, self.context.key.organization, self.ingress)
+
+    @cached_property
+    def target(self) -> Target | None:
+        organization = self.context.ref("Organization", self.context.key.organization)
+        if organization is None:
+            return None
+        return target(
+            self.context.entry,
+            self.spec,
+            organization,
+            self.ingress,
+            self.context.platform.instance,
+        )
+
+    @cached_property
+    def finding(self) -> DnsFinding | None:
+        """What was found of this very record: a hostname that was just changed is not looked up
+        yet."""
+        found = self.context.world.findings.get(self.context.uid)
+        if found is None or self.target is None or found.record != self.target.record:
+            return None
+        return found
+
+    @cached_property
+    def claimed(self) -> bool:
+        """The store says that it is ours: nobody else can have proven it."""
+        claim = claim_of(self.context, self.spec)
+        return claim is not None and claim.verified and not claim.conflict
+
+    @cached_property
+    def proven(self) -> bool | None:
+        """Now; None: not known."""
+        if not self.needs_proof:
+            return True
+        if self.finding is None or (self.finding.error and not self.finding.proven):
+            return None
+        return self.finding.proven
+
+    @cached_property
+    def gone(self) -> bool:
+        """What was proven has not been so for long."""
+        return self.needs_proof and lost(self.finding)
+
+    @cached_property
+    def pointed(self) -> bool | None:
+        """Does the hostname lead here? None: not known."""
+        if not self.needs_proof:
+            return True
+        if self.finding is None or (self.finding.error and not self.finding.pointed):
+            return None
+        return self.finding.pointed
+
+    @cached_property
+    def verified(self) -> bool:
+        """May visitors be let in? What was verified stays so while DNS says nothing, or something
+        else only for a while."""
+        if not self.claimed or self.gone:
+            return False
+        status = self.context.entry.status
+        stood = is_true(status, VERIFIED) and (status or {}).get("hostname") == self.spec.hostname
+        return bool(self.pointed) or stood
+
+    @cached_property
+    def lasting(self) -> bool:
+        """Does what is published still stand for a name that is ours? It may be that of an earlier
+        declaration, until the newest is proven."""
+        return not self.gone and any(
+            claim.verified and not claim.conflict for claim in self.context.entry.record.hostnames
+        )
+
+    @property
+    def unverified(self) -> tuple[str, str]:
+        """Why not: a CamelCase reason, and what was found and what is expected."""
+        found, aim = self.finding, self.target
+        if aim is None or found is None:
+            return "DnsNotAsked", "DNS is being asked"
+        if found.error and not found.proven:
+            return "DnsUnreachable", f"DNS cannot be asked: {found.error}"
+        if not found.proven:
+            there = f"found {shown(found.texts)}" if found.texts else "found none"
+            return (
+                "OwnershipNotProven",
+                f"TXT record {aim.record}: expected {aim.token}, {there}",
+            )
+        there = shown(found.addresses) if found.addresses else "nothing"
+        return (
+            "DnsPointsElsewhere",
+            f"{self.spec.hostname} leads to {there}; expected {shown(aim.addresses)}",
+        )
+
+    # -- routes
+    @cached_property
+    def obstacle(self) -> UserError | None:
+        """Without this no route can be made."""
+        return (
+            unreachable(self.context, self.spec)
+            or references.unresolved(self.context, self.spec)
+            or references.closed(self.context, self.spec)
+        )
+
+    @cached_property
+    def backend(self) -> str:
+        """Of the Service; '' while it is not known."""
+        service = self.context.ref("Service", self.spec.service)
+        declared = effective(service).spec if service is not None else None
+        found = wanted(self.spec, declared) if declared is not None else None
+        return named(service, found) if service is not None and found is not None else ""
+
+    @cached_property
+    def backend_served(self) -> bool:
+        service = self.context.ref("Service", self.spec.service)
+        served = self.context.world.serving.get(service.resource.uid) if service else None
+        return served is not None and self.backend in served.everywhere
+
+    @cached_property
+    def document(self) -> Document:
+        values = references.values(self.context, self.spec)
+        context = self.context
+        route = Route(context.key, context.uid, self.spec, self.backend, values)
+        return render(route, self.ingress)
+
+    @property
+    def published(self) -> Published | None:
+        return self.context.world.published.get(self.context.uid)
+
+    @property
+    def serving(self) -> Serving | None:
+        return self.context.world.serving.get(self.context.uid)
+
+    @cached_property
+    def current(self) -> bool:
+        """What is declared is what is published."""
+        return self.published is not None and self.published.digest == self.document.digest
+
+    @cached_property
+    def amiss(self) -> dict[str, str]:
+        """Routers that not every proxy has as they are: what is wrong, '' when it is missing."""
+        routers = self.serving.routers if self.serving is not None else {}
+        wanted = self.document.content["http"]["routers"]
+        return {
+            name: routers.get(name, "")
+            for name in sorted(wanted)
+            if name not in routers or routers[name]
+        }
+
+    @property
+    def blind(self) -> bool:
+        """Nobody can tell now what is published and served."""
+        return self.ingress.routing and (self.ingress.unread or bool(self.ingress.problem))
+
+    @cached_property
+    def programmed(self) -> bool:
+        """Every proxy serves it; while nobody can tell, it is as it was."""
+        if not self.verified or self.ingress.mode == "none":
+            return False
+        if self.ingress.publish == "labels":
+            return True
+        if self.blind:
+            return (self.context.entry.status or {}).get("phase") == ACTIVE
+        return self.current and not self.amiss
+
+    @property
+    def unserved_for(self) -> float:
+        """Seconds since the status says that what was served is not any more; 0 when it does not
+        say so. What we have just published anew takes a proxy a moment."""
+        said = find(self.context.entry.status, PROGRAMMED) or {}
+        if said.get("reason") != NO_LONGER:
+            return 0.0
+        since = datetime.fromisoformat(said["lastTransitionTime"])
+        return (self.context.now - since).total_seconds()
+
+    @property
+    def certificate(self) -> Certificate | None:
+        return self.context.world.certificates.get(self.context.uid)
+
+
+def stand(context: Context) -> Standing:
+    return Standing(context, declaration(context))

@@ -1,0 +1,235 @@
+"""A Domain's status: whose the name is, where it leads, what is served for it.
+
+Nothing here changes by itself: times are those at which something was found, so a Domain that is
+as it should be is written once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resources import verdict
+from resources.conditions import Conditions, find, is_true, timestamp
+from resources.context import Context
+from resources.domain import problems
+from resources.domain.routing import certified, url
+from resources.domain.standing import ACTIVE, NO_LONGER, PROGRAMMED, VERIFIED, Standing, stand
+from resources.domain.verifying import shown
+from resources.errors import UserError
+from resources.plan import Plan
+from resources.quota import EXCEEDED
+from resources.service.problems import UNRESOLVED
+
+CERTIFICATE_READY = "CertificateReady"
+REFUSALS = frozenset(
+    {
+        EXCEEDED,
+        problems.CONFLICT,
+        problems.NO_PORT,
+        problems.RESERVED,
+        problems.WILDCARD,
+        "RESOURCE_CONFLICT",
+        *UNRESOLVED,
+    }
+)
+STATES = {ACTIVE: "active", "Failed": "error"}
+
+
+def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
+    accepted = context.entry.record.accepted_generation == context.generation
+    refusals = frozenset({problems.CONFLICT}) if accepted else REFUSALS
+    judged = verdict.judge(context, plan, failure, refusals=refusals)
+    conditions = verdict.begin(context, judged)
+    organization = context.ref("Organization", context.key.organization)
+    found = stand(context) if context.spec is not None and organization is not None else None
+    standing = found if found is not None and found.declared.spec is not None else None
+    _progress(conditions, standing)
+    phase = _phase(context, judged, standing)
+    message = _message(context, plan, phase, standing)
+    ready = phase == ACTIVE and judged.converged and _certificate(standing)[0] is not False
+    verdict.finish(conditions, judged, ready, phase, message, plan.standing)
+    return verdict.document(
+        context,
+        judged,
+        conditions,
+        phase=phase,
+        state=STATES.get(phase, "pending"),
+        message=message,
+        hostname=standing.spec.hostname if standing is not None else None,
+        url=url(standing.spec, standing.ingress) if standing is not None else None,
+        verification=_verification(standing) if standing is not None else None,
+        certificate=_served(standing) if standing is not None else None,
+        **({"drift": plan.standing} if plan.standing else {}),
+    )
+
+
+def _phase(context: Context, judged: verdict.Verdict, standing: Standing | None) -> str:
+    """What works is Active, also while a newer declaration is refused."""
+    if context.deleting:
+        return "Deleting"
+    if standing is not None and standing.suspended:
+        return "Suspended"
+    if standing is not None and standing.programmed and standing.obstacle is None:
+        return ACTIVE
+    return "Failed" if judged.stalled else "Pending"
+
+
+def _message(context: Context, plan: Plan, phase: str, standing: Standing | None) -> str:
+    if phase == "Deleting":
+        return "being deleted"
+    if phase == "Suspended":
+        return "the organization is suspended"
+    if phase == ACTIVE and standing is not None:
+        return f"answers at {url(standing.spec, standing.ingress)}{_but(standing)}"
+    if plan.wait is not None:
+        return f"waiting for {plan.wait.reason}"
+    return "being published"
+
+
+def _but(standing: Standing) -> str:
+    ready, _, words = _certificate(standing)
+    return f"; {words}" if ready is False else ""
+
+
+# ---------------------------------------------------------------- conditions
+
+
+def _progress(conditions: Conditions, standing: Standing | None) -> None:
+    if standing is None:
+        for type_ in (VERIFIED, PROGRAMMED, CERTIFICATE_READY):
+            conditions.set(type_, None, "NotAccepted")
+        return
+    conditions.set(VERIFIED, *_verified(standing))
+    conditions.set(PROGRAMMED, *_programmed(standing))
+    conditions.set(CERTIFICATE_READY, *_certificate(standing))
+
+
+def _verified(standing: Standing) -> tuple[bool, str, str]:
+    if not standing.needs_proof:
+        return standing.claimed, "NotRequired", ""
+    if not standing.verified:
+        return (False, *standing.unverified)
+    doubt = "" if standing.proven and standing.pointed else _doubt(standing)
+    return True, "Verified", doubt
+
+
+def _doubt(standing: Standing) -> str:
+    """It stays verified; said only once DNS has really answered something else."""
+    found = standing.finding
+    if found is None or (found.error and not found.failures):
+        return ""
+    return f"kept for now, but {standing.unverified[1]}"
+
+
+def _programmed(standing: Standing) -> tuple[bool | None, str, str]:
+    ingress = standing.ingress
+    if standing.suspended:
+        return False, "Suspended", "the organization is suspended"
+    if ingress.mode == "none":
+        return False, "NoIngress", "this platform runs no ingress"
+    if not standing.verified:
+        return False, "NotVerified", ""
+    if standing.obstacle is not None:
+        return False, standing.obstacle.reason, standing.obstacle.message
+    if ingress.publish == "labels":
+        return True, "Labels", "its Service's containers carry the routing as labels"
+    if ingress.unread and standing.programmed:
+        return _as_before(standing, PROGRAMMED)
+    if standing.blind:
+        return None, "ProxiesUnknown", ingress.problem
+    if not standing.current:
+        return False, "NotPublished", ""
+    if standing.amiss:
+        status = standing.context.entry.status
+        before = find(status, PROGRAMMED) or {}
+        lost = is_true(status, PROGRAMMED) or before.get("reason") == NO_LONGER
+        words = f"not served by every proxy: {', '.join(standing.amiss)}"
+        return False, NO_LONGER if lost else "NotServedYet", words
+    return True, "Programmed", ""
+
+
+def _as_before(standing: Standing, type_: str) -> tuple[bool | None, str, str]:
+    """We have just begun: what was said last is said until there is more to say."""
+    before = find(standing.context.entry.status, type_) or {}
+    word = {"True": True, "False": False}.get(str(before.get("status")))
+    return word, str(before.get("reason", "Unknown")), str(before.get("message", ""))
+
+
+def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
+    """Of what is really served. None: nothing was read yet."""
+    if standing is None:
+        return None, "NotAccepted", ""
+    spec, found = standing.spec, standing.certificate
+    if not spec.tls.enabled:
+        return None, "NoTls", "tls.enabled is false"
+    if not certified(spec, standing.ingress):
+        return None, "NoResolver", "no certificates are ordered on this platform"
+    if not standing.verified:
+        return None, "NotVerified", "nothing is ordered before the hostname is verified"
+    if found is None and _said_before(standing, "certificate"):
+        return _as_before(standing, CERTIFICATE_READY)
+    if found is None:
+        return None, "NotRead", ""
+    if found.error:
+        return False, "CertificateUnreadable", found.error
+    if not found.covers:
+        return False, "CertificateMissing", "no certificate for this hostname is served yet"
+    if found.ending:
+        problem = problems.ending(standing.spec, found)
+        return found.ending != "over", problem.reason, problem.message
+    return True, "CertificateServed", ""
+
+
+# ---------------------------------------------------------------- facts
+
+
+def _verification(standing: Standing) -> dict[str, Any] | None:
+    """What to put into DNS, and what is there. None where no proof is needed."""
+    aim, found = standing.target, standing.finding
+    if aim is None:
+        return None
+    before = _said_before(standing, "verification")
+    if found is None and before is not None and before.get("value") == aim.token:
+        return before
+    told: dict[str, Any] = {
+        "record": aim.record,
+        "type": "TXT",
+        "value": aim.token,
+        "found": shown(found.texts) if found is not None else "",
+        "expected": aim.token,
+        "checkedAt": None,
+        "addresses": {
+            "found": list(found.addresses) if found is not None else [],
+            "expected": list(aim.addresses),
+        },
+    }
+    if found is not None and found.checked_at is not None:
+        told["checkedAt"] = timestamp(found.checked_at)
+    since = found.failing_since if found is not None else aim.failing_since
+    if since is not None:
+        told["failingSince"] = timestamp(since)
+    return told
+
+
+def _said_before(standing: Standing, fact: str) -> dict[str, Any] | None:
+    """Of the same hostname: nothing was looked at yet since we began."""
+    status = standing.context.entry.status or {}
+    if status.get("hostname") != standing.spec.hostname:
+        return None
+    told: dict[str, Any] | None = status.get(fact)
+    return told
+
+
+def _served(standing: Standing) -> dict[str, Any] | None:
+    found = standing.certificate
+    if not standing.spec.tls.enabled:
+        return None
+    if found is None:
+        return _said_before(standing, "certificate")
+    return {
+        "issuer": found.issuer,
+        "names": list(found.names),
+        "notAfter": timestamp(found.not_after) if found.not_after is not None else None,
+        "lastError": found.error or None,
+        "nextAttempt": None,
+    }

@@ -1,0 +1,139 @@
+"""Certificates as they are served: read by a real handshake, told when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from controller.clock import Clock
+from controller.reconcile import certificates as module
+from controller.reconcile.certificates import CertificateWatcher, Handshake, Shown
+from controller.reconcile.observe import Observation
+from resources.meta import Key
+from resources.routing.world import Certificate
+from resources.world import World
+from resources.x509 import read_der
+
+SHOP = Key("Domain", "acme", "shop")
+OWN = Path(__file__).parents[1] / "domain" / "certificates" / "own.crt"
+DER = ssl.PEM_cert_to_DER_cert(OWN.read_text())
+
+
+class Stand:
+    """answer: what is served, or what connecting raises."""
+
+    def __init__(self, answer: bytes | Exception) -> None:
+        self.world = World()
+        self.answer = answer
+        self.asked: list[str] = []
+        self.woken: asyncio.Queue[Key] = asyncio.Queue()
+        clock = cast(Clock, SimpleNamespace(now=lambda: datetime(2026, 11, 26, tzinfo=UTC)))
+        self.watcher = CertificateWatcher(
+            lambda: self.world, self.woken.put_nowait, clock, random.Random(1), self._fetch
+        )
+
+    async def _fetch(self, name: str) -> bytes:
+        self.asked.append(name)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def observed(self, hostname: str | None, digest: str = "d") -> None:
+        shown = Shown("u", hostname, hostname, digest) if hostname else None
+        self.watcher.observed(cast(Observation, shown), SHOP)
+
+    async def seen(self) -> Certificate:
+        assert await asyncio.wait_for(self.woken.get(), 5) == SHOP
+        return self.world.certificates["u"]
+
+
+@asynccontextmanager
+async def running(stand: Stand) -> AsyncIterator[None]:
+    task = asyncio.create_task(stand.watcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def simple(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_target", lambda observation: observation)
+    monkeypatch.setattr(module, "SOON", 0.01)
+
+
+async def test_what_is_served_is_told() -> None:
+    stand = Stand(ConnectionRefusedError(111, "Connection refused"))
+    stand.observed("shop.example.com")
+    async with running(stand):
+        assert await stand.seen() == Certificate(
+            "u", error="no HTTPS connection: Connection refused"
+        )
+        stand.answer = b"\x30\x00"
+        assert (await stand.seen()).error == "what is served holds something that is no certificate"
+        stand.answer = DER
+        found = await stand.seen()
+        assert (found.covers, found.error) == (True, "")
+        assert found.names == ("shop.example.com", "*.example.com")
+        assert found.issuer == "Test shop.example.com"
+        stand.observed("else.example.org")
+        assert not (await stand.seen()).covers
+        stand.observed(None)
+        assert stand.world.certificates == {}
+
+
+def test_its_end() -> None:
+    shown = Shown("u", "shop.example.com", "shop.example.com", "d")
+    said = read_der(DER)
+    for days, ending in ((-1, "over"), (0, "over"), (6, "soon"), (8, "")):
+        now = said.not_after - timedelta(days=days)
+        assert module.seen(shown, said, now).ending == ending
+
+
+async def test_what_is_published_anew_is_looked_at_anew() -> None:
+    """What was seen before stands until then."""
+    stand = Stand(DER)
+    async with running(stand):
+        stand.observed("shop.example.com")
+        await stand.seen()
+        asked = len(stand.asked)
+        stand.observed("shop.example.com")
+        await asyncio.sleep(0)
+        assert len(stand.asked) == asked
+        stand.observed("shop.example.com", "other")
+        assert "u" in stand.world.certificates
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(stand.asked) == asked + 1
+        assert stand.woken.empty()
+
+
+async def test_a_real_handshake(tmp_path: Path) -> None:
+    """With a key that is made here: none is kept among the files."""
+    process = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+        *("-nodes", "-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt")),
+        *("-subj", "/CN=x", "-addext", "subjectAltName=DNS:shop.example.com", "-days", "10"),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    asked: list[str | None] = []
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        found = await Handshake(lambda: ("127.0.0.1", port))("shop.example.com")
+    assert found == ssl.PEM_cert_to_DER_cert((tmp_path / "crt").read_text())
+    assert asked == ["shop.example.com"]
