@@ -27,10 +27,13 @@ class Backend(NamedTuple):
 
 def wanted(spec: DomainSpec, service: ServiceSpec) -> Backend | None:
     """None: no port is given, and the Service declares none that speaks tcp."""
-    port = spec.port
-    if port is None:
-        port = next((p.container_port for p in service.ports if p.protocol == "tcp"), None)
+    port = first_port(service) if spec.port is None else spec.port
     return None if port is None else Backend(port, spec.sticky)
+
+
+def first_port(service: ServiceSpec) -> int | None:
+    """Which is meant where none is named."""
+    return next((p.container_port for p in service.ports if p.protocol == "tcp"), None)
 
 
 def backends(domain: Entry, service: Entry) -> tuple[Backend, ...]:

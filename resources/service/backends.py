@@ -13,9 +13,11 @@ from functools import cached_property
 from typing import Any
 
 from resources.context import Context
-from resources.meta import Entry
+from resources.domain.backends import Backend, first_port, named
+from resources.domain.backends import backends as backends_of
 from resources.naming import routes_name
-from resources.routing.document import Document, backend_name
+from resources.routing import default_name
+from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.routing.world import Published, Serving
 from resources.service.references import network_of
@@ -27,19 +29,15 @@ COOKIE = "skypanel"
 DRIFT = "routes"
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
-    port: int
-    sticky: bool
-
-
 @dataclass(frozen=True)
 class Backends:
-    """wanted: by name. seconds of drain. Nothing at all where no proxy is told anything."""
+    """wanted: by name. drain: seconds. default: that of the name that an app has without a Domain.
+    Nothing at all where no proxy is told anything."""
 
     context: Context
     wanted: Mapping[str, Backend]
     drain: float = 30.0
+    default: Backend | None = None
 
     @property
     def published(self) -> Published | None:
@@ -145,46 +143,35 @@ class Backends:
             name: {"loadBalancer": _balancer(backend, addresses)}
             for name, backend in sorted(self.wanted.items())
         }
-        key = self.context.key
-        name = routes_name("service", key.organization, key.name, self.context.uid)
-        return Document(self.context.uid, name, {"http": {"services": services}})
+        key, uid = self.context.key, self.context.uid
+        name = routes_name("service", key.organization, key.name, uid)
+        return Document(uid, name, {"http": {"services": services, **self._default()}})
+
+    def _default(self) -> dict[str, Any]:
+        """The routers of the name that an app has without a Domain."""
+        if self.default is None:
+            return {}
+        key, ingress = self.context.key, self.context.platform.ingress
+        backend = named(self.context.entry, self.default)
+        return default_name.routing(key.organization, key.name, self.context.uid, backend, ingress)
 
 
 def backends(context: Context, spec: ServiceSpec | None, drain: float) -> Backends:
     """Of a Service whose spec is in force (None: nothing was ever accepted)."""
     if not context.platform.ingress.routing:
         return Backends(context, {})
-    key, uid = context.key, context.uid
-    found: dict[str, Backend] = {}
-    for port, sticky in sorted(_demanded(context, spec)):
-        name = backend_name(key.organization, key.name, uid, port, sticky=sticky)
-        found[name] = Backend(port, sticky)
-    return Backends(context, found, drain)
+    default = _default(context, spec)
+    wanted = {b for domain in context.referrers for b in backends_of(domain, context.entry)}
+    wanted |= {default} if default is not None else set()
+    found = {named(context.entry, backend): backend for backend in sorted(wanted)}
+    return Backends(context, found, drain, default)
 
 
-def first_port(spec: ServiceSpec) -> int | None:
-    """Which a Domain means that names none."""
-    return next((port.container_port for port in spec.ports if port.protocol == "tcp"), None)
-
-
-def _demanded(context: Context, spec: ServiceSpec | None) -> set[tuple[int, bool]]:
-    default = first_port(spec) if spec is not None else None
-    ports = {(_port(domain, default), _sticky(domain)) for domain in context.referrers}
-    found = {(port, sticky) for port, sticky in ports if port is not None}
-    named = context.platform.ingress.default_domain
-    if named and default is not None and spec is not None and spec.type == "app":
-        found.add((default, False))
-    return found
-
-
-def _port(domain: Entry, default: int | None) -> int | None:
-    """Raw: what is no port is the Domain's own problem."""
-    port: Any = domain.resource.spec.get("port", default)
-    return port if isinstance(port, int) and 1 <= port <= 65535 else None
-
-
-def _sticky(domain: Entry) -> bool:
-    return domain.resource.spec.get("sticky") is True
+def _default(context: Context, spec: ServiceSpec | None) -> Backend | None:
+    if not context.platform.ingress.default_domain or spec is None or spec.type != "app":
+        return None
+    port = first_port(spec)
+    return None if port is None else Backend(port, False)
 
 
 def _url(address: str, port: int) -> str:

@@ -251,3 +251,15 @@ def test_ports_and_stickiness_make_backends_of_their_own(edge: Edge) -> None:
     (name,) = edge.serving(web).anywhere
     assert name.endswith("-8080-sticky")
     assert edge.reached(web) == {edge.url(edge.only(web), 8080)}
+
+
+def test_an_app_has_a_name_without_a_domain(edge: Edge) -> None:
+    edge.proxies(default_domain="apps.test")
+    web = edge.service(ports=PORTS)
+    data = edge.service("quiet")
+    edge.go(web)
+    edge.go(data)
+    published = [s for s in edge.world.serving.values() if s.routers]
+    assert [set(s.anywhere) for s in published] == [set(edge.serving(web).anywhere)]
+    assert edge.reached(web) == {edge.url(edge.only(web))}
+    assert edge.rows[data].resource.uid not in edge.world.published
