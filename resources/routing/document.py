@@ -17,9 +17,9 @@ class Document:
     """A part of Traefik's dynamic configuration (``{"http": {...}, "tls": {...}}``).
 
     uid: the owner's. name: ``<kind>_<organization>_<name>_<8 of the uid>``, for people and files.
-    secrets: JSON pointer into ``content`` -> what its opened value is put there when it is
-    published; what is published without is ``content``, so the digest never depends on a value but
-    on the sealed text of it.
+    secrets: JSON pointer into ``content``, to a place that is there -> whose opened value is put
+    there when it is published: in the place of a list, its lines. The digest never depends on a
+    value but on the sealed text of it.
     """
 
     uid: str
@@ -35,7 +35,7 @@ class Document:
     @cached_property
     def digest(self) -> str:
         """Changes with the content and with any secret value in it; 32 hexadecimal digits."""
-        sealed = sorted((pointer, repr(value)) for pointer, value in self.secrets.items())
+        sealed = sorted((pointer, value.fingerprint) for pointer, value in self.secrets.items())
         whole = json.dumps([self.text, sealed])
         return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
