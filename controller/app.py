@@ -31,6 +31,7 @@ from controller.firewall.keeper import keeper
 from controller.firewall.nft import Nft
 from controller.health import Health
 from controller.identity import EngineIdentity
+from controller.ingress.gateway import Gateway, Wiring, traefik_gateway
 from controller.loop.backoff import Backoff
 from controller.loop.leadership import Leadership
 from controller.loop.queue import Queue
@@ -50,6 +51,7 @@ from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.retention import Retention
 from controller.reconcile.turns import Turns, rolling
 from controller.resync import Resync
+from controller.routed import Routed
 from controller.sealing import FileKeyring, Keyring, Vault
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
@@ -60,6 +62,7 @@ from controller.vitals import every, measure_lag
 from resources.context import Platform
 from resources.errors import UserError
 from resources.meta import Key
+from resources.routing.world import NO_INGRESS
 from resources.world import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 
 if TYPE_CHECKING:
@@ -93,6 +96,7 @@ class Controller:
         keyring: Keyring | None = None,
         nft: Nft | None = None,
         last_words: Path | None = None,
+        ingress: Callable[[Wiring], Gateway] | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -135,6 +139,7 @@ class Controller:
         self.firewall = keeper(
             settings, nft, lambda: self.identity.info, changed=self._firewall_changed
         )
+        self.gateway = self._connected(ingress) if ingress is not None else None
         self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
         self._knock = knock
@@ -169,6 +174,7 @@ class Controller:
             pull=Pulling(self.engine, self.store, epoch),
             verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
             words=self.last_words,
+            routes=self.gateway,
         )
         sweeper = Sweeper(
             store=self.store,
@@ -204,6 +210,7 @@ class Controller:
             drain_seconds=settings.drain_timeout,
             clock=self.clock,
             stop=self.stop,
+            ingress=self.gateway,
         )
         self.preview = Previewer(
             self.observer,
@@ -296,7 +303,12 @@ class Controller:
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
         info = self.identity.info
-        described = (info, self.vault.keys, self.firewall.verdict if self.firewall else None)
+        described = (
+            info,
+            self.vault.keys,
+            self.firewall.verdict if self.firewall else None,
+            self.gateway.describe() if self.gateway else NO_INGRESS,
+        )
         if described != self._described:
             self._described, current = described, self._describe(info)
             if current != self._platform:
@@ -314,12 +326,31 @@ class Controller:
             sealing_keys=self.vault.keys,
             firewall=self.firewall.verdict if self.firewall else None,
             image_policy=self.settings.image_policy is not None,
+            ingress=self.gateway.describe() if self.gateway else NO_INGRESS,
         )
 
     def _firewall_changed(self) -> None:
         for key in self.catalogue.all_keys():
             if key.kind == "Organization":
                 self.queue.add(key)
+
+    def _connected(self, ingress: Callable[[Wiring], Gateway]) -> Gateway:
+        routed = Routed(self.settings, self.catalogue, lambda: self.index.world, self.queue.add)
+        wiring = Wiring(
+            settings=self.settings,
+            clock=self.clock,
+            open_=self.vault.open,
+            world=lambda: self.index.world,
+            wanted=routed.wanted,
+            here=self._engine_is_here,
+            changed=routed.changed,
+            troubled=routed.troubled,
+        )
+        return ingress(wiring)
+
+    def _engine_is_here(self) -> bool | None:
+        info = self.identity.info
+        return None if info is None else info.reach == "host"
 
     async def _gate(self) -> None:
         """Nothing is done to an engine whose state is not known, or that is not ours. A listing
@@ -364,9 +395,13 @@ class Controller:
                 await self._run(group, serve, once)
         finally:
             await self.executor.close()
+            if self.gateway is not None:
+                await self.gateway.close()
 
     async def _run(self, group: asyncio.TaskGroup, serve: Serve | None, once: bool) -> None:
         self.vault.load()
+        if self.gateway is not None:
+            await self.gateway.prepare()
         if self.firewall is not None:
             await self.firewall.look()
         background = [
@@ -458,6 +493,7 @@ async def run(
             manifests=manifests,
             nft=Nft(),
             last_words=settings.state_dir / "last-words",
+            ingress=traefik_gateway,
         )
         engine.on_pull_progress = controller.pulls.publish
         loop = asyncio.get_running_loop()

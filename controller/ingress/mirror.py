@@ -72,6 +72,7 @@ class Mirror:
         self._shelf_due = 0.0
         self._looked, self._took = float("-inf"), 0.0
         self._drains = False
+        self._began = 0.0
         self.problem = NOT_YET
 
     # -- what is published
@@ -113,6 +114,7 @@ class Mirror:
     # -- what is served
     async def run(self) -> None:
         """For ever."""
+        self._began = self._clock.monotonic()
         while True:
             await self.turn()
             with contextlib.suppress(TimeoutError):
@@ -237,6 +239,12 @@ class Mirror:
         else:
             log.info("proxies answer", documents=len(self._shelf))
         self._troubled()
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is about to change by itself, or not any more."""
+        tried = self._clock.monotonic() - self._began
+        return not self._eager() and (not self.problem or tried > HASTE)
 
     def rest(self) -> None:
         """Nobody asks the proxies any more: what is known may be old."""

@@ -11,8 +11,8 @@ from resources.errors import UserError
 
 
 class Traefiks:
-    """addresses: of all of them, as they are now; empty: none runs. beside_us: they share our
-    network namespace, so that the kernel tells us of their connections. why: none runs."""
+    """addresses: of all of them, as they are now. beside_us: they share our network namespace, so
+    that the kernel tells us of their connections. why: none runs; '': none shall."""
 
     def __init__(
         self,
@@ -35,8 +35,8 @@ class Traefiks:
 
     def _known(self) -> Sequence[Address]:
         found = self._addresses()
-        if not found:
-            raise UserError(UNREACHABLE, self._why() or "no proxy runs", retryable=True)
+        if not found and (why := self._why()):
+            raise UserError(UNREACHABLE, why, retryable=True)
         return found
 
     def open_connections(self, urls: frozenset[str]) -> Mapping[str, int]:

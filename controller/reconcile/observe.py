@@ -245,6 +245,9 @@ class Observer:
             probe: Probe | None = live.probes.get(id_)
             if probe is not None:
                 world.probes[id_] = probe
+        for uid in scope.uids | scope.routes_of:
+            world.published.pop(uid, None)
+            world.serving.pop(uid, None)
         for item in live.slice(Scope(routes_of=scope.uids | scope.routes_of)):
             world.put(item)
 
