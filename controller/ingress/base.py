@@ -72,7 +72,7 @@ class Proxies(Protocol):
         cheaper than a look at everything. Raises UserError."""
         ...
 
-    def open_connections(self, urls: frozenset[str]) -> Mapping[str, int]:
+    async def open_connections(self, urls: frozenset[str]) -> Mapping[str, int]:
         """From the proxies to these servers; absent: nobody can tell."""
         ...
 

@@ -105,15 +105,20 @@ class FilePublisher:
 
     def _drop_others(self, document: Document) -> None:
         """An owner has one document."""
-        for name, uid in list(self._owners.items()):
-            if uid == document.uid and name != document.name:
-                self._withdraw(name, uid)
+        if others := self._names_of(document.uid) - {document.name}:
+            self._remove(others)
 
     def _withdraw(self, name: str, uid: str) -> None:
-        for each in {name, *(n for n, owner in self._owners.items() if owner == uid)}:
-            self._path(each).unlink(missing_ok=True)
-            self._kept.pop(each, None)
-            self._owners.pop(each, None)
+        self._remove({name} | self._names_of(uid))
+
+    def _names_of(self, uid: str) -> set[str]:
+        return {name for name, owner in self._owners.items() if owner == uid}
+
+    def _remove(self, names: set[str]) -> None:
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
+            self._kept.pop(name, None)
+            self._owners.pop(name, None)
         self._sync()
 
     def _path(self, name: str) -> Path:

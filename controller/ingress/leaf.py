@@ -115,9 +115,10 @@ def _filled(document: Document, open_: Callable[[Sealed], str]) -> dict[str, Any
 
 
 def _put(content: dict[str, Any], pointer: str, value: str) -> None:
-    *path, last = (p.replace("~1", "/").replace("~0", "~") for p in pointer.split("/")[1:])
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
     place: Any = content
     try:
+        *path, last = parts
         for part in path:
             place = place[int(part)] if isinstance(place, list) else place[part]
         key: Any = int(last) if isinstance(place, list) else last

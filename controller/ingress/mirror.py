@@ -214,7 +214,7 @@ class Mirror:
         if not leaving:
             return
         wanted: frozenset[str] = frozenset().union(*leaving.values())
-        found = await asyncio.to_thread(self._proxies.open_connections, wanted)
+        found = await self._proxies.open_connections(wanted)
         self._drains = bool(found)
         for uid in leaving.keys() & known.keys():
             before = known[uid]

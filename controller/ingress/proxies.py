@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from controller.ingress.api import UNREACHABLE, Address, Apis
@@ -39,5 +40,5 @@ class Traefiks:
             raise UserError(UNREACHABLE, why, retryable=True)
         return found
 
-    def open_connections(self, urls: frozenset[str]) -> Mapping[str, int]:
-        return open_connections(urls) if self._beside_us else {}
+    async def open_connections(self, urls: frozenset[str]) -> Mapping[str, int]:
+        return await asyncio.to_thread(open_connections, urls) if self._beside_us else {}

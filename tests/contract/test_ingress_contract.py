@@ -233,4 +233,4 @@ async def test_a_secret_value_changes_the_version_and_is_put_in_its_place(stage:
 
 async def test_nobody_is_connected_to_a_server_that_is_not_there(stage: Stage) -> None:
     url = "http://127.0.0.1:9"
-    assert stage.proxies.open_connections(frozenset({url})) == {url: 0}
+    assert await stage.proxies.open_connections(frozenset({url})) == {url: 0}

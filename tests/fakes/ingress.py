@@ -86,7 +86,7 @@ class FakeIngress:
         self._require()
         return all(sight.documents.get(name) == marker for sight in self._loaded)
 
-    def open_connections(self, urls: frozenset[str]) -> Mapping[str, int]:
+    async def open_connections(self, urls: frozenset[str]) -> Mapping[str, int]:
         return {url: self.connections.get(url, 0) for url in urls}
 
     def _require(self) -> None:
