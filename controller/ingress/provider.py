@@ -92,7 +92,7 @@ class Provider:
         """For ever. Raises UserError CONFIGURATION_PORT_IN_USE."""
         application = web.Application()
         application.router.add_get(PATH, self._answer)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await self._bound(runner)
@@ -102,7 +102,7 @@ class Provider:
             await runner.cleanup()
 
     async def _bound(self, runner: web.AppRunner) -> None:
-        site = web.TCPSite(runner, self._host, self._port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, self._host, self._port)
         try:
             await site.start()
         except OSError as error:
