@@ -16,6 +16,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -338,6 +339,7 @@ class Controller:
         routed = Routed(self.settings, self.catalogue, lambda: self.index.world, self.queue.add)
         wiring = Wiring(
             settings=self.settings,
+            instance=self.instance,
             clock=self.clock,
             open_=self.vault.open,
             world=lambda: self.index.world,
@@ -493,7 +495,7 @@ async def run(
             manifests=manifests,
             nft=Nft(),
             last_words=settings.state_dir / "last-words",
-            ingress=traefik_gateway,
+            ingress=partial(traefik_gateway, standings=engine.standings),
         )
         engine.on_pull_progress = controller.pulls.publish
         loop = asyncio.get_running_loop()

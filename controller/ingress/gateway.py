@@ -14,9 +14,12 @@ from dataclasses import dataclass
 import structlog
 
 from controller.clock import Clock
+from controller.engine.standing import Standings
 from controller.ingress.api import Address, Apis
 from controller.ingress.base import Changed, Proxies, Publisher
+from controller.ingress.container import EngineContainer
 from controller.ingress.files import FilePublisher
+from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.mirror import NOT_YET, Mirror
 from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
@@ -39,6 +42,7 @@ class Wiring:
     changed: told whose routes changed. troubled: told when what is told of the ingress changed."""
 
     settings: Settings
+    instance: str
     clock: Clock
     open_: Callable[[Sealed], str]
     world: Callable[[], World]
@@ -148,8 +152,9 @@ async def _persistent(task: Task) -> None:
             await asyncio.sleep(AGAIN)
 
 
-def traefik_gateway(wiring: Wiring) -> Gateway:
-    """Traefik, in whichever mode the settings say. Blocking: makes the token. Raises UserError."""
+def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gateway:
+    """Traefik, in whichever mode the settings say. standings: for containers of the platform.
+    Blocking: makes the token. Raises UserError."""
     settings = wiring.settings
 
     def mode() -> str:
@@ -160,23 +165,32 @@ def traefik_gateway(wiring: Wiring) -> Gateway:
     apis = Apis()
     token = token_of(settings.ingress_dir / "api-token")
     publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
-    process = Process(
-        settings, token, apis, wiring.clock, wanted=wiring.wanted, changed=lambda: hurry()
+    runner: Runner = Process(settings)
+    if settings.ingress == "container" and standings is not None:
+        runner = EngineContainer(settings, standings, wiring.instance)
+    keeper = Keeper(
+        settings,
+        runner,
+        token,
+        apis,
+        wiring.clock,
+        wanted=wiring.wanted,
+        changed=lambda: gateway.mirror.hurry(),
     )
     external = [Address(url) for url in listed(settings.ingress_apis)]
 
     def addresses() -> Sequence[Address]:
-        return external if mode() == "external" else process.addresses()
+        return external if mode() == "external" else keeper.addresses()
 
     def why() -> str:
         if mode() == "external":
             return "SKYCTL_INGRESS_APIS names no proxy"
-        return process.problem or (NOT_YET if wiring.wanted() else "")
+        return keeper.problem or (NOT_YET if wiring.wanted() else "")
 
     def beside() -> Sequence[Task]:
         tasks: list[Task] = [lambda: publisher.keep(constant(token))]
-        if mode() == "process":
-            tasks.append(process.run)
+        if mode() in ("process", "container"):
+            tasks.append(keeper.run)
         if settings.ingress_listen:
             remote = token_of(settings.ingress_token_file or settings.ingress_dir / "token")
             tasks.append(Provider(settings.ingress_listen, remote, publisher.contents).run)
@@ -190,8 +204,4 @@ def traefik_gateway(wiring: Wiring) -> Gateway:
         beside=beside,
         close=apis.close,
     )
-
-    def hurry() -> None:
-        gateway.mirror.hurry()
-
     return gateway

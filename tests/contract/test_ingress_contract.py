@@ -15,6 +15,7 @@ from controller.ingress.api import Apis
 from controller.ingress.base import Marker, Proxies, Publisher, Sight
 from controller.ingress.binary import find_traefik
 from controller.ingress.files import FilePublisher
+from controller.ingress.keeping import Keeper
 from controller.ingress.ports import free_port
 from controller.ingress.process import Process
 from controller.ingress.proxies import Traefiks
@@ -74,15 +75,15 @@ async def real_stage(state: Path) -> AsyncIterator[Stage]:
         https_port=free_port(),
     )
     apis, token = Apis(), "a-token-for-tests"
-    process = Process(settings, token, apis, SystemClock(), wanted=lambda: True)
-    proxies = Traefiks(apis, process.addresses, beside_us=True, why=lambda: "it does not run")
+    keeper = Keeper(settings, Process(settings), token, apis, SystemClock(), wanted=lambda: True)
+    proxies = Traefiks(apis, keeper.addresses, beside_us=True, why=lambda: "it does not run")
     stage = RealStage(settings.ingress_dir / "routes", proxies)
     assert isinstance(stage.publisher, FilePublisher)
     await stage.publisher.keep(constant(token))
-    running = asyncio.create_task(process.run())
+    running = asyncio.create_task(keeper.run())
     try:
         async with asyncio.timeout(SECONDS):
-            while not process.addresses():  # noqa: ASYNC110
+            while not keeper.addresses():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         yield stage
     finally:

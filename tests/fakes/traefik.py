@@ -7,11 +7,11 @@ import os
 import signal
 from pathlib import Path
 
-from controller.ingress.alive import running
+from controller.ingress.process import running
 
 
 def stop_all(home: Path) -> None:
     """Those whose files lie there, at once."""
     for proxy in running(home.resolve()):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(proxy.pid, signal.SIGKILL)
+            os.kill(int(proxy.id), signal.SIGKILL)

@@ -8,9 +8,9 @@ from pathlib import Path
 from controller.cli.doctor.check import Check, note, ok, problem, warning
 from controller.cli.doctor.docker import EngineFacts
 from controller.ingress import ports
-from controller.ingress.alive import running
 from controller.ingress.api import Address, Apis
 from controller.ingress.binary import find_traefik
+from controller.ingress.process import running
 from controller.ingress.traefik import has_resolver
 from controller.settings import Settings, listed
 from resources.errors import UserError
@@ -31,7 +31,7 @@ async def examine(settings: Settings, engine: EngineFacts | None) -> list[Check]
     found = await _program(settings, engine) if settings.ingress != "container" else []
     ours = await asyncio.to_thread(running, settings.ingress_dir.resolve())
     if ours:
-        shown = ", ".join(str(proxy.pid) for proxy in ours)
+        shown = ", ".join(proxy.id for proxy in ours)
         return [*found, ok("ingress ports", f"our Traefik has them (process {shown})")]
     return [*found, *_ports(settings, engine), *_certificates(settings)]
 
@@ -131,7 +131,7 @@ async def _version(binary: str) -> tuple[str, bool]:
 def _processes(settings: Settings) -> list[str]:
     """By the kernel's name of the process, not by what its arguments say. Ours are not among
     them."""
-    ours = {proxy.pid for proxy in running(settings.ingress_dir.resolve())}
+    ours = {int(proxy.id) for proxy in running(settings.ingress_dir.resolve())}
     found = []
     for comm in Path("/proc").glob("[0-9]*/comm"):
         try:

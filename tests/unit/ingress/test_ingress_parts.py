@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from controller.cli.doctor import traefik as doctor
 from controller.cli.doctor.check import Check
 from controller.clock import SystemClock
 from controller.ingress import ports
-from controller.ingress.alive import Alive, file_name, running
+from controller.ingress.alive import Alive, file_name
 from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
+from controller.ingress.keeping import Keeper
 from controller.ingress.leaf import marker
-from controller.ingress.process import Process
+from controller.ingress.process import Process, running, still
 from controller.ingress.provider import Provider, merged, token_of
 from controller.ingress.traefik import Start, constant, has_resolver, static
 from controller.settings import Settings, load_settings
@@ -228,37 +229,38 @@ def test_a_port_that_another_has_is_told(taken: int) -> None:
     ports.require("127.0.0.1", ports.free_port(), "SKYCTL_HTTP_PORT")
 
 
+def keeper(told: Settings, find: Callable[[], Path | None], *, wanted: bool = True) -> Keeper:
+    return Keeper(told, Process(told, find), "token", Apis(), SystemClock(), wanted=lambda: wanted)
+
+
+async def turned(one: Keeper) -> Keeper:
+    async with asyncio.TaskGroup() as group:
+        await one.turn(group)
+    return one
+
+
 async def test_no_proxy_is_started_on_a_port_that_another_has(taken: int, tmp_path: Path) -> None:
     told = Settings(state_dir=tmp_path, ingress_address="127.0.0.1", http_port=taken)
-    apis = Apis()
-    process = Process(
-        told, "token", apis, SystemClock(), wanted=lambda: True, find=lambda: Path("/bin/false")
-    )
-    async with asyncio.TaskGroup() as group:
-        await process.turn(group)
-    assert f"port {taken}" in process.problem
-    assert process.addresses() == ()
-    await apis.close()
+    found = await turned(keeper(told, lambda: Path("/bin/false")))
+    assert f"port {taken}" in found.problem
+    assert found.addresses() == ()
 
 
 async def test_nothing_is_started_while_nobody_wants_it(tmp_path: Path) -> None:
     def find() -> Path | None:
         raise AssertionError("looked for the program")
 
-    process = Process(
-        Settings(state_dir=tmp_path),
-        "token",
-        Apis(),
-        SystemClock(),
-        wanted=lambda: False,
-        find=find,
-    )
-    async with asyncio.TaskGroup() as group:
-        await process.turn(group)
+    await turned(keeper(Settings(state_dir=tmp_path), find, wanted=False))
     assert not os.listdir(tmp_path)
 
 
-async def test_a_missing_program_and_one_that_ends_at_once_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [(None, "no Traefik here"), ("/bin/false", "does not start"), ("/etc/passwd", "started")],
+)
+async def test_a_program_that_cannot_run_is_told(
+    program: str | None, words: str, tmp_path: Path
+) -> None:
     told = Settings(
         state_dir=tmp_path,
         ingress_address="127.0.0.1",
@@ -266,26 +268,14 @@ async def test_a_missing_program_and_one_that_ends_at_once_are_told(tmp_path: Pa
         https_port=ports.free_port(),
     )
     told.ingress_dir.mkdir()
-    for program, words in ((None, "no Traefik here"), (Path("/bin/false"), "does not start")):
-        apis = Apis()
-        process = Process(
-            told,
-            "token",
-            apis,
-            SystemClock(),
-            wanted=lambda: True,
-            find=lambda program=program: program,  # type: ignore[misc]
-        )
-        async with asyncio.TaskGroup() as group:
-            await process.turn(group)
-        assert words in process.problem
-        await apis.close()
+    path = Path(program) if program is not None else None
+    assert words in (await turned(keeper(told, lambda: path))).problem
 
 
 def test_only_a_proxy_of_this_directory_is_ours(tmp_path: Path) -> None:
     assert running(tmp_path) == []
-    other = Alive(1, "ab", 9000)
-    assert not other.still(tmp_path)
+    other = Alive("1", "ab", 9000)
+    assert not still(other, tmp_path)
     assert file_name("ab", 9000) == "static-ab-9000.yml"
 
 
