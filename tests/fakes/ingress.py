@@ -36,8 +36,7 @@ class FakeIngress:
         self.connections: dict[str, int] = {}
         """Open ones by URL; what is not in it has none."""
         self._delay = delay
-        self._loaded: list[Sight] = [Sight() for _ in range(proxies)]
-        self._load_all()
+        self._loaded: list[Sight] = [_sight(self.documents) for _ in range(proxies)]
 
     # -- a publisher
     async def publish(self, step: PublishRoutes) -> Shelved:
