@@ -42,10 +42,11 @@ _Status = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A file as it was last read. found: None when it is nobody's."""
+    """A file as it was last read. found, shelved: None when it is nobody's."""
 
     status: _Status
     found: Leaf | None
+    shelved: Shelved | None
 
 
 class FilePublisher:
@@ -56,7 +57,6 @@ class FilePublisher:
         self._open = open_
         self._kept: dict[str, _Kept] = {}
         self._owners: dict[str, str] = {}
-        self._shelf: dict[str, Shelved] = {}
         self.strangers: tuple[str, ...] = ()
         """Files in the directory that are not ours, as last seen."""
 
@@ -95,13 +95,14 @@ class FilePublisher:
     # -- blocking
     def _publish(self, document: Document) -> Shelved:
         path = self._path(document.name)
+        wanted = Published(document.uid, document.name, document.digest)
         known = self._examined(path)
-        if known is None or (known.uid, known.digest) != (document.uid, document.digest):
+        if known is None or known.published != wanted:
             self._replace(path, leaf.written(document, self._open))
             known = self._examined(path)
         assert known is not None
         self._drop_others(document)
-        return _shelved(path.stem, known)
+        return known
 
     def _drop_others(self, document: Document) -> None:
         """An owner has one document."""
@@ -159,18 +160,17 @@ class FilePublisher:
             name, extension = os.path.splitext(entry.name)
             if extension not in _READ:
                 continue
-            found = self._examined(Path(entry.path)) if extension == SUFFIX else None
+            found = self._examined(entry) if extension == SUFFIX else None
             names.add(name)
-            if found is not None and name != OWN:
-                before, now = self._shelf.get(found.uid), _shelved(name, found)
-                shelf[found.uid] = before if before == now and before is not None else now
-            elif found is None:
+            if found is None:
                 strangers.append(entry.name)
+            elif name != OWN:
+                shelf[found.published.uid] = found
         for name in self._kept.keys() - names:
             self._kept.pop(name, None)
             self._owners.pop(name, None)
-        self._shelf, self.strangers = shelf, tuple(sorted(strangers))
-        return dict(shelf)
+        self.strangers = tuple(sorted(strangers))
+        return shelf
 
     def _entries(self) -> list[os.DirEntry[str]]:
         try:
@@ -179,20 +179,21 @@ class FilePublisher:
         except FileNotFoundError:
             return []
 
-    def _examined(self, path: Path) -> Leaf | None:
+    def _examined(self, place: Path | os.DirEntry[str]) -> Shelved | None:
         """None: it is not there, or nobody's. Read only when it changed."""
         try:
-            seen = path.lstat()
+            seen = os.lstat(place)
         except FileNotFoundError:
             return None
-        status = (seen.st_mtime_ns, seen.st_size, seen.st_ino)
-        kept = self._kept.get(path.stem)
+        name, status = place.name[: -len(SUFFIX)], (seen.st_mtime_ns, seen.st_size, seen.st_ino)
+        kept = self._kept.get(name)
         if kept is None or kept.status != status:
-            kept = _Kept(status, self._read(path, seen.st_size))
-            self._kept[path.stem] = kept
-            if kept.found is not None:
-                self._owners[path.stem] = kept.found.uid
-        return kept.found
+            found = self._read(Path(place), seen.st_size)
+            kept = _Kept(status, found, _shelved(name, found) if found is not None else None)
+            self._kept[name] = kept
+            if found is not None:
+                self._owners[name] = found.uid
+        return kept.shelved
 
     def _read(self, path: Path, size: int) -> Leaf | None:
         found = None

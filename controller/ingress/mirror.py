@@ -33,8 +33,8 @@ looks that fail."""
 HASTE = 30.0
 """Seconds for which a version is awaited eagerly."""
 SHARE, EAGER_SHARE = 20.0, 4.0
-"""A look is not taken again before this many times its own duration has passed; the second while
-much is awaited."""
+"""What was looked at or read is not before this many times its own duration has passed; the second:
+a look, while much is awaited."""
 LONGEST = 10.0
 EAGER = 8
 """Documents asked for one by one; with more of them everything is looked at."""
@@ -91,9 +91,11 @@ class Mirror:
     async def read_shelf(self) -> None:
         """Raises UserError."""
         async with self._lock:
+            began = self._clock.monotonic()
             found = await self._publisher.shelf()
             self._place(found if found != self._shelf else self._shelf)
-            self._shelf_due = self._clock.monotonic() + SHELF
+            now = self._clock.monotonic()
+            self._shelf_due = now + min(LONGEST, max(SHELF, SHARE * (now - began)))
 
     def _place(self, shelf: Mapping[str, Shelved]) -> None:
         known = self._world().published
@@ -248,4 +250,5 @@ class Mirror:
 
     def rest(self) -> None:
         """Nobody asks the proxies any more: what is known may be old."""
-        self._trouble(NOT_YET)
+        self.problem = NOT_YET
+        METRICS.ingress_up.set(0)
