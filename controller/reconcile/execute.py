@@ -27,6 +27,7 @@ from resources.context import Context
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan
+from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.sealed import Sealed
 from resources.steps import (
     CheckVolumes,
@@ -96,13 +97,21 @@ class Secrets(Protocol):
         ...
 
 
+class Routes(Protocol):
+    """What executing needs of the ingress. Raises UserError."""
+
+    async def publish(self, step: PublishRoutes) -> None: ...
+
+    async def withdraw(self, step: WithdrawRoutes) -> None: ...
+
+
 class Executor:
     """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done
     to the engine (not connected, or not ours). doubt: told when what is known of images may be
     wrong, after a pull and after a step that failed. wake: puts a key on the queue, when what it
     waits for is done. secrets: opens and seals. pull: what pulls, if not the engine alone. verify:
     the image policy. words: keeps the last lines of what is removed. news: tells how far a pull
-    is."""
+    is. routes: publishes them."""
 
     def __init__(
         self,
@@ -120,6 +129,7 @@ class Executor:
         verify: Callable[[VerifyImage], Awaitable[None]] | None = None,
         words: LastWords | None = None,
         news: PullNews | None = None,
+        routes: Routes | None = None,
     ) -> None:
         self._store = store
         self._secrets = secrets
@@ -153,6 +163,8 @@ class Executor:
             RemoveContainer: engine.remove_container,
             UpdateContainer: engine.update_container,
         }
+        if routes is not None:
+            self._calls |= {PublishRoutes: routes.publish, WithdrawRoutes: routes.withdraw}
 
     async def execute(self, context: Context, plan: Plan, done: Done) -> Walk:
         """Raises the first step's error; ``done`` is called after each step that succeeded."""
@@ -242,9 +254,12 @@ class Executor:
             self._doubt()
 
     async def _call(self, step: Step) -> None:
-        """With its place taken: nothing is waited for between the last check and the call."""
-        await self._gate()
-        if step.destructive:
+        """With its place taken: nothing is waited for between the last check and the call. What is
+        published decides where requests go, so it is the acting leader's alone."""
+        routes = isinstance(step, RouteStep)
+        if not routes:
+            await self._gate()
+        if step.destructive or routes:
             await self.confirm()
         self._leading()
         plain = opened(step, self._secrets.open)

@@ -76,6 +76,10 @@ class Catalogue:
     def all_keys(self) -> list[Key]:
         return list(self._readings)
 
+    def any_of(self, kind: str) -> bool:
+        """Is there a resource of that kind?"""
+        return any(key.kind == kind for key in self._readings)
+
     def key_of(self, uid: str) -> Key | None:
         return self._by_uid.get(uid)
 

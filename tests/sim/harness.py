@@ -29,12 +29,13 @@ from resources.steps import EngineStep, RemoveVolume
 from resources.world import L_CONTROLLER, L_ROLE
 from tests.fakes.dns import FakeDns
 from tests.fakes.engine import FakeEngine
+from tests.fakes.ingress import FakeIngress
 from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.objects import Behaviour
 from tests.fakes.store import FakeDatabase, FakeStore
 from tests.sim.clockwork import PROCESS, Process, SimClock, neutral, run_virtually
 from tests.sim.faults import CALM, Fate, Faults, Rates
-from tests.sim.wires import EngineWire, StoreWire
+from tests.sim.wires import EngineWire, IngressWire, StoreWire
 
 T = TypeVar("T")
 
@@ -81,6 +82,9 @@ class Controlled(Process):
         super().__init__(name)
         self.engine = EngineWire(sim, self)
         self.store = StoreWire(sim, self)
+        ingress = None
+        if sim.ingress is not None:
+            ingress = IngressWire(sim, self, sim.ingress).gateway
         self.controller: Controller = self.context.run(
             Controller,
             sim.settings,
@@ -92,6 +96,7 @@ class Controlled(Process):
             knock=sim.knock,
             ask=sim.dns,
             keyring=MemoryKeyring(1),
+            ingress=ingress,
         )
         self.main = self.start(self.controller.run())
         self.main.add_done_callback(lambda task: sim.ended(self, task))
@@ -131,6 +136,8 @@ class Simulation:
     crash_at: Sequence[CrashAt] = ()
     reborn_after: float | None = None
     """Seconds until somebody starts what was killed; None: nobody does."""
+    ingress: FakeIngress | None = None
+    """The proxies; None: nothing is routed."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from controller.engine.base import EngineEvent, LogLine
 from controller.engine.docker import faults as words
+from controller.ingress.gateway import Gateway, Wiring
 from controller.store.base import Change, Lease, StoreUnavailable
+from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.steps import EngineStep, PullImage, Step, StopContainer
+from tests.fakes.ingress import FakeIngress
 from tests.fakes.store import FakeStore
 from tests.fakes.store_lease import FakeLease
 from tests.sim.clockwork import Killed, Process, neutral
@@ -24,7 +27,7 @@ from tests.sim.faults import Fate
 if TYPE_CHECKING:
     from tests.sim.harness import Simulation
 
-ENGINE_SECONDS, PULL_SECONDS, STORE_SECONDS = 60.0, 900.0, 10.0
+ENGINE_SECONDS, PULL_SECONDS, STORE_SECONDS, INGRESS_SECONDS = 60.0, 900.0, 10.0, 15.0
 """Deadlines, as the real clients have them."""
 LATE_SECONDS = 12.0
 """Longer than a lease lasts."""
@@ -179,6 +182,36 @@ class EngineWire(Wire):
 
     async def close(self) -> None:
         return None
+
+
+class IngressWire(Wire):
+    """One process' view of the proxies: a publisher and proxies of ``controller.ingress.base``."""
+
+    def __init__(self, sim: Simulation, process: Process, ingress: FakeIngress) -> None:
+        super().__init__(sim, process, _ingress_lost)
+        self._ingress = ingress
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._ingress, name)
+
+        async def call(*given: Any) -> Any:
+            return await self.call(
+                name,
+                given[0] if given else "",
+                lambda: method(*given),
+                seconds=INGRESS_SECONDS,
+                changes=name in ("publish", "withdraw"),
+                refusable=False,
+            )
+
+        return call
+
+    def gateway(self, wiring: Wiring) -> Gateway:
+        return Gateway(wiring, self, self, mode=lambda: "process")
+
+
+def _ingress_lost() -> Exception:
+    return UserError("CONFIGURATION_INGRESS_UNREACHABLE", "the answer got lost", retryable=True)
 
 
 def _deadline(subject: Any) -> float:

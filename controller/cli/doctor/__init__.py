@@ -60,7 +60,7 @@ async def _examine() -> list[Check]:
     found += await postgres.examine(known)
     found += host.examine(known, engine)
     found += await firewall.examine(known, engine)
-    found += await traefik.examine(engine)
+    found += await traefik.examine(known, engine)
     return found
 
 

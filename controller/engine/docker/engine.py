@@ -15,6 +15,7 @@ from controller.engine.docker.events import Events
 from controller.engine.docker.execution import DockerExec
 from controller.engine.docker.pulls import OnPull, Pulls
 from controller.engine.docker.reading import Reading
+from controller.engine.docker.standing import StandingContainers
 from controller.engine.docker.steps import Steps
 from controller.engine.docker.usage import Meter
 from controller.engine.docker.wire import ObserveCall, Wire
@@ -54,6 +55,7 @@ class DockerEngine(Steps):
         self._events = Events(wire, settings.engine_silence)
         self._pulls = Pulls(wire, settings.pull_timeout, self._progress)
         self._meter = Meter(wire)
+        self.standings = StandingContainers(wire, self._pulls)
 
     def _progress(self, progress: PullProgress) -> None:
         if self.on_pull_progress is not None:

@@ -1,0 +1,218 @@
+"""Documents as files in a directory that Traefik watches.
+
+One file for each document, readable for us alone, replaced by renaming. What is there is read back
+often, so only files whose status changed are opened. Files that are not ours are left alone and
+named: one that Traefik cannot read keeps it from loading anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from controller.ingress import leaf
+from controller.ingress.base import Shelved
+from controller.ingress.leaf import OWN, Leaf
+from resources.errors import UserError
+from resources.routing.document import Document
+from resources.routing.steps import PublishRoutes, WithdrawRoutes
+from resources.routing.world import Published
+from resources.sealed import Sealed
+
+T = TypeVar("T")
+
+SUFFIX = ".yml"
+SECONDS = 15.0
+"""One call."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,199}")
+_READ = frozenset({".yml", ".yaml", ".toml", ".json"})
+"""What Traefik would load, and a little more."""
+_LARGEST = 8_000_000
+"""Bytes of one file."""
+
+_Status = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A file as it was last read. found, shelved: None when it is nobody's."""
+
+    status: _Status
+    found: Leaf | None
+    shelved: Shelved | None
+
+
+class FilePublisher:
+    """directory: made, mode 0700, when it is not there. open_: of the vault."""
+
+    def __init__(self, directory: Path, open_: Callable[[Sealed], str]) -> None:
+        self.directory = directory
+        self._open = open_
+        self._kept: dict[str, _Kept] = {}
+        self._owners: dict[str, str] = {}
+        self.strangers: tuple[str, ...] = ()
+        """Files in the directory that are not ours, as last seen."""
+
+    async def publish(self, step: PublishRoutes) -> Shelved:
+        return await self._soon(partial(self._publish, step.document))
+
+    async def withdraw(self, step: WithdrawRoutes) -> None:
+        await self._soon(partial(self._withdraw, step.name, step.uid))
+
+    async def shelf(self) -> Mapping[str, Shelved]:
+        return await self._soon(self._look)
+
+    async def contents(self) -> list[Mapping[str, Any]]:
+        """Of all documents that nobody changed since, the constant one first."""
+        await self._soon(self._look)
+        whole = [(name, kept.found) for name, kept in sorted(self._kept.items())]
+        return [found.content for _, found in whole if found is not None and found.digest]
+
+    async def keep(self, content: Mapping[str, Any]) -> None:
+        """Puts the constant document there; never empty."""
+        await self._soon(partial(self._publish, Document("platform", OWN, content)))
+
+    async def _soon(self, call: Callable[[], T]) -> T:
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await asyncio.to_thread(call)
+        except (OSError, TimeoutError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "it takes too long"
+            raise UserError(
+                "CONFIGURATION_INGRESS_DIRECTORY",
+                f"routes cannot be written to or read from {self.directory}: {reason}",
+                suggestions=["check the state directory: its owner, mode and free space"],
+                retryable=True,
+            ) from error
+
+    # -- blocking
+    def _publish(self, document: Document) -> Shelved:
+        path = self._path(document.name)
+        wanted = Published(document.uid, document.name, document.digest)
+        known = self._examined(path)
+        if known is None or known.published != wanted:
+            self._replace(path, leaf.written(document, self._open))
+            known = self._examined(path)
+        assert known is not None
+        self._drop_others(document)
+        return known
+
+    def _drop_others(self, document: Document) -> None:
+        """An owner has one document."""
+        if others := self._names_of(document.uid) - {document.name}:
+            self._remove(others)
+
+    def _withdraw(self, name: str, uid: str) -> None:
+        self._remove({name} | self._names_of(uid))
+
+    def _names_of(self, uid: str) -> set[str]:
+        return {name for name, owner in self._owners.items() if owner == uid}
+
+    def _remove(self, names: set[str]) -> None:
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
+            self._kept.pop(name, None)
+            self._owners.pop(name, None)
+        self._sync()
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise UserError("DOMAIN_DOCUMENT_INVALID", f"{name!r} is no name of a document")
+        return self.directory / f"{name}{SUFFIX}"
+
+    def _replace(self, path: Path, text: str) -> None:
+        """Made in a directory beside: Traefik reads *all* files again at each event in its own, and
+        making a file there is three of them."""
+        workshop = self.directory.with_name(f"{self.directory.name}.new")
+        for directory in (self.directory, workshop):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            directory.chmod(0o700)
+        fresh = workshop / path.name
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        fresh.rename(path)
+        self._sync()
+
+    def _sync(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _look(self) -> Mapping[str, Shelved]:
+        """A file that has lost its head is still its owner's, while we remember whose it was."""
+        shelf: dict[str, Shelved] = {}
+        names, strangers = set(), []
+        for entry in self._entries():
+            name, extension = os.path.splitext(entry.name)
+            if extension not in _READ:
+                continue
+            found = self._examined(entry) if extension == SUFFIX else None
+            names.add(name)
+            if found is None:
+                strangers.append(entry.name)
+            elif name != OWN:
+                shelf[found.published.uid] = found
+        for name in self._kept.keys() - names:
+            self._kept.pop(name, None)
+            self._owners.pop(name, None)
+        self.strangers = tuple(sorted(strangers))
+        return shelf
+
+    def _entries(self) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.directory) as found:
+                return list(found)
+        except FileNotFoundError:
+            return []
+
+    def _examined(self, place: Path | os.DirEntry[str]) -> Shelved | None:
+        """None: it is not there, or nobody's. Read only when it changed."""
+        try:
+            seen = os.lstat(place)
+        except FileNotFoundError:
+            return None
+        name, status = place.name[: -len(SUFFIX)], (seen.st_mtime_ns, seen.st_size, seen.st_ino)
+        kept = self._kept.get(name)
+        if kept is None or kept.status != status:
+            found = self._read(Path(place), seen.st_size)
+            kept = _Kept(status, found, _shelved(name, found) if found is not None else None)
+            self._kept[name] = kept
+            if found is not None:
+                self._owners[name] = found.uid
+        return kept.shelved
+
+    def _read(self, path: Path, size: int) -> Leaf | None:
+        found = None
+        if size <= _LARGEST and not path.is_symlink():
+            with contextlib.suppress(UnicodeDecodeError, FileNotFoundError):
+                found = leaf.read(path.read_text(encoding="utf-8"))
+        if found is None and (uid := self._owners.get(path.stem)) is not None:
+            return Leaf(uid, "", {})
+        return found
+
+
+def _shelved(name: str, found: Leaf) -> Shelved:
+    routers: set[str] = set()
+    backends: set[str] = set()
+    for protocol in ("http", "tcp", "udp"):
+        part = found.content.get(protocol)
+        if isinstance(part, Mapping):
+            routers.update(part.get("routers") or ())
+            backends.update(part.get("services") or ())
+    return Shelved(
+        Published(found.uid, name, found.digest), frozenset(routers), frozenset(backends)
+    )

@@ -1,0 +1,207 @@
+"""The ingress as one thing: what the platform says of it, and what goes on beside the passes.
+
+It works while this process acts. What it started goes on without it: proxies keep serving what was
+published last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from controller.clock import Clock
+from controller.engine.standing import Standings
+from controller.ingress.api import Address, Apis
+from controller.ingress.base import Changed, Proxies, Publisher
+from controller.ingress.container import EngineContainer
+from controller.ingress.files import FilePublisher
+from controller.ingress.keeping import Keeper, Runner
+from controller.ingress.mirror import NOT_YET, Mirror
+from controller.ingress.process import Process
+from controller.ingress.provider import Provider, token_of
+from controller.ingress.proxies import Traefiks
+from controller.ingress.traefik import RESOLVER, constant, has_resolver
+from controller.settings import Settings, listed
+from resources.errors import UserError
+from resources.routing.steps import PublishRoutes, WithdrawRoutes
+from resources.routing.world import NO_INGRESS, Ingress
+from resources.sealed import Sealed
+from resources.world import World
+
+log = structlog.get_logger("ingress")
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
+    resource want to be routed to? here: is the engine on this host (None: not known yet)?
+    changed: told whose routes changed. troubled: told when what is told of the ingress changed."""
+
+    settings: Settings
+    instance: str
+    clock: Clock
+    open_: Callable[[Sealed], str]
+    world: Callable[[], World]
+    wanted: Callable[[], bool]
+    here: Callable[[], bool | None]
+    changed: Changed
+    troubled: Callable[[], None]
+
+
+AGAIN = 5.0
+"""Seconds after which what failed is tried again."""
+
+Task = Callable[[], Awaitable[None]]
+
+
+class Gateway:
+    """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        publisher: Publisher,
+        proxies: Proxies,
+        *,
+        mode: Callable[[], str],
+        beside: Callable[[], Sequence[Task]] = tuple,
+        close: Task | None = None,
+    ) -> None:
+        self._settings = wiring.settings
+        self._mode = mode
+        self._beside = beside
+        self._close = close
+        self._wanted = wiring.wanted
+        self._told = NO_INGRESS
+        self.mirror = Mirror(
+            publisher, proxies, wiring.world, wiring.clock, wiring.changed, wiring.troubled
+        )
+
+    def describe(self) -> Ingress:
+        """The same object as long as nothing in it changed: it is asked for at every pass."""
+        mode = self._mode()
+        problem = self.mirror.problem if self._routing else ""
+        if (self._told.mode, self._told.problem) != (mode, problem):
+            self._told = self._described(mode, problem)
+        return self._told
+
+    def _described(self, mode: str, problem: str) -> Ingress:
+        settings = self._settings
+        if mode == "none":
+            return NO_INGRESS
+        return Ingress(
+            mode=mode,
+            publish=settings.ingress_publish,
+            problem=problem,
+            default_domain=settings.default_domain,
+            addresses=listed(settings.domain_addresses),
+            http_port=settings.http_port,
+            https_port=settings.https_port,
+            verification=settings.domain_verification,
+            resolver=RESOLVER if has_resolver(settings) else "",
+        )
+
+    @property
+    def _routing(self) -> bool:
+        return self._mode() != "none" and self._settings.ingress_publish == "provider"
+
+    @property
+    def settled(self) -> bool:
+        return not self._routing or not self._wanted() or self.mirror.settled
+
+    async def publish(self, step: PublishRoutes) -> None:
+        await self.mirror.publish(step)
+
+    async def withdraw(self, step: WithdrawRoutes) -> None:
+        await self.mirror.withdraw(step)
+
+    async def run(self) -> None:
+        """Until cancelled; at once where nothing is to be routed."""
+        if not self._routing:
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.mirror.run(), name="mirror of the proxies")
+                for task in self._beside():
+                    group.create_task(_persistent(task), name="beside the proxies")
+        finally:
+            self.mirror.rest()
+
+    async def prepare(self) -> None:
+        """Before the first pass: what is published already is known then."""
+        with contextlib.suppress(UserError):
+            await self.mirror.read_shelf()
+
+    async def close(self) -> None:
+        if self._close is not None:
+            await self._close()
+
+
+async def _persistent(task: Task) -> None:
+    """What fails is told and tried again: the controller does more than to route."""
+    while True:
+        try:
+            await task()
+            return
+        except UserError as error:
+            log.error("ingress", problem=error.message, suggestions=list(error.suggestions))
+            await asyncio.sleep(AGAIN)
+
+
+def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gateway:
+    """Traefik, in whichever mode the settings say. standings: for containers of the platform.
+    Blocking: makes the token. Raises UserError."""
+    settings = wiring.settings
+
+    def mode() -> str:
+        if settings.ingress is not None:
+            return settings.ingress
+        return "process" if wiring.here() else "none"
+
+    apis = Apis()
+    token = token_of(settings.ingress_dir / "api-token")
+    publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
+    runner: Runner = Process(settings)
+    if settings.ingress == "container" and standings is not None:
+        runner = EngineContainer(settings, standings, wiring.instance)
+    keeper = Keeper(
+        settings,
+        runner,
+        token,
+        apis,
+        wiring.clock,
+        wanted=wiring.wanted,
+        changed=lambda: gateway.mirror.hurry(),
+    )
+    external = [Address(url) for url in listed(settings.ingress_apis)]
+
+    def addresses() -> Sequence[Address]:
+        return external if mode() == "external" else keeper.addresses()
+
+    def why() -> str:
+        if mode() == "external":
+            return "SKYCTL_INGRESS_APIS names no proxy"
+        return keeper.problem or (NOT_YET if wiring.wanted() else "")
+
+    def beside() -> Sequence[Task]:
+        tasks: list[Task] = [lambda: publisher.keep(constant(token))]
+        if mode() in ("process", "container"):
+            tasks.append(keeper.run)
+        if settings.ingress_listen:
+            remote = token_of(settings.ingress_token_file or settings.ingress_dir / "token")
+            tasks.append(Provider(settings.ingress_listen, remote, publisher.contents).run)
+        return tasks
+
+    gateway = Gateway(
+        wiring,
+        publisher,
+        Traefiks(apis, addresses, beside_us=settings.ingress != "external", why=why),
+        mode=mode,
+        beside=beside,
+        close=apis.close,
+    )
+    return gateway

@@ -1,0 +1,232 @@
+"""Keeps one Traefik running, whatever it runs as: it outlives the controller.
+
+One that runs is taken over. One that dies is started again, with growing pauses. When what it was
+started with changed, a second one is started beside it on the same ports, and only once that one
+answers may the first finish what it has under way and go.
+
+Nothing is started while nobody wants it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from controller.clock import Clock
+from controller.ingress import ports
+from controller.ingress.alive import Alive
+from controller.ingress.api import Address, Apis
+from controller.metrics import METRICS
+from controller.settings import Settings
+from resources.errors import UserError
+
+log = structlog.get_logger("traefik")
+
+LOOK = 1.0
+"""Seconds between two looks at whether it is wanted and as it should be."""
+UP = 30.0
+"""Until a new one answers."""
+POLL = 0.1
+PAUSE_FIRST, PAUSE_LAST, STEADY = 0.5, 30.0, 60.0
+"""Seconds before it is started again: at first, at most; after this long it starts anew."""
+UNWANTED = 60.0
+"""A proxy that nobody wants any more is stopped after this long."""
+
+
+class Runner(Protocol):
+    """What a proxy runs as. Raises UserError."""
+
+    async def desired(self) -> str:
+        """All that needs a new start to change, as text."""
+        ...
+
+    async def running(self) -> Sequence[Alive]: ...
+
+    async def spawn(self, digest: str, api_port: int) -> Alive:
+        """Starts one beside those that run."""
+        ...
+
+    async def last_words(self, proxy: Alive) -> str:
+        """Of one that has ended; '' while it runs."""
+        ...
+
+    async def ended(self, proxy: Alive) -> None:
+        """Until it has."""
+        ...
+
+    async def stop(self, proxy: Alive, grace: float) -> None:
+        """Politely, and after so many seconds less so. Done when it has ended."""
+        ...
+
+
+class Keeper:
+    """token: for its API. wanted: does anybody want a proxy? changed: told when another one serves,
+    or none."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        runner: Runner,
+        token: str,
+        apis: Apis,
+        clock: Clock,
+        *,
+        wanted: Callable[[], bool],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._runner = runner
+        self._token = token
+        self._apis = apis
+        self._clock = clock
+        self._wanted = wanted
+        self._changed = changed
+        self._serving: Alive | None = None
+        self._served = False
+        self._leaving: set[Alive] = set()
+        self._unwanted_since: float | None = None
+        self._pause, self._not_before = PAUSE_FIRST, 0.0
+        self._started = float("-inf")
+        self.problem = ""
+        """Why none runs, or not as it should."""
+
+    def addresses(self) -> Sequence[Address]:
+        return () if self._serving is None else (self._address(self._serving),)
+
+    def _address(self, proxy: Alive) -> Address:
+        return Address(f"http://127.0.0.1:{proxy.api_port}", self._token)
+
+    async def run(self) -> None:
+        """For ever. What runs when this is cancelled goes on."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self.turn(group)
+                await self._until_news()
+
+    async def _until_news(self) -> None:
+        if self._serving is None:
+            await asyncio.sleep(POLL if self._wanted() and not self.problem else LOOK / 2)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await self._runner.ended(self._serving)
+
+    async def turn(self, group: asyncio.TaskGroup) -> None:
+        """One look, and what it makes necessary."""
+        try:
+            found = await self._runner.running()
+            ours = [proxy for proxy in found if proxy not in self._leaving]
+            if self._wanted():
+                self._unwanted_since = None
+                await self._keep(group, ours)
+            else:
+                self._idle(group, ours)
+        except UserError as error:
+            self._told(error)
+
+    def _idle(self, group: asyncio.TaskGroup, ours: Sequence[Alive]) -> None:
+        now = self._clock.monotonic()
+        since = self._unwanted_since = self._unwanted_since or now
+        self.problem = ""
+        if ours and now - since >= UNWANTED:
+            log.info("Traefik is stopped: nobody wants it any more")
+            self._serve(None)
+            self._served = False
+            for proxy in ours:
+                self._dismiss(group, proxy)
+
+    async def _keep(self, group: asyncio.TaskGroup, ours: Sequence[Alive]) -> None:
+        desired = await self._runner.desired()
+        digest = hashlib.sha256(desired.encode()).hexdigest()[:16]
+        right = [proxy for proxy in ours if proxy.digest == digest]
+        current = self._serving if self._serving in ours else None
+        if current is None and ours:
+            current = (right or list(ours))[-1]
+            log.info("taking over the running Traefik", id=current.id[:12])
+        self._serve(current)
+        if current is not None and current in right:
+            self.problem = ""
+        elif self._clock.monotonic() < self._not_before:
+            return
+        else:
+            current = await self._start(digest, ours)
+        for proxy in ours:
+            if proxy != current:
+                self._dismiss(group, proxy)
+
+    async def _start(self, digest: str, ours: Sequence[Alive]) -> Alive:
+        """Beside those that run. Raises UserError; then they run on."""
+        reason = "changed" if ours else "died" if self._served else "wanted"
+        now = self._clock.monotonic()
+        if now - self._started > STEADY:
+            self._pause = PAUSE_FIRST
+        self._not_before, self._started = now + self._pause, now
+        self._pause = min(PAUSE_LAST, self._pause * 2)
+        if not ours and not self._leaving:
+            address = self._settings.ingress_address
+            ports.require(address, self._settings.http_port, "SKYCTL_HTTP_PORT")
+            ports.require(address, self._settings.https_port, "SKYCTL_HTTPS_PORT")
+        proxy = await self._runner.spawn(digest, ports.free_port())
+        try:
+            await self._answering(proxy)
+        except UserError:
+            await self._runner.stop(proxy, 0.0)
+            raise
+        METRICS.ingress_starts.labels(reason).inc()
+        log.info("Traefik serves", id=proxy.id[:12], reason=reason)
+        self.problem = ""
+        self._serve(proxy)
+        return proxy
+
+    async def _answering(self, proxy: Alive) -> None:
+        """Its API is opened by the documents, so whoever answers has loaded them."""
+        try:
+            async with asyncio.timeout(UP):
+                while True:
+                    with contextlib.suppress(UserError):
+                        await self._apis.get(self._address(proxy), "/api/version")
+                        return
+                    if words := await self._runner.last_words(proxy):
+                        raise _failed(words)
+                    await asyncio.sleep(POLL)
+        except TimeoutError:
+            raise _failed(f"it does not answer within {UP:g} s") from None
+
+    def _dismiss(self, group: asyncio.TaskGroup, proxy: Alive) -> None:
+        self._leaving.add(proxy)
+        group.create_task(self._farewell(proxy), name=f"traefik {proxy.id[:12]} leaves")
+
+    async def _farewell(self, proxy: Alive) -> None:
+        """It stops listening, finishes what it has under way, and ends."""
+        try:
+            await self._runner.stop(proxy, self._settings.ingress_grace + 5.0)
+        except UserError as error:
+            log.warning("Traefik does not go", id=proxy.id[:12], problem=error.message)
+        finally:
+            self._leaving.discard(proxy)
+
+    def _serve(self, proxy: Alive | None) -> None:
+        self._served = self._served or proxy is not None
+        if proxy != self._serving:
+            self._serving = proxy
+            self._changed()
+
+    def _told(self, error: UserError) -> None:
+        if error.message != self.problem:
+            log.warning("Traefik", problem=error.message)
+            self.problem = error.message
+            self._changed()
+
+
+def _failed(reason: str) -> UserError:
+    return UserError(
+        "CONFIGURATION_INGRESS_FAILED",
+        f"Traefik does not start: {reason}",
+        suggestions=["see ingress/traefik.log in the state directory"],
+        retryable=True,
+    )

@@ -1,0 +1,199 @@
+"""Traefik as a process of this host, in a session of its own, found by its command line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from controller.ingress.alive import OPTION, Alive, started_with, sweep, write
+from controller.ingress.binary import find_traefik
+from controller.ingress.traefik import Start, static
+from controller.settings import Settings
+from resources.errors import UserError
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+OUTPUT_LIMIT = 1_000_000
+"""Bytes of what it says beside its log, which is next to nothing."""
+_POLL = 0.3
+
+
+class Process:
+    """A runner (``keeping.Runner``)."""
+
+    def __init__(self, settings: Settings, find: Callable[[], Path | None] = find_traefik) -> None:
+        self._settings = settings
+        self._home = settings.ingress_dir.resolve()
+        self._find = find
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    async def desired(self) -> str:
+        return await asyncio.to_thread(self._desired)
+
+    def _desired(self) -> str:
+        """The program is part of it: a release brings another."""
+        program = self._program()
+        seen = program.stat()
+        told = [
+            static(self._settings, Start(self._home, 0)),
+            [str(program.resolve()), seen.st_size, seen.st_mtime_ns],
+            sorted(acme_environment(self._settings).items()),
+        ]
+        return json.dumps(told, sort_keys=True)
+
+    def _program(self) -> Path:
+        program = self._find()
+        if program is None:
+            raise UserError(
+                "CONFIGURATION_INGRESS_MISSING",
+                "there is no Traefik here to route with",
+                suggestions=[
+                    "pip install 'skypanel-controller[embedded]'",
+                    "or run your own: SKYCTL_INGRESS=external",
+                ],
+            )
+        return program
+
+    async def running(self) -> list[Alive]:
+        for id_, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[id_]
+        return await asyncio.to_thread(running, self._home)
+
+    async def spawn(self, digest: str, api_port: int) -> Alive:
+        return await asyncio.to_thread(self._spawn, digest, api_port)
+
+    def _spawn(self, digest: str, api_port: int) -> Alive:
+        sweep(self._home, running(self._home))
+        told = static(self._settings, Start(self._home, api_port))
+        path = write(self._home, digest, api_port, told)
+        with open(self._home / "traefik.out", "ab", opener=_private) as output:
+            if output.tell() > OUTPUT_LIMIT:
+                output.truncate(0)
+            try:
+                child = subprocess.Popen(
+                    [self._program(), f"{OPTION}{path}"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd="/",
+                    env={**ENVIRONMENT, **acme_environment(self._settings)},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise UserError(
+                    "CONFIGURATION_INGRESS_FAILED",
+                    f"Traefik cannot be started: {error.strerror or error}",
+                    retryable=True,
+                ) from error
+        proxy = Alive(str(child.pid), digest, api_port)
+        self._children[proxy.id] = child
+        return proxy
+
+    async def last_words(self, proxy: Alive) -> str:
+        child = self._children.get(proxy.id)
+        if child is None or child.poll() is None:
+            return ""
+        for name in ("traefik.out", "traefik.log"):
+            with contextlib.suppress(OSError):
+                text = await asyncio.to_thread((self._home / name).read_text, errors="replace")
+                if lines := text.strip().splitlines():
+                    return " / ".join(lines[-2:])[-500:]
+        return "it ended at once"
+
+    async def ended(self, proxy: Alive) -> None:
+        try:
+            descriptor = os.pidfd_open(int(proxy.id))
+        except (AttributeError, OSError):
+            while still(proxy, self._home):  # noqa: ASYNC110 (nothing tells us)
+                await asyncio.sleep(_POLL)
+            return
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(descriptor, over.set)
+        try:
+            if still(proxy, self._home):
+                await over.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+    async def stop(self, proxy: Alive, grace: float) -> None:
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+            if not still(proxy, self._home):
+                return
+            if patience <= 0:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(proxy.id), number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self.ended(proxy)
+
+
+def running(home: Path) -> list[Alive]:
+    """Processes of that directory. Blocking, some milliseconds."""
+    found = (started_with(str(pid), command[1:], home) for pid, command in _commands())
+    return [proxy for proxy in found if proxy is not None]
+
+
+def still(proxy: Alive, home: Path) -> bool:
+    """Under this pid, that very proxy."""
+    command = _command(int(proxy.id))
+    return command is not None and started_with(proxy.id, command[1:], home) == proxy
+
+
+def _commands() -> Iterator[tuple[int, list[str]]]:
+    if not Path("/proc/self/cmdline").exists():
+        yield from _listed()
+        return
+    for place in Path("/proc").glob("[0-9]*"):
+        pid = int(place.name)
+        if (command := _command(pid)) is not None:
+            yield pid, command
+
+
+def _command(pid: int) -> list[str] | None:
+    """None: there is none, or it has ended."""
+    if not Path("/proc/self/cmdline").exists():
+        return next((command for each, command in _listed() if each == pid), None)
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return None
+    return [os.fsdecode(part) for part in raw.split(b"\0") if part] or None
+
+
+def _listed() -> Iterator[tuple[int, list[str]]]:
+    """Where there is no /proc."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(
+            ["ps", "-axo", "pid=,command="], capture_output=True, text=True, timeout=10
+        )
+        for line in done.stdout.splitlines():
+            pid, _, command = line.strip().partition(" ")
+            yield int(pid), command.split()
+
+
+def acme_environment(settings: Settings) -> Mapping[str, str]:
+    """Lines NAME=VALUE. Blocking. Raises UserError."""
+    path = settings.acme_environment_file
+    if path is None:
+        return {}
+    try:
+        lines = [line.strip() for line in path.read_text().splitlines()]
+    except OSError as error:
+        raise UserError(
+            "CONFIGURATION_INVALID",
+            f"SKYCTL_ACME_ENVIRONMENT_FILE cannot be read: {error.strerror or error}",
+        ) from error
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value for name, _, value in pairs}
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,123 @@
+"""Routes for Traefiks elsewhere: their HTTP provider asks here, with a token.
+
+The same documents as the files, merged into one; names are unique on the platform. Nobody listens
+while this controller does not act, and a Traefik that gets no answer keeps what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from resources.errors import UserError
+
+log = structlog.get_logger("ingress")
+
+PATH = "/traefik"
+
+
+def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Maps are joined, lists appended. Of two values in one place the first stays."""
+    whole: dict[str, Any] = {}
+    for document in documents:
+        _join(whole, document)
+    return whole
+
+
+def _join(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
+    for name, value in part.items():
+        known = whole.get(name)
+        if isinstance(value, Mapping) and isinstance(known, dict):
+            _join(known, value)
+        elif isinstance(value, Mapping) and known is None:
+            whole[name] = {}
+            _join(whole[name], value)
+        elif isinstance(value, list) and isinstance(known, list):
+            whole[name] = [*known, *value]
+        elif known is None:
+            whole[name] = value
+
+
+def token_of(path: Path) -> str:
+    """The token in that file, made where there is none; readable for us alone. Blocking. Raises
+    UserError."""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = path.with_name(f".{path.name}.new")
+            fresh.unlink(missing_ok=True)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as opened:
+                opened.write(secrets.token_urlsafe(32) + "\n")
+                opened.flush()
+                os.fsync(opened.fileno())
+            fresh.rename(path)
+        token = path.read_text().strip()
+    except OSError as error:
+        raise UserError(
+            "CONFIGURATION_INVALID", f"the token in {path} cannot be read: {error.strerror}"
+        ) from error
+    if len(token) < 16 or not token.isascii() or not token.isprintable() or "`" in token:
+        raise UserError(
+            "CONFIGURATION_INVALID",
+            f"{path} holds no token: at least 16 letters and digits are needed",
+        )
+    return token
+
+
+class Provider:
+    """listen: HOST:PORT. contents: of all documents. Serves while it runs."""
+
+    def __init__(
+        self,
+        listen: str,
+        token: str,
+        contents: Callable[[], Awaitable[list[Mapping[str, Any]]]],
+    ) -> None:
+        host, _, port = listen.rpartition(":")
+        self._host, self._port = host.strip("[]") or "127.0.0.1", int(port)
+        self._token = token
+        self._contents = contents
+
+    async def run(self) -> None:
+        """For ever. Raises UserError CONFIGURATION_PORT_IN_USE."""
+        application = web.Application()
+        application.router.add_get(PATH, self._answer)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await self._bound(runner)
+            log.info("routes are served", address=f"{self._host}:{self._port}{PATH}")
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    async def _bound(self, runner: web.AppRunner) -> None:
+        site = web.TCPSite(runner, self._host, self._port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise UserError(
+                "CONFIGURATION_PORT_IN_USE",
+                f"routes cannot be served on {self._host}:{self._port}: {error.strerror or error}",
+                suggestions=["free it, or choose another: SKYCTL_INGRESS_LISTEN"],
+            ) from error
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        given = request.headers.get("Authorization", "").encode(errors="replace")
+        if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
+            return web.Response(status=401)
+        try:
+            whole = merged(await self._contents())
+        except UserError as error:
+            return web.Response(status=503, text=error.message)
+        return web.Response(text=json.dumps(whole), content_type="application/json")

@@ -1,0 +1,132 @@
+"""From what lies on the shelf and what each proxy shows to what is served for one owner. Pure.
+
+Names belong to whose document defines them. A document that was withdrawn is still served for a
+moment, and a controller that starts then finds it only at the proxies: what they show is its
+owner's by the eight digits of the uid that every name of ours carries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from controller.ingress.base import Marker, Shelved, Sight
+from controller.ingress.leaf import OWN
+from resources.routing.world import Serving
+
+REMEMBERED = timedelta(hours=1)
+"""For how long it is known when a server left."""
+SETTLING = timedelta(milliseconds=250)
+"""How long after a server left its connections are counted: a request that was already under way
+to it may only now connect."""
+OUTDATED = "an earlier version of it is served"
+_TOKEN = re.compile(r"[-_]([0-9a-f]{8})(?=[-_]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    routers: frozenset[str] = frozenset()
+    backends: frozenset[str] = frozenset()
+
+
+def owned(shelf: Mapping[str, Shelved], sights: Sequence[Sight]) -> dict[str, Names]:
+    """By the owner's uid: everyone who has something on the shelf or at a proxy."""
+    routers = {uid: set(one.routers) for uid, one in shelf.items()}
+    backends = {uid: set(one.backends) for uid, one in shelf.items()}
+    known_routers = {name for names in routers.values() for name in names}
+    known_backends = {name for names in backends.values() for name in names}
+    for sight in sights:
+        by_token = _tokens(sight.documents)
+        for uid in by_token.values():
+            routers.setdefault(uid, set())
+        for name in sight.routers.keys() - known_routers:
+            for uid in _claimants(name, by_token):
+                routers.setdefault(uid, set()).add(name)
+        for name in sight.backends.keys() - known_backends:
+            for uid in _claimants(name, by_token):
+                backends.setdefault(uid, set()).add(name)
+    return {
+        uid: Names(frozenset(names), frozenset(backends.get(uid, ())))
+        for uid, names in routers.items()
+    }
+
+
+def _tokens(documents: Mapping[str, Marker]) -> dict[str, str]:
+    return {marker.uid[:8]: marker.uid for name, marker in documents.items() if name != OWN}
+
+
+def _claimants(name: str, by_token: Mapping[str, str]) -> Iterable[str]:
+    found = _TOKEN.findall(name)
+    return [by_token[token] for token in found[-1:] if token in by_token]
+
+
+def serving(
+    uid: str,
+    names: Names,
+    shelved: Shelved | None,
+    sights: Sequence[Sight],
+    before: Serving | None,
+    now: datetime,
+) -> Serving:
+    """before: what was served when it was last looked at; ``open`` is carried over from it."""
+    everywhere, anywhere = {}, {}
+    for name in names.backends:
+        servers = [sight.backends.get(name) for sight in sights]
+        present = [found for found in servers if found is not None]
+        if present:
+            anywhere[name] = frozenset().union(*present)
+            everywhere[name] = frozenset.intersection(*(found or frozenset() for found in servers))
+    urls = frozenset().union(*anywhere.values())
+    left = _left(before, urls, now)
+    return Serving(
+        uid=uid,
+        since=before.since if before is not None else now,
+        routers=_routers(names, shelved, sights),
+        everywhere=everywhere,
+        anywhere=anywhere,
+        left=left,
+        open={url: n for url, n in (before.open if before else {}).items() if url in left},
+    )
+
+
+def _routers(names: Names, shelved: Shelved | None, sights: Sequence[Sight]) -> dict[str, str]:
+    found = {}
+    for name in names.routers:
+        if sights and all(name in sight.routers for sight in sights):
+            faults = (sight.routers[name] or _outdated(shelved, sight) for sight in sights)
+            found[name] = next(filter(None, faults), "")
+    return found
+
+
+def _outdated(shelved: Shelved | None, sight: Sight) -> str:
+    return "" if shelved is None or is_served(shelved, sight) else OUTDATED
+
+
+def is_served(shelved: Shelved, sight: Sight) -> bool:
+    """This very version of the document."""
+    shown = sight.documents.get(shelved.published.name)
+    return shown == Marker(shelved.published.uid, shelved.published.digest)
+
+
+def _left(before: Serving | None, urls: frozenset[str], now: datetime) -> dict[str, datetime]:
+    if before is None:
+        return {}
+    earlier = frozenset().union(*before.anywhere.values())
+    left = {url: at for url, at in before.left.items() if url not in urls and now - at < REMEMBERED}
+    return left | {url: now for url in sorted(earlier - urls) if url not in left}
+
+
+def draining(one: Serving) -> frozenset[str]:
+    """Servers that left, and may have requests under way."""
+    return frozenset(url for url in one.left if one.open.get(url) != 0)
+
+
+def counted(one: Serving, open_: Mapping[str, int], now: datetime) -> Serving:
+    """With what is known of open connections. Of a server that left just now nobody can tell."""
+    known = dict(one.open)
+    for url in draining(one):
+        if url in open_ and now - one.left[url] >= SETTLING:
+            known[url] = open_[url]
+    return one if known == one.open else replace(one, open=known)

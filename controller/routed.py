@@ -1,0 +1,52 @@
+"""Who is looked at again when what the proxies are told, or what they serve, has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controller.settings import Settings
+from controller.store.catalogue import Catalogue
+from resources.meta import Key
+from resources.world import World
+
+ROUTED = frozenset({"Domain", "Service"})
+
+
+class Routed:
+    """world: the live one. wake: puts a key on the queue."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        world: Callable[[], World],
+        wake: Callable[[Key], None],
+    ) -> None:
+        self._asked = settings.ingress is not None or bool(settings.default_domain)
+        self._catalogue = catalogue
+        self._world = world
+        self._wake = wake
+
+    def wanted(self) -> bool:
+        """Has somebody asked for a proxy, or does anything need one?"""
+        return self._asked or bool(self._world().published) or self._catalogue.any_of("Domain")
+
+    def changed(self, uid: str) -> None:
+        """Its owner looks, and so does who routes to it or is routed to by it."""
+        key = self._catalogue.key_of(uid)
+        if key is None:
+            return
+        self._wake(key)
+        reading = self._catalogue.get(key)
+        refs = reading.refs if reading is not None else ()
+        for other in (*self._catalogue.referrers(key), *refs):
+            if other.kind in ROUTED:
+                self._wake(other)
+
+    def troubled(self) -> None:
+        """Something else is told of the ingress as a whole."""
+        published = self._world().published
+        for key in self._catalogue.all_keys():
+            entry = self._catalogue.entry(key)
+            if key.kind == "Domain" or (entry is not None and entry.resource.uid in published):
+                self._wake(key)

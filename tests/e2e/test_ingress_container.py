@@ -1,0 +1,106 @@
+"""Traefik as a container of the engine: in the host's network, restarted by the engine, left alone
+by passes and sweeps, replaced without a gap that a controller could see."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from controller.engine.docker import DockerEngine, connect
+from controller.ingress.binary import find_traefik
+from controller.ingress.ports import free_port
+from controller.settings import Settings
+from resources.orphans import orphans
+from resources.world import L_CONTROLLER, L_UID
+from tests.e2e.ingress_bed import Bed, Load, Server, until
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(find_traefik() is None, reason="Traefik is not here"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="the container writes as we do"),
+]
+
+
+def image() -> str:
+    """Traefik alone: its program needs nothing beside it."""
+    binary = find_traefik()
+    assert binary is not None
+    seen = binary.stat()
+    name = f"skypanel/test-traefik:{seen.st_size}"
+    known = subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False)
+    if known.returncode != 0:
+        archive = subprocess.Popen(
+            ["tar", "-C", str(binary.parent), "-c", "--dereference", binary.name],
+            stdout=subprocess.PIPE,
+        )
+        entrypoint = f'ENTRYPOINT ["/{binary.name}"]'
+        subprocess.run(
+            ["docker", "import", "--change", entrypoint, "-", name],
+            stdin=archive.stdout,
+            check=True,
+            capture_output=True,
+        )
+        archive.wait()
+    return name
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[DockerEngine]:
+    found = await connect(Settings(state_dir=tmp_path))
+    try:
+        yield found
+    finally:
+        await found.close()
+
+
+async def alone(engine: DockerEngine, labels: Mapping[str, str], *, another_than: str) -> None:
+    """Until one container is there, and not that one."""
+    async with asyncio.timeout(60):
+        while True:
+            found = [one.id for one in await engine.standings.standing(labels)]
+            if len(found) == 1 and found != [another_than]:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path: Path) -> None:
+    instance = str(uuid.uuid4())
+    settings = Settings(
+        state_dir=tmp_path,
+        ingress="container",
+        ingress_image=await asyncio.to_thread(image),
+        ingress_address="127.0.0.1",
+        http_port=free_port(),
+        https_port=free_port(),
+        ingress_grace=2.0,
+    )
+    bed, load, server = Bed(settings, engine.standings), Load(settings.http_port), Server(0)
+    bed.instance = instance
+    labels = {L_CONTROLLER: instance}
+    await server.start()
+    try:
+        async with bed.led():
+            await bed.exchange([server.url])
+            await bed.route()
+            async with load.upon():
+                await until(lambda: load.answers["0"] > 20, "it does not serve")
+        (first,) = await engine.standings.standing(labels)
+        world = await engine.list()
+        assert L_UID not in world.containers[first.id].labels
+        assert [s for s in orphans(world, instance, frozenset()) if first.id in repr(s)] == []
+        bed.settings = settings.model_copy(update={"ingress_dial_timeout": 0.7})
+        async with bed.led():
+            await alone(engine, labels, another_than=first.id)
+            before = load.answers["0"]
+            async with load.upon():
+                await until(lambda: load.answers["0"] > before + 20, "it does not serve")
+    finally:
+        for one in await engine.standings.standing(labels):
+            await engine.standings.fell(one.id, 0.0)
+        await server.stop()

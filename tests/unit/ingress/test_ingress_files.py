@@ -1,0 +1,206 @@
+"""Documents as files: written whole, read back, and nothing in them that Traefik could mistake."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from controller.ingress import leaf
+from controller.ingress.files import FilePublisher
+from resources.errors import UserError
+from resources.routing.document import Document
+from resources.routing.steps import PublishRoutes, WithdrawRoutes
+from resources.sealed import Sealed
+
+UID = "11111111-2222-3333-4444-555555555555"
+NAME = "domain_acme_site_11111111"
+
+
+def document(content: dict[str, Any] | None = None, uid: str = UID, name: str = NAME) -> Document:
+    return Document(uid, name, content or {"http": {"routers": {"r-11111111": {"rule": "x"}}}})
+
+
+def publisher(directory: Path) -> FilePublisher:
+    return FilePublisher(directory / "routes", lambda sealed: sealed.text)
+
+
+async def put(files: FilePublisher, what: Document) -> None:
+    await files.publish(PublishRoutes(document=what, cause="test"))
+
+
+async def test_nobody_else_reads_them(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    await put(files, document())
+    (path,) = files.directory.iterdir()
+    assert path.name == f"{NAME}.yml"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(files.directory.stat().st_mode) == 0o700
+
+
+async def test_what_is_equal_is_not_written_again(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    await put(files, document())
+    path = files.directory / f"{NAME}.yml"
+    before = path.stat()
+    await put(files, document())
+    await put(publisher(tmp_path), document())
+    assert path.stat().st_ino == before.st_ino
+    await put(files, document({"http": {}}))
+    assert path.stat().st_ino != before.st_ino
+
+
+async def test_an_owner_has_one_document(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    await put(files, document())
+    await put(files, document(name="domain_acme_other_11111111"))
+    assert [path.stem for path in files.directory.iterdir()] == ["domain_acme_other_11111111"]
+    await files.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="test"))
+    assert list(files.directory.iterdir()) == []
+
+
+async def test_a_new_controller_reads_back_what_the_one_before_it_wrote(tmp_path: Path) -> None:
+    await put(publisher(tmp_path), document())
+    shelf = await publisher(tmp_path).shelf()
+    assert shelf[UID].published.digest == document().digest
+    assert shelf[UID].routers == {"r-11111111"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace('"x"', '"y"'),
+        lambda text: text + "more",
+        lambda text: text.partition("\n")[0] + "\nnot: [json",
+        lambda text: text.replace("digest=", "digest=0"),
+    ],
+)
+async def test_an_edit_is_seen(tmp_path: Path, damage: Any) -> None:
+    await put(publisher(tmp_path), document())
+    path = tmp_path / "routes" / f"{NAME}.yml"
+    path.write_text(damage(path.read_text()))
+    shelf = await publisher(tmp_path).shelf()
+    assert shelf[UID].published.digest != document().digest
+    await put(publisher(tmp_path), document())
+    shelf = await publisher(tmp_path).shelf()
+    assert shelf[UID].published.digest == document().digest
+
+
+async def test_without_its_head_it_is_its_owners_for_who_remembers(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    await put(files, document())
+    (tmp_path / "routes" / f"{NAME}.yml").write_text("garbage")
+    assert (await files.shelf())[UID].published.digest == ""
+    forgetful = publisher(tmp_path)
+    assert await forgetful.shelf() == {}
+    assert forgetful.strangers == (f"{NAME}.yml",)
+    await put(forgetful, document())
+    assert (await forgetful.shelf())[UID].published.digest == document().digest
+
+
+async def test_strangers_are_left_alone_and_named(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    await put(files, document())
+    (files.directory / "mine.toml").write_text("x = 1")
+    (files.directory / "README").write_text("not loaded by Traefik")
+    assert set(await files.shelf()) == {UID}
+    assert files.strangers == ("mine.toml",)
+
+
+async def test_the_constant_document_is_nobodys(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    await files.keep({"http": {"routers": {}}})
+    assert await files.shelf() == {}
+    assert files.strangers == ()
+    assert len(await files.contents()) == 1
+
+
+async def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "routes").write_text("a file")
+    with pytest.raises(UserError) as caught:
+        await put(publisher(tmp_path), document())
+    assert (caught.value.code, caught.value.retryable) == ("CONFIGURATION_INGRESS_DIRECTORY", True)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "A", "x" * 201])
+async def test_a_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError):
+        await put(publisher(tmp_path), document(name=name))
+    assert not (tmp_path / "routes").exists()
+
+
+HOSTILE = [
+    '{{ env "HOME" }}',
+    "a{{{{b}}}}",
+    "{",
+    "\\{{x}}",
+    "\U0001f600 \xe9",
+    "\x01\x1f\x7f\x85\u2028\ufeff\uffff",
+    "quote\"\\'",
+    "# comment",
+    "a: b",
+    "`x`",
+    "\ttab\nline\r",
+    "*a",
+    "&b",
+    "!x",
+    "%",
+    "- ",
+    "$x ${y}",
+    "@",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_text_is_text(value: str) -> None:
+    """As JSON, as YAML, and to a template engine."""
+    content = {"http": {"middlewares": {"m": {"headers": {"customRequestHeaders": {"X": value}}}}}}
+    text = leaf.rendered(content)
+    assert "{{" not in text
+    assert json.loads(text) == content
+    if value.isprintable():
+        assert yaml.safe_load(text) == content
+
+
+@pytest.mark.parametrize("name", ["x" * 1001, "<<"])
+def test_names_that_yaml_cannot_hold_are_refused(name: str) -> None:
+    with pytest.raises(UserError):
+        leaf.rendered({"http": {name: 1}})
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(UserError):
+        leaf.rendered({"http": "\ud83d"})
+
+
+def sealed(text: str) -> Sealed:
+    return Sealed("acme", "secret", "key", text)
+
+
+def test_a_secret_is_put_in_its_place_and_changes_the_digest() -> None:
+    content = {"tls": {"certificates": [{"certFile": "", "keyFile": ""}]}, "users": []}
+    secrets = {
+        "/tls/certificates/0/certFile": sealed("PEM"),
+        "/users": sealed("a:1\n\n b:2 \n"),
+    }
+    one = Document(UID, NAME, content, secrets)
+    written = leaf.read(leaf.written(one, lambda value: value.text))
+    assert written is not None
+    assert written.content["tls"]["certificates"][0]["certFile"] == "PEM"
+    assert written.content["users"] == ["a:1", "b:2"]
+    assert content["users"] == []
+    other = Document(UID, NAME, content, {**secrets, "/users": sealed("a:2")})
+    assert one.digest != other.digest
+    assert one.text == other.text
+
+
+@pytest.mark.parametrize("pointer", ["/nowhere/x", "/users/0", "/users/x", "users", "/"])
+def test_a_secret_without_a_place_is_refused(pointer: str) -> None:
+    what = Document(UID, NAME, {"users": []}, {pointer: sealed("hush")})
+    with pytest.raises(UserError) as caught:
+        leaf.written(what, lambda value: value.text)
+    assert "hush" not in caught.value.message

@@ -1,0 +1,324 @@
+"""Static configuration, remote provider, ports, doctor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from controller.cli.doctor import traefik as doctor
+from controller.cli.doctor.check import Check
+from controller.clock import SystemClock
+from controller.ingress import ports
+from controller.ingress.alive import Alive, file_name
+from controller.ingress.api import Address, Apis, understood
+from controller.ingress.base import Marker
+from controller.ingress.keeping import Keeper
+from controller.ingress.leaf import marker
+from controller.ingress.process import Process, running, still
+from controller.ingress.provider import Provider, merged, token_of
+from controller.ingress.traefik import Start, constant, has_resolver, static
+from controller.settings import Settings, load_settings
+from resources.errors import UserError
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(state_dir=Path("/state"), **given)
+
+
+def configured(**given: Any) -> dict[str, Any]:
+    return static(settings(**given), Start(Path("/state/ingress"), 9000))
+
+
+# -- static configuration
+
+
+def test_nothing_is_reported_to_anybody_and_the_api_is_not_open() -> None:
+    found = configured()
+    assert found["global"] == {"checkNewVersion": False, "sendAnonymousUsage": False}
+    assert found["api"] == {"dashboard": False, "debug": False, "insecure": False}
+    assert found["entryPoints"]["skyctl"] == {"address": "127.0.0.1:9000"}
+    assert found["metrics"]["prometheus"]["manualRouting"] is True
+    routers = constant("token")["http"]["routers"]
+    assert all(router["entryPoints"] == ["skyctl"] for router in routers.values())
+    assert all("`Bearer token`" in router["rule"] for router in routers.values())
+
+
+def test_a_vanished_container_is_given_up_soon_and_changes_are_applied_at_once() -> None:
+    found = configured(ingress_dial_timeout=0.3, ingress_idle_timeout="2s")
+    timeouts = found["serversTransport"]["forwardingTimeouts"]
+    assert timeouts == {"dialTimeout": "300ms", "idleConnTimeout": "2000ms"}
+    assert found["providers"]["providersThrottleDuration"] == "100ms"
+    assert found["providers"]["file"] == {"directory": "/state/ingress/routes", "watch": True}
+
+
+def test_entry_points_are_where_the_settings_say() -> None:
+    found = configured(http_port=8080, https_port=8443, ingress_address="::1")["entryPoints"]
+    assert (found["web"]["address"], found["websecure"]["address"]) == ("[::1]:8080", "[::1]:8443")
+    assert configured()["entryPoints"]["web"]["address"] == ":80"
+
+
+def test_there_is_no_access_log_unless_asked_for() -> None:
+    assert "accessLog" not in configured()
+    found = configured(ingress_access_log=True)["accessLog"]
+    assert found["filePath"] == "/state/ingress/access.log"
+
+
+@pytest.mark.parametrize(
+    ("given", "challenge"),
+    [
+        ({}, {"httpChallenge": {"entryPoint": "web"}}),
+        ({"acme_challenge": "tls"}, {"tlsChallenge": {}}),
+        (
+            {
+                "acme_challenge": "dns",
+                "acme_dns_provider": "exec",
+                "domain_resolvers": "127.0.0.1:53, 9.9.9.9",
+            },
+            {"dnsChallenge": {"provider": "exec", "resolvers": ["127.0.0.1:53", "9.9.9.9"]}},
+        ),
+    ],
+)
+def test_certificates_are_ordered_as_the_settings_say(
+    given: dict[str, Any], challenge: dict[str, Any]
+) -> None:
+    given |= {"acme_email": "a@example.com", "acme_ca_file": "/ca.pem", "acme_server": "https://ca"}
+    assert configured(**given)["certificatesResolvers"] == {
+        "letsencrypt": {
+            "acme": {
+                "storage": "/state/ingress/acme.json",
+                "email": "a@example.com",
+                "caServer": "https://ca",
+                "caCertificates": ["/ca.pem"],
+                **challenge,
+            }
+        }
+    }
+
+
+def test_nothing_is_ordered_without_an_account_or_a_server() -> None:
+    assert "certificatesResolvers" not in configured()
+    assert not has_resolver(settings())
+    assert has_resolver(settings(acme_server="https://ca"))
+
+
+@pytest.mark.parametrize("name", ["exa mple.com", "a..b", "-a.b", "`x`", "a/b", "*.x"])
+def test_a_default_domain_is_a_domain(name: str) -> None:
+    with pytest.raises(UserError):
+        load_settings({"SKYCTL_DEFAULT_DOMAIN": name})
+    assert load_settings({"SKYCTL_DEFAULT_DOMAIN": "Apps.LocalHost."}).default_domain == (
+        "apps.localhost"
+    )
+
+
+# -- what a proxy says
+
+
+def test_an_answer_is_understood() -> None:
+    told = {
+        "routers": {
+            "a@file": {"status": "enabled"},
+            "b@http": {"status": "disabled", "error": ["no", "never"]},
+            "c@file": {"status": "warning"},
+            "api@internal": {"status": "enabled"},
+        },
+        "services": {
+            "s@file": {
+                "status": "enabled",
+                "loadBalancer": {"servers": [{"url": "http://1.1.1.1:1"}, {"url": "http://2"}]},
+                "serverStatus": {"http://2": "DOWN"},
+            },
+            "gone@file": {"status": "disabled", "loadBalancer": {"servers": [{"url": "http://3"}]}},
+            "weighted@file": {"status": "enabled", "weighted": {}},
+        },
+        "tcpServices": {"t@file": {"loadBalancer": {"servers": [{"address": "1.1.1.1:2"}]}}},
+        "middlewares": {"d@file": marker("u", "0"), "m@file": {"compress": {}}},
+    }
+    sight = understood(told)
+    assert sight.routers == {"a": "", "b": "no; never", "c": "its status is warning"}
+    assert sight.backends == {
+        "s": {"http://1.1.1.1:1"},
+        "gone": frozenset(),
+        "weighted": frozenset(),
+        "t": {"tcp://1.1.1.1:2"},
+    }
+    assert sight.documents == {"d": Marker("u", "0")}
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    assert Address("http://user:hush@proxy:1/x").shown == "http://proxy:1/x"
+
+
+# -- remote proxies
+
+
+def test_documents_are_merged() -> None:
+    one = {"http": {"routers": {"a": {"rule": "1"}}}, "tls": {"certificates": [1]}}
+    two = {"http": {"routers": {"b": {}}, "services": {"s": {}}}, "tls": {"certificates": [2]}}
+    three = {"http": {"routers": {"a": {"rule": "stolen"}}}}
+    assert merged([one, two, three]) == {
+        "http": {"routers": {"a": {"rule": "1"}, "b": {}}, "services": {"s": {}}},
+        "tls": {"certificates": [1, 2]},
+    }
+    assert one["tls"] == {"certificates": [1]}
+
+
+def test_a_token_is_made_once(tmp_path: Path) -> None:
+    path = tmp_path / "ingress" / "token"
+    token = token_of(path)
+    assert token_of(path) == token
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("short")
+    with pytest.raises(UserError):
+        token_of(path)
+
+
+async def test_who_has_the_token_is_given_the_routes() -> None:
+    port = ports.free_port()
+
+    async def contents() -> list[Any]:
+        return [constant("x"), {"http": {"routers": {"a": {"rule": "Host(`a`)"}}}}]
+
+    serving = asyncio.create_task(Provider(f"127.0.0.1:{port}", "t" * 20, contents).run())
+    url = f"http://127.0.0.1:{port}/traefik"
+    try:
+        async with asyncio.timeout(10), aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(url) as answer:
+                        assert answer.status == 401
+                    break
+                except aiohttp.ClientConnectionError:
+                    await asyncio.sleep(0.02)
+            bearer = {"Authorization": "Bearer " + "t" * 20}
+            async with session.get(url, headers=bearer) as answer:
+                assert (await answer.json())["http"]["routers"]["a"] == {"rule": "Host(`a`)"}
+            async with session.get(url, headers={"Authorization": "Bearer \xff"}) as answer:
+                assert answer.status == 401
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+# -- ports and processes
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with closing(socket.socket()) as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield int(other.getsockname()[1])
+
+
+def test_a_port_that_another_has_is_told(taken: int) -> None:
+    with pytest.raises(UserError) as caught:
+        ports.require("127.0.0.1", taken, "SKYCTL_HTTP_PORT")
+    assert caught.value.code == "CONFIGURATION_PORT_IN_USE"
+    with pytest.raises(UserError):
+        ports.require("", taken, "SKYCTL_HTTP_PORT")
+    ports.require("127.0.0.1", ports.free_port(), "SKYCTL_HTTP_PORT")
+
+
+def keeper(told: Settings, find: Callable[[], Path | None], *, wanted: bool = True) -> Keeper:
+    return Keeper(told, Process(told, find), "token", Apis(), SystemClock(), wanted=lambda: wanted)
+
+
+async def turned(one: Keeper) -> Keeper:
+    async with asyncio.TaskGroup() as group:
+        await one.turn(group)
+    return one
+
+
+async def test_no_proxy_is_started_on_a_port_that_another_has(taken: int, tmp_path: Path) -> None:
+    told = Settings(state_dir=tmp_path, ingress_address="127.0.0.1", http_port=taken)
+    found = await turned(keeper(told, lambda: Path("/bin/false")))
+    assert f"port {taken}" in found.problem
+    assert found.addresses() == ()
+
+
+async def test_nothing_is_started_while_nobody_wants_it(tmp_path: Path) -> None:
+    def find() -> Path | None:
+        raise AssertionError("looked for the program")
+
+    await turned(keeper(Settings(state_dir=tmp_path), find, wanted=False))
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [(None, "no Traefik here"), ("/bin/false", "does not start"), ("/etc/passwd", "started")],
+)
+async def test_a_program_that_cannot_run_is_told(
+    program: str | None, words: str, tmp_path: Path
+) -> None:
+    told = Settings(
+        state_dir=tmp_path,
+        ingress_address="127.0.0.1",
+        http_port=ports.free_port(),
+        https_port=ports.free_port(),
+    )
+    told.ingress_dir.mkdir()
+    path = Path(program) if program is not None else None
+    assert words in (await turned(keeper(told, lambda: path))).problem
+
+
+def test_only_a_proxy_of_this_directory_is_ours(tmp_path: Path) -> None:
+    assert running(tmp_path) == []
+    other = Alive("1", "ab", 9000)
+    assert not still(other, tmp_path)
+    assert file_name("ab", 9000) == "static-ab-9000.yml"
+
+
+# -- doctor
+
+
+def by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+async def test_the_doctor_names_a_port_that_is_taken(taken: int, tmp_path: Path) -> None:
+    base = {"state_dir": tmp_path, "ingress_address": "127.0.0.1", "https_port": ports.free_port()}
+    found = by_name(await doctor.examine(Settings(http_port=taken, **base), None))
+    assert found["ingress ports"].state == "note"
+    asked = Settings(http_port=taken, default_domain="apps.localhost", **base)
+    found = by_name(await doctor.examine(asked, None))
+    assert (found["ingress ports"].state, str(taken) in found["ingress ports"].message) == (
+        "problem",
+        True,
+    )
+    free = Settings(http_port=ports.free_port(), **base)
+    found = by_name(await doctor.examine(free, None))
+    assert found["ingress ports"].state == "ok"
+
+
+async def test_the_doctor_asks_external_proxies(tmp_path: Path) -> None:
+    url = f"http://user:hush@127.0.0.1:{ports.free_port()}"
+    told = Settings(state_dir=tmp_path, ingress="external", ingress_apis=url)
+    (check,) = await doctor.examine(told, None)
+    assert check.state == "problem"
+    assert "hush" not in json.dumps([check.message, *check.suggestions])
+
+
+async def test_the_doctor_looks_at_how_certificates_are_ordered(tmp_path: Path) -> None:
+    base = {"state_dir": tmp_path, "ingress_address": "127.0.0.1", "https_port": ports.free_port()}
+    for given, state in (
+        ({}, "note"),
+        ({"acme_email": "a@b.c"}, "warning"),
+        ({"acme_email": "a@b.c", "acme_challenge": "dns"}, "problem"),
+        (
+            {"acme_email": "a@b.c", "acme_challenge": "dns", "acme_dns_provider": "exec"},
+            "ok",
+        ),
+    ):
+        told = Settings(http_port=ports.free_port(), **base, **given)
+        assert by_name(await doctor.examine(told, None))["certificates"].state == state
