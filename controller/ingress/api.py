@@ -123,10 +123,12 @@ class Apis:
 def understood(told: Mapping[str, Any]) -> Sight:
     """``/api/rawdata``: names carry their provider (``web@file``), which is left out."""
     routers: dict[str, str] = {}
+    uses: dict[str, str] = {}
     for kind in ("routers", "tcpRouters", "udpRouters"):
         for name, router in (told.get(kind) or {}).items():
             if not name.endswith("@internal"):
                 routers[_plain(name)] = _fault(router)
+                uses[_plain(name)] = _plain(str(router.get("service", "")))
     backends: dict[str, frozenset[str]] = {}
     for kind, scheme in (("services", ""), ("tcpServices", "tcp://"), ("udpServices", "udp://")):
         for name, service in (told.get(kind) or {}).items():
@@ -136,7 +138,7 @@ def understood(told: Mapping[str, Any]) -> Sight:
     for name, middleware in (told.get("middlewares") or {}).items():
         if (found := _marker(middleware)) is not None:
             documents[_plain(name)] = found
-    return Sight(routers, backends, documents)
+    return Sight(routers, backends, documents, uses)
 
 
 def _provider(told: Mapping[str, Any]) -> str:

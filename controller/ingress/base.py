@@ -35,11 +35,13 @@ class Marker:
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What one proxy serves at a moment. routers: by name, '' or what is wrong with it. backends:
-    by name, the server URLs that it sends requests to. documents: by name."""
+    by name, the server URLs that it sends requests to. documents: by name. uses: the backend that
+    each router sends to."""
 
     routers: Mapping[str, str] = field(default_factory=dict)
     backends: Mapping[str, frozenset[str]] = field(default_factory=dict)
     documents: Mapping[str, Marker] = field(default_factory=dict)
+    uses: Mapping[str, str] = field(default_factory=dict)
 
 
 class Publisher(Protocol):

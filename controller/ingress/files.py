@@ -21,7 +21,7 @@ from controller.ingress import leaf
 from controller.ingress.base import Shelved
 from controller.ingress.leaf import OWN, Leaf
 from resources.errors import UserError
-from resources.routing.document import Document
+from resources.routing.document import Document, servers
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Published
 from resources.sealed import Sealed
@@ -95,7 +95,7 @@ class FilePublisher:
     # -- blocking
     def _publish(self, document: Document) -> Shelved:
         path = self._path(document.name)
-        wanted = Published(document.uid, document.name, document.digest)
+        wanted = Published(document.uid, document.name, document.digest, document.servers)
         known = self._examined(path)
         if known is None or known.published != wanted:
             self._replace(path, leaf.written(document, self._open))
@@ -213,6 +213,6 @@ def _shelved(name: str, found: Leaf) -> Shelved:
         if isinstance(part, Mapping):
             routers.update(part.get("routers") or ())
             backends.update(part.get("services") or ())
-    return Shelved(
-        Published(found.uid, name, found.digest), frozenset(routers), frozenset(backends)
-    )
+    told = servers(found.content) if found.digest else frozenset()
+    published = Published(found.uid, name, found.digest, told)
+    return Shelved(published, frozenset(routers), frozenset(backends))

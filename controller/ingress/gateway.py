@@ -85,11 +85,12 @@ class Gateway:
         """The same object as long as nothing in it changed: it is asked for at every pass."""
         mode = self._mode()
         problem = self.mirror.problem if self._routing else ""
-        if (self._told.mode, self._told.problem) != (mode, problem):
-            self._told = self._described(mode, problem)
+        unread = self._routing and self.mirror.unread
+        if (self._told.mode, self._told.problem, self._told.unread) != (mode, problem, unread):
+            self._told = self._described(mode, problem, unread)
         return self._told
 
-    def _described(self, mode: str, problem: str) -> Ingress:
+    def _described(self, mode: str, problem: str, unread: bool) -> Ingress:
         settings = self._settings
         if mode == "none":
             return NO_INGRESS
@@ -103,6 +104,7 @@ class Gateway:
             https_port=settings.https_port,
             verification=settings.domain_verification,
             resolver=RESOLVER if has_resolver(settings) else "",
+            unread=unread,
         )
 
     @property

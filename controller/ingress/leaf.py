@@ -21,6 +21,7 @@ from typing import Any
 
 from resources.errors import UserError
 from resources.routing.document import Document
+from resources.routing.opening import fitted
 from resources.sealed import Sealed
 
 OWN = "skyctl"
@@ -110,7 +111,7 @@ def _names(value: Any) -> Iterator[str]:
 def _filled(document: Document, open_: Callable[[Sealed], str]) -> dict[str, Any]:
     content: dict[str, Any] = copy.deepcopy(dict(document.content))
     for pointer, sealed in document.secrets.items():
-        _put(content, pointer, open_(sealed))
+        _put(content, pointer, fitted(document, pointer, sealed, open_(sealed)))
     return content
 
 

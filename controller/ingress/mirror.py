@@ -74,6 +74,8 @@ class Mirror:
         self._drains = False
         self._began = 0.0
         self.problem = NOT_YET
+        self.unread = True
+        """Nothing is known yet of what is published."""
 
     # -- what is published
     async def publish(self, step: PublishRoutes) -> None:
@@ -93,6 +95,7 @@ class Mirror:
         async with self._lock:
             began = self._clock.monotonic()
             found = await self._publisher.shelf()
+            self.unread = False
             self._place(found if found != self._shelf else self._shelf)
             now = self._clock.monotonic()
             self._shelf_due = now + min(LONGEST, max(SHELF, SHARE * (now - began)))

@@ -88,6 +88,17 @@ def serving(
         anywhere=anywhere,
         left=left,
         open={url: n for url, n in (before.open if before else {}).items() if url in left},
+        used=_used(names, sights),
+    )
+
+
+def _used(names: Names, sights: Sequence[Sight]) -> frozenset[str]:
+    """Of its backends, those to which somebody else's router leads."""
+    return frozenset(
+        backend
+        for sight in sights
+        for router, backend in sight.uses.items()
+        if backend in names.backends and router not in names.routers
     )
 
 

@@ -69,7 +69,7 @@ class FakeIngress:
         document = self.documents[name]
         digest = "" if name in self.edited else document.digest
         return Shelved(
-            Published(document.uid, name, digest),
+            Published(document.uid, name, digest, document.servers if digest else frozenset()),
             frozenset(_part(document.content, "routers")),
             frozenset(_part(document.content, "services")),
         )
@@ -146,8 +146,13 @@ def _sight(documents: Mapping[str, Document]) -> Sight:
         for document in documents.values()
         for name, router in _part(document.content, "routers").items()
     }
+    uses = {
+        name: router.get("service", "")
+        for document in documents.values()
+        for name, router in _part(document.content, "routers").items()
+    }
     markers = {name: Marker(one.uid, one.digest) for name, one in documents.items()}
-    return Sight(routers, backends, markers | {OWN: Marker("platform", "0")})
+    return Sight(routers, backends, markers | {OWN: Marker("platform", "0")}, uses)
 
 
 def _fault(router: Mapping[str, Any], backends: Mapping[str, Any]) -> str:
