@@ -88,7 +88,7 @@ def _body(standing: Standing) -> Plan:
         return Plan(leaving, problem=obstacle)
     if not standing.verified:
         leaving = () if standing.lasting else _withdrawn(context, "the name is not proven any more")
-        return Plan(leaving, wait=Wait(standing.unverified[1]))
+        return Plan(leaving, wait=Wait(f"proof: {standing.unverified[1]}"))
     return _published(standing)
 
 

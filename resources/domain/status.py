@@ -208,6 +208,9 @@ def _verification(standing: Standing) -> dict[str, Any] | None:
     since = found.failing_since if found is not None else aim.failing_since
     if since is not None:
         told["failingSince"] = timestamp(since)
+    well = found is not None and found.proven and found.pointed and not found.error
+    if well and before is not None and {**before, "checkedAt": told["checkedAt"]} == told:
+        return before  # it was so before we began as well
     return told
 
 

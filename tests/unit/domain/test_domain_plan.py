@@ -117,8 +117,8 @@ def test_from_nothing() -> None:
     stage.domain()
     assert stage.go() == [
         "ClaimHostname shop.example.com (not claimed yet)",
-        "Accept generation 1 (new)\nwait: DNS is being asked",
-        "wait: DNS is being asked",
+        "Accept generation 1 (new)\nwait: proof: DNS is being asked",
+        "wait: proof: DNS is being asked",
     ]
     told = stage.told
     assert (told["phase"], told["state"], told["error"]) == ("Pending", "pending", None)
@@ -126,7 +126,7 @@ def test_from_nothing() -> None:
     assert proof["record"] == "_skypanel-verify.shop.example.com"
     assert stage.ask(()).failures == 1
     assert stage.go() == [
-        f"wait: TXT record {proof['record']}: expected {proof['value']}, found none"
+        f"wait: proof: TXT record {proof['record']}: expected {proof['value']}, found none"
     ]
     stage.ask(("v=spf1", "skypanel-wrong"))
     assert stage.go()[0].endswith(f"expected {proof['value']}, found skypanel-wrong, v=spf1")
@@ -134,7 +134,7 @@ def test_from_nothing() -> None:
     stage.ask(addresses=("198.51.100.1",))
     assert stage.go() == [
         "ClaimHostname shop.example.com verified (proven)",
-        "wait: shop.example.com leads to 198.51.100.1; expected 192.0.2.7, edge.example.net",
+        "wait: proof: shop.example.com leads to 198.51.100.1; expected 192.0.2.7, edge.example.net",
     ]
     assert stage.condition("Verified") == ("False", "DnsPointsElsewhere")
     assert stage.told["verification"]["addresses"] == {
@@ -354,8 +354,8 @@ def test_what_dns_says_for_a_while_takes_nothing_away() -> None:
     assert stage.go() == [
         "ClaimHostname shop.example.com (the proof has been missing for long)",
         f"WithdrawRoutes {NAME} (the name is not proven any more)\n"
-        f"wait: {stand(stage.context(SHOP)).unverified[1]}",
-        f"wait: {stand(stage.context(SHOP)).unverified[1]}",
+        f"wait: proof: {stand(stage.context(SHOP)).unverified[1]}",
+        f"wait: proof: {stand(stage.context(SHOP)).unverified[1]}",
     ]
     assert stage.told["state"] == "pending"
 
@@ -442,6 +442,9 @@ def test_a_controller_that_has_just_begun_says_nothing_new() -> None:
     stage.platform = replace(stage.platform, ingress=replace(INGRESS, unread=True, problem="x"))
     stage.world.forget_routes((UID, SERVICE))
     assert stage.go() == []
+    assert stage.told == told
+    stage.now += timedelta(minutes=1)
+    stage.ask()
     assert stage.told == told
     stage.declare(*ACME, {"suspended": True})
     assert stage.go() == []
