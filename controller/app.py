@@ -51,6 +51,7 @@ from controller.reconcile.probes import Knock, Prober
 from controller.reconcile.pull_news import PullNews
 from controller.reconcile.pulling import Pulling
 from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.resolution import Resolution
 from controller.reconcile.retention import Retention
 from controller.reconcile.tags import Tags
 from controller.reconcile.turns import Turns, rolling
@@ -58,7 +59,7 @@ from controller.reconcile.verifier import Ask, Verifier
 from controller.resync import Resync
 from controller.routed import Routed
 from controller.sealing import FileKeyring, Keyring, Vault
-from controller.settings import Settings
+from controller.settings import Settings, listed
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import Directory, ManifestSource
 from controller.store.base import Store
@@ -269,7 +270,11 @@ class Controller:
             lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
         )
         verifier = Verifier(
-            lambda: self.index.world, self.queue.add, self.clock, self.random, self._ask
+            lambda: self.index.world,
+            self.queue.add,
+            self.clock,
+            self.random,
+            self._ask or Resolution(listed(self.settings.domain_resolvers)),
         )
         certificates = CertificateWatcher(
             lambda: self.index.world,

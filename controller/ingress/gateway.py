@@ -105,6 +105,7 @@ class Gateway:
             verification=settings.domain_verification,
             resolver=RESOLVER if has_resolver(settings) else "",
             unread=unread,
+            wildcards=settings.acme_challenge == "dns",
         )
 
     @property
