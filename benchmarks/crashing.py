@@ -11,6 +11,7 @@ suspended; that is the other side of each pair.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -163,7 +164,7 @@ async def measure(rig: Rig, recorded: Recorded) -> Sequence[Measure]:
         bare(rig, recorded) as floor,
         running(rig.host, rig.engine) as controller,
     ):
-        stage = Stage(rig, controller, heard, floor, await floor.network(9_998))
+        stage = Stage(rig, controller, heard, floor, await floor.network(9_000 + os.getpid() % 1_000))
         names = [f"s{number}" for number in range(CHANGED)]
         await controller.commit(*organization_of(CALM, names, rig.image))
         await controller.ready()
