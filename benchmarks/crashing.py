@@ -164,7 +164,8 @@ async def measure(rig: Rig, recorded: Recorded) -> Sequence[Measure]:
         bare(rig, recorded) as floor,
         running(rig.host, rig.engine) as controller,
     ):
-        stage = Stage(rig, controller, heard, floor, await floor.network(9_000 + os.getpid() % 1_000))
+        network = await floor.network(9_000 + os.getpid() % 1_000)
+        stage = Stage(rig, controller, heard, floor, network)
         names = [f"s{number}" for number in range(CHANGED)]
         await controller.commit(*organization_of(CALM, names, rig.image))
         await controller.ready()
