@@ -55,12 +55,17 @@ class Conditions:
     def progress(self, problem: UserError | None, doing: str) -> None:
         """Sets Reconciling and Stalled. doing: what is still to happen, '' when nothing is."""
         if problem is not None and not problem.retryable:
-            self.set(RECONCILING, False, "Idle")
-            self.set(STALLED, True, problem.reason, problem.message)
+            self.stalled(problem)
             return
         busy = doing or (problem.message if problem is not None else "")
         self.set(RECONCILING, bool(busy), "Progressing" if busy else "Idle", busy)
         self.set(STALLED, False, "NotStalled")
+
+    def stalled(self, problem: UserError) -> None:
+        """Nothing more can be expected until somebody changes something; what is tried in the
+        background all the same is no contradiction."""
+        self.set(RECONCILING, False, "Idle")
+        self.set(STALLED, True, problem.reason, problem.message)
 
     def to_list(self) -> list[dict[str, Any]]:
         return list(self._next.values())

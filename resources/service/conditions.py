@@ -27,12 +27,15 @@ from resources.service.survey import OPEN, paused
 
 def conditions(standing: Standing, word: str, message: str) -> list[dict[str, Any]]:
     context = standing.survey.context
-    problem = standing.failure or standing.plan.problem
     found = _begin(context)
     _accepted(found, standing)
     _available(found, standing)
     _ready(found, standing, word, message)
-    _progress(found, context, problem, _doing(standing, problem))
+    if standing.problem is not None and standing.stalled and paused(context) is None:
+        found.stalled(standing.problem)
+    else:
+        problem = standing.failure or standing.plan.problem
+        _progress(found, context, problem, _doing(standing, problem))
     drift = standing.plan.standing
     if drift or standing.survey.spec.drift_policy == "report":
         drifted(found, drift)

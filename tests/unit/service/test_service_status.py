@@ -142,10 +142,17 @@ def test_crash_loop() -> None:
         "logTail": "",
     }
     assert status["error"]["suggestions"][0] == "raise resources.memory"
-    assert conditions(status)["Stalled"] == "False NotStalled"
+    assert conditions(status)["Stalled"] == "True DeploymentCrashLoop"
+    assert conditions(status)["Reconciling"] == "False Idle"
     assert [e["exitCode"] for e in status["restarts"]] == [137, 137, 137, 137]
     stage.change(container, state="running", restarts=4, started_at=stage.now)
-    assert stage.status(web)["phase"] in ("Failed", "Running", "Degraded")
+    again = stage.status(web)
+    assert (again["phase"], again["readyReplicas"], again["error"]) == (
+        "Failed",
+        0,
+        status["error"],
+    )
+    assert conditions(again) == conditions(status)
     plan = stage.plan(web)
     assert plan.wait is not None
     assert plan.wait.seconds == 10
