@@ -28,9 +28,20 @@ def stuck(survey: Survey, problem: UserError | None) -> bool:
     if survey.rollout in _MOVING and survey.context.entry.record.ready_generation is not None:
         return False  # its deadline decides, and an earlier generation takes its place
     if problem.code == "DEPLOYMENT_CRASH_LOOP":
-        return bool(survey.looping)
+        return _crashed_since(survey)
     return problem.code == "DEPLOYMENT_UNHEALTHY" and any(
         sickness.replaced(survey, c) for c in survey.fleet.current.values() if not survey.serves(c)
+    )
+
+
+def _crashed_since(survey: Survey) -> bool:
+    """Crashes before the rollout began are what it may be about to put right, in place."""
+    rollout = survey.context.entry.record.rollout
+    began = rollout.started_at if rollout is not None and survey.rollout in _MOVING else None
+    return any(
+        began is None or (c.finished_at is not None and c.finished_at >= began)
+        for c in survey.fleet.current.values()
+        if c.id in survey.looping
     )
 
 

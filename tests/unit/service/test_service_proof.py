@@ -177,6 +177,21 @@ def test_a_first_rollout_that_crash_loops_needs_somebody() -> None:
     assert words(stage.status(web), "Stalled", "Reconciling") == ["True", "False"]
 
 
+def test_what_may_put_it_right_in_place_is_waited_for() -> None:
+    stage = Theatre()
+    web = stage.service()
+    stage.pass_(web)
+    crash(stage, stage.only(web))
+    stage.status(web)
+    stage.wait(1)
+    stage.service(resources={"memory": "1Gi"})
+    stage.pass_(web)
+    assert words(stage.status(web), "Stalled", "Reconciling") == ["False", "True"]
+    stage.wait(1)
+    crash(stage, stage.only(web), 4)
+    assert words(stage.status(web), "Stalled", "Reconciling") == ["True", "False"]
+
+
 def test_a_registry_that_stays_away_needs_somebody() -> None:
     stage = Theatre()
     web = stage.service()
