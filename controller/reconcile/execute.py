@@ -4,7 +4,7 @@ Consecutive store steps are one transaction. Right before a destructive call, wi
 the calls already taken, the leadership is confirmed against the store. Changing engine calls share
 a limit; pulls and stops, which may take long, run beside the workers under limits of their own. The
 first error ends the walk, and so does a call that takes long: what was done is seen by the next
-observation.
+observation, and told of by the next pass.
 """
 
 from __future__ import annotations
@@ -206,15 +206,15 @@ class Executor:
         match step:
             case PullImage():
                 call = partial(self._held, step, self._pull_slots, organization)
-                over = await self._long.ask(context.key, step.identity, call)
+                over = await self._long.ask(context.key, step.identity, step, call)
                 if not over and self._news is not None:
                     self._news.asked(step, context.key, context.uid)
             case VerifyImage():
                 call = partial(self._held, step, self._verdict_slots, organization)
-                over = await self._long.ask(context.key, ("verify", step.reference), call)
+                over = await self._long.ask(context.key, ("verify", step.reference), step, call)
             case StopContainer():
                 call = partial(self._held, step, self._stop_slots, organization)
-                over = await self._long.ask(context.key, ("stop", step.container), call)
+                over = await self._long.ask(context.key, ("stop", step.container), step, call)
             case _:
                 if isinstance(step, RemoveContainer):
                     await self._listen(context, step)
@@ -253,6 +253,14 @@ class Executor:
         except UserError as error:
             self._doubt()
             raise discreet(error, step, plain) from None
+
+    def late(self, key: Key) -> tuple[Step, ...]:
+        """What took long for this key and was done since its last pass; until ``told``."""
+        return self._long.done(key)
+
+    def told(self, key: Key, steps: Sequence[Step]) -> None:
+        """Of these it has been told."""
+        self._long.told(key, steps)
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

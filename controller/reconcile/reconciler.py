@@ -42,14 +42,23 @@ ROUNDS = 12
 
 @dataclass(slots=True)
 class Pass:
-    """What one pass gathered. events are written at its end, whatever the exit."""
+    """What one pass gathered. events are written at its end, whatever the exit. late: what took
+    long in an earlier pass and was done since."""
 
     observation: Observation
     plan: Plan
+    late: tuple[Step, ...] = ()
     failure: UserError | None = None
     executed: list[Step] = field(default_factory=list)
     gone: bool = False
     unfinished: bool = False
+
+    @property
+    def belated(self) -> list[Step]:
+        """Of late, what this pass had no reason to ask for again: else it has heard that it is
+        done."""
+        again = {(type(step), step.target) for step in self.executed}
+        return [step for step in self.late if (type(step), step.target) not in again]
 
 
 class Reconciler:
@@ -83,8 +92,9 @@ class Reconciler:
         self._memo: dict[Key, tuple[Any, ...]] = {}
 
     async def __call__(self, key: Key) -> Outcome:
+        late = self._executor.late(key)
         known = self._memo.get(key)
-        if known is not None and known == self._observer.identity(key):
+        if known is not None and not late and known == self._observer.identity(key):
             METRICS.status_writes.labels("suppressed").inc()
             return Done()
         observation = await self._observer.look(key)
@@ -92,7 +102,7 @@ class Reconciler:
             await self._unknown(key)
             return Done()
         plan = self._plan(observation)
-        done = Pass(observation, plan)
+        done = Pass(observation, plan, late)
         if plan.steps:
             await self._act(key, done)
         await self._make_sure(key, done)
@@ -212,6 +222,7 @@ class Reconciler:
         """No row: nothing to do here (objects of ours without a row are decided as one batch). A
         row of a kind that this build does not know gets a status that says so."""
         self._memo.pop(key, None)
+        self._executor.forget(key)
         self._turns.release(key)
         self._observed(None, key)
         reading = self._catalogue.get(key)
@@ -272,10 +283,15 @@ class Reconciler:
         if epoch is None:
             return
         context, plan = done.observation.context, Plan() if done.gone else done.plan
-        for what in drifted(context, plan, done.executed):
+        belated = done.belated
+        for step in belated:
+            self._log(key, done.observation, step)
+        executed = [*belated, *done.executed]
+        for what in drifted(context, plan, executed):
             METRICS.drift.labels(key.kind, what).inc()
-        if news := told(key, context, plan, done.executed, done.failure):
+        if news := told(key, context, plan, executed, done.failure):
             await self._store.emit(news, epoch=epoch)
+        self._executor.told(key, done.late)
 
 
 def refused_status(error: UserError, generation: int) -> dict[str, Any]:
