@@ -24,6 +24,7 @@ from controller.reconcile.execute import Executor, Walk
 from controller.reconcile.news import drifted, told
 from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.report import Reporter, material
+from controller.reconcile.symptoms import Symptoms, event, starved
 from controller.reconcile.turns import WANTED, Turns
 from controller.store.base import Deposed, Store
 from controller.store.catalogue import Catalogue
@@ -84,6 +85,7 @@ class Reconciler:
         self._executor = executor
         self._store = store
         self._reporter = Reporter(store)
+        self._symptoms = Symptoms()
         self._epoch = epoch
         self._wake = wake
         self._turns = turns or Turns(0, wake)
@@ -172,11 +174,13 @@ class Reconciler:
     async def _finish(self, key: Key, done: Pass) -> Outcome:
         if done.failure is not None or done.gone or not done.plan.turn:
             self._turns.release(key)
-        await self._emit(key, done)
         if done.gone:
+            await self._emit(key, done)
             self._forget(key, done)
             return Done()
-        changed = await self._report(key, done)
+        status = self._status(done)
+        await self._emit(key, done, status)
+        changed = await self._report(key, done, status)
         if done.executed or changed:
             self._wake_related(key, done.executed)
         self._observed(done.observation, key)
@@ -194,14 +198,16 @@ class Reconciler:
         self._remember(key, done)
         return Done()
 
-    async def _report(self, key: Key, done: Pass) -> bool:
+    def _status(self, done: Pass) -> dict[str, Any]:
+        kind = done.observation.reading.kind
+        assert kind is not None
+        return kind.status(done.observation.context, done.plan, done.failure)
+
+    async def _report(self, key: Key, done: Pass, status: dict[str, Any]) -> bool:
         epoch = self._epoch()
         if epoch is None:
             raise Deposed("not the leader")
         context = done.observation.context
-        kind = done.observation.reading.kind
-        assert kind is not None
-        status = kind.status(context, done.plan, done.failure)
         before = context.entry.status
         if await self._reporter.report(context.entry, status, epoch=epoch):
             entry = replace(context.entry, status=status, observed_generation=context.generation)
@@ -250,6 +256,7 @@ class Reconciler:
         self._catalogue.finalized(reading.entry.resource.uid)
         self._memo.pop(key, None)
         self._executor.forget(key)
+        self._symptoms.forget(key)
         self._observed(None, key)
         self._concluded(key, None)
         for other in (*self._catalogue.referrers(key), *reading.refs):
@@ -277,8 +284,8 @@ class Reconciler:
         if isinstance(step, EndRollout):
             METRICS.rollouts.labels(step.outcome).inc()
 
-    async def _emit(self, key: Key, done: Pass) -> None:
-        """What was done, and what was found and is not told yet."""
+    async def _emit(self, key: Key, done: Pass, status: dict[str, Any] | None = None) -> None:
+        """What was done, and what was found and is not told yet. status: None for what is gone."""
         epoch = self._epoch()
         if epoch is None:
             return
@@ -289,7 +296,13 @@ class Reconciler:
         executed = [*belated, *done.executed]
         for what in drifted(context, plan, executed):
             METRICS.drift.labels(key.kind, what).inc()
-        if news := told(key, context, plan, executed, done.failure):
+        news = told(key, context, plan, executed, done.failure)
+        if status is not None and key.kind == "Service":
+            news += starved(context, status)
+            if (symptom := self._symptoms.begun(context, status)) is not None:
+                METRICS.reconcile_errors.labels(key.kind, symptom.code).inc()
+                news.append(event(context, symptom))
+        if news:
             await self._store.emit(news, epoch=epoch)
         self._executor.told(key, done.late)
 
