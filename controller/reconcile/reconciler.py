@@ -252,6 +252,7 @@ class Reconciler:
 
     def _forget(self, key: Key, done: Pass) -> None:
         reading = done.observation.reading
+        rivals = [entry.key for entry in done.observation.context.rivals]
         METRICS.forget(key, reading.entry.status)
         self._catalogue.finalized(reading.entry.resource.uid)
         self._memo.pop(key, None)
@@ -259,7 +260,7 @@ class Reconciler:
         self._symptoms.forget(key)
         self._observed(None, key)
         self._concluded(key, None)
-        for other in (*self._catalogue.referrers(key), *reading.refs):
+        for other in (*self._catalogue.referrers(key), *reading.refs, *rivals):
             self._wake(other)
 
     def _wake_related(self, key: Key, executed: Sequence[Step]) -> None:

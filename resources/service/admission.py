@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from resources.context import Context
 from resources.errors import UserError
-from resources.service import cycle, problems
+from resources.service import cycle, host_ports, problems
 from resources.service.permission import refused
 from resources.service.references import unresolved
 from resources.service.spec import ServiceSpec
@@ -34,6 +34,7 @@ def refusal(context: Context, spec: ServiceSpec) -> UserError | None:
         or _dependencies(context, spec)
         or refused(spec, tenancy(organization))
         or _unsupported(context, spec)
+        or host_ports.taken(context, spec)
     )
 
 
