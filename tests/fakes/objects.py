@@ -154,7 +154,8 @@ class Objects:
     def image(self, reference: str) -> Image | None:
         if reference not in self.local and self.behaviour(reference).local:
             self.have(reference)
-        return self.local.get(reference)
+        by_id = (image for image in self.local.values() if image.id == reference)
+        return self.local.get(reference) or next(by_id, None)
 
     def images_by_id(self) -> dict[str, frozenset[str]]:
         for reference in self.images:
