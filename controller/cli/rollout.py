@@ -12,6 +12,7 @@ from controller.cli.operations import target_of
 from controller.cli.options import (
     Org,
     Output,
+    Reference,
     ServiceReference,
     Timeout,
     organization,
@@ -44,21 +45,33 @@ def status(
 ) -> None:
     """How the newest rollout goes. Exit 1: it failed, was rolled back, or is not complete."""
     form, patience, reference = output_format(output), seconds(timeout), parse_service(service)
-    path = f"/resources/{reference.kind}/{reference.name}"
-    with connect() as client:
-        resource = client.get(path, organization=organization(org))
-    rollout = (resource.get("status") or {}).get("rollout") or {}
-    if form in ("json", "yaml"):
-        print_data(rollout, form)
-        return
-    target = target_of(resource)
+    resource = _read(reference, org)
+    target, structured = target_of(resource), form in ("json", "yaml")
+    failure: UserError | None = None
     if watch:
-        wait_for([target], _complete, patience)
+        try:
+            wait_for([target], _complete, patience, quiet=structured)
+        except UserError as error:
+            failure = error
+        resource = _read(reference, target.organization) if structured else resource
+    if structured:
+        print_data((resource.get("status") or {}).get("rollout") or {}, form)
+    if failure is not None:
+        raise failure
+    if watch:
         return
     found = _complete(target, resource)
-    print(f"{target.label}: {found.text}")
+    if not structured:
+        print(f"{target.label}: {found.text}")
     if found.state != "done":
         raise typer.Exit(FAILED)
+
+
+def _read(reference: Reference, org: str | None) -> dict[str, Any]:
+    with connect() as client:
+        return client.get(
+            f"/resources/{reference.kind}/{reference.name}", organization=organization(org)
+        )
 
 
 def _complete(target: Target, document: dict[str, Any] | None) -> Judgement:
