@@ -94,9 +94,9 @@ class Objects:
             )
         )
 
-    def tell(self, action: str, container: Container) -> None:
+    def tell(self, action: str, container: Container, **more: Any) -> None:
         labels = {k: v for k, v in container.labels.items() if k.startswith(LABEL)}
-        self.emit("container", action, container.id, container.name, labels=labels)
+        self.emit("container", action, container.id, container.name, labels=labels, **more)
 
     def container(self, ref: str) -> Container:
         """By id or name. Raises Refused 404."""
