@@ -61,7 +61,7 @@ def _named(
         if read.problems:
             raise Failure(read.problems[0], FAILED)
         keys = [d.key for d in read.documents]
-        return [(k.kind, k.organization or None, k.name) for k in reversed(keys)]
+        return [(k.kind, k.organization, k.name) for k in reversed(keys)]
     if selector:
         kinds = references(words)
         found = [
@@ -72,7 +72,8 @@ def _named(
             )["items"]
         ]
         return [
-            (d["kind"], d["metadata"].get("organization"), d["metadata"]["name"]) for d in found
+            (d["kind"], d["metadata"].get("organization") or "", d["metadata"]["name"])
+            for d in found
         ]
     if not words:
         raise Misuse("nothing is named", "skyctl delete service/NAME", "skyctl delete -f FILE")

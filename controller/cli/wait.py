@@ -10,7 +10,9 @@ from controller.cli.client import connect
 from controller.cli.failure import Misuse
 from controller.cli.options import Org, References, Timeout, named, organization, seconds
 from controller.cli.waiting import Judge, Target, condition, deleted, ready, wait_for
+from resources.conditions import KNOWN
 from resources.errors import UserError
+from resources.finding import nearest
 
 
 def wait(
@@ -58,8 +60,12 @@ def _judge(wanted: str) -> Judge:
     status = {"": "True", "true": "True", "false": "False", "unknown": "Unknown"}.get(
         status.lower(), ""
     )
-    if not type_.isalpha() or not status:
+    known = {name.lower(): name for name in KNOWN}.get(type_.lower())
+    if known is None or not status:
+        meant = nearest(type_, (*KNOWN, "deleted"))
         raise Misuse(
-            f"cannot wait for {wanted!r}", "--for Ready, Available, Drifted=False, deleted"
+            f"cannot wait for {wanted!r}",
+            *([f"did you mean {meant}?"] if meant and known is None else []),
+            f"--for CONDITION, CONDITION=False or deleted; conditions are {', '.join(KNOWN)}",
         )
-    return condition(type_[0].upper() + type_[1:], status)
+    return condition(known, status)

@@ -61,3 +61,37 @@ def test_apply_waits_for_who_uses_a_changed_secret(skyctl: Run, site: Site, tmp_
     assert ran.code == 0, ran
     assert any(line.startswith("service/web: Running") for line in ran.lines), ran
     assert ids().isdisjoint(before)
+
+
+def test_wait_names_the_conditions_that_there_are(skyctl: Run, site: Site) -> None:
+    site.service("waited")
+    ran = skyctl("wait", "svc/web", "--org", "waited", "--for", "Availble")
+    assert ran.code == 2, ran
+    assert "did you mean Available?" in ran.err
+    assert "Ready, Available, Accepted" in ran.err
+    assert skyctl("wait", "svc/web", "--org", "waited", "--for", "available").code == 0
+
+
+def test_logs_of_a_replica_that_is_not_there(skyctl: Run, site: Site) -> None:
+    site.service("counted")
+    ran = skyctl("logs", "web", "--org", "counted", "--ordinal", "9")
+    assert ran.code == 1, ran
+    assert "no container with ordinal 9" in ran.err
+    assert "has ordinal 0" in ran.err
+
+
+def test_the_platforms_own_secret(skyctl: Run, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.apply(Manifest(Key("Organization", "", "acme"), {}))
+    for organization in ("", "acme"):
+        spec = {"data": {"KEY": "hush"}}
+        site.apply(Manifest(Key("Secret", organization, "plat"), spec))
+    site.apply(Manifest(Key("Secret", "", "only"), spec))
+    monkeypatch.setenv("SKYCTL_ORG", "acme")
+    ran = skyctl("get", "secret/plat", "--org", "", "-o", "json")
+    assert ran.code == 0, ran
+    assert not json.loads(ran.out)["metadata"].get("organization")
+    missing = skyctl("get", "secret/only")
+    assert missing.code == 1
+    assert "the platform has one: --org ''" in missing.err
+    assert skyctl("delete", "secret/plat", "--org", "").code == 0
+    assert not site.database.entries[Key("Secret", "acme", "plat")].resource.deleting
