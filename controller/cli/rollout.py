@@ -20,7 +20,7 @@ from controller.cli.options import (
     seconds,
 )
 from controller.cli.options import service as parse_service
-from controller.cli.output import print_data, short_name
+from controller.cli.output import print_data, print_done, short_name, structured
 from controller.cli.text import age, clean, render_table
 from controller.cli.waiting import Judgement, Target, ready, wait_for
 from resources.errors import UserError
@@ -46,22 +46,22 @@ def status(
     """How the newest rollout goes. Exit 1: it failed, was rolled back, or is not complete."""
     form, patience, reference = output_format(output), seconds(timeout), parse_service(service)
     resource = _read(reference, org)
-    target, structured = target_of(resource), form in ("json", "yaml")
+    target, silent = target_of(resource), structured(form)
     failure: UserError | None = None
     if watch:
         try:
-            wait_for([target], _complete, patience, quiet=structured)
+            wait_for([target], _complete, patience, quiet=silent)
         except UserError as error:
             failure = error
-        resource = _read(reference, target.organization) if structured else resource
-    if structured:
+        resource = _read(reference, target.organization) if silent else resource
+    if silent:
         print_data((resource.get("status") or {}).get("rollout") or {}, form)
     if failure is not None:
         raise failure
     if watch:
         return
     found = _complete(target, resource)
-    if not structured:
+    if not silent:
         print(f"{target.label}: {found.text}")
     if found.state != "done":
         raise typer.Exit(FAILED)
@@ -127,19 +127,18 @@ def undo(
     wait: Annotated[bool, typer.Option("--wait", help="Until it is Ready.")] = False,
     timeout: Timeout = "5m",
     org: Org = None,
+    output: Output = None,
 ) -> None:
     """Declare again what an earlier generation declared: by default the last one that was Ready."""
-    patience, reference = seconds(timeout), parse_service(service)
+    form, patience, reference = output_format(output), seconds(timeout), parse_service(service)
     path = f"/resources/{reference.kind}/{reference.name}/undo"
     with connect() as client:
         answer = client.post(path, {"generation": to}, organization=organization(org))
     resource = answer["resource"]
     if answer["action"] == "unchanged":
-        print(f"{short_name(resource)} is as it was in generation {to}")
+        print_done(form, f"{short_name(resource)} is as it was in generation {to}", answer)
         return
-    print(
-        clean(f"{short_name(resource)} undone, as generation {resource['metadata']['generation']}"),
-        flush=True,
-    )
+    generation = resource["metadata"]["generation"]
+    print_done(form, clean(f"{short_name(resource)} undone, as generation {generation}"), answer)
     if wait:
-        wait_for([target_of(resource)], ready, patience)
+        wait_for([target_of(resource)], ready, patience, quiet=structured(form))

@@ -6,9 +6,21 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.choosing import chosen
 from controller.cli.client import connect
 from controller.cli.failure import Misuse
-from controller.cli.options import Org, References, Timeout, named, organization, seconds
+from controller.cli.options import (
+    All,
+    Org,
+    Output,
+    References,
+    Selector,
+    Timeout,
+    organization,
+    output_format,
+    seconds,
+)
+from controller.cli.output import print_data, structured
 from controller.cli.waiting import Judge, Target, condition, deleted, ready, wait_for
 from resources.conditions import KNOWN
 from resources.errors import UserError
@@ -22,18 +34,23 @@ def wait(
     ] = "Ready",
     timeout: Timeout = "5m",
     org: Org = None,
+    every: All = False,
+    selector: Selector = None,
+    output: Output = None,
 ) -> None:
     """Wait until resources are as wanted."""
-    judge, patience, where = _judge(for_), seconds(timeout), organization(org)
-    targets = []
+    form, where = output_format(output), organization(org, every)
+    judge, patience = _judge(for_), seconds(timeout)
+    targets, met = [], []
     with connect() as client:
-        for reference in named(references):
-            path = f"/resources/{reference.kind}/{reference.name}"
+        for kind, place, name in chosen(client, references, where, selector):
             try:
-                found = client.get(path, organization=where)
+                found = client.get(f"/resources/{kind}/{name}", organization=place)
             except UserError as error:
                 if judge is deleted and error.code == "RESOURCE_NOT_FOUND":
-                    print(f"{reference}: deleted")
+                    met.append({"kind": kind, "organization": place, "name": name})
+                    if not structured(form):
+                        print(f"{kind}/{name}: deleted")
                     continue
                 raise
             metadata = found["metadata"]
@@ -47,7 +64,10 @@ def wait(
                 )
             )
     if targets:
-        wait_for(targets, judge, patience)
+        wait_for(targets, judge, patience, quiet=structured(form))
+    met += [{"kind": t.kind, "organization": t.organization, "name": t.name} for t in targets]
+    if structured(form):
+        print_data({"for": for_, "items": met}, form)
 
 
 def _judge(wanted: str) -> Judge:
