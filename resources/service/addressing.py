@@ -20,7 +20,10 @@ PLACEHOLDER = "service/NAME"
 
 
 def addressed_plan(context: Context) -> Plan:
-    found = plan(context)
+    return addressed(plan(context), context.key)
+
+
+def addressed(found: Plan, key: Key) -> Plan:
     problem = found.problem
     if problem is None or not any(PLACEHOLDER in each for each in problem.suggestions):
         return found
@@ -28,7 +31,7 @@ def addressed_plan(context: Context) -> Plan:
         problem.code,
         problem.message,
         details=problem.details,
-        suggestions=_named(problem.suggestions, context.key),
+        suggestions=_named(problem.suggestions, key),
         retryable=problem.retryable,
     )
     return replace(found, problem=named)
