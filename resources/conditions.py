@@ -15,6 +15,22 @@ from typing import Any
 
 from resources.errors import UserError
 
+KNOWN = (
+    "Ready",
+    "Available",
+    "Accepted",
+    "Reconciling",
+    "Stalled",
+    "Drifted",
+    "HostClosed",
+    "Verified",
+    "Programmed",
+    "CertificateReady",
+    "WithinSize",
+    "BackedUp",
+    "Restorable",
+)
+"""Types of every kind."""
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 ACCEPTED, AVAILABLE, READY = "Accepted", "Available", "Ready"
 RECONCILING, STALLED, DRIFTED = "Reconciling", "Stalled", "Drifted"

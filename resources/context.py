@@ -65,6 +65,7 @@ class Context:
     by a container's id, how its process ended the last time. circle: how a Service depends on
     itself, by name. turn: may it begin to replace containers now? published: the digest that a
     Service's image has at its registry by now, '' when nobody knows.
+    rivals: for a Service that publishes a port of the host, who else names it, of any organization.
     """
 
     entry: Entry
@@ -85,6 +86,7 @@ class Context:
     turn: bool = True
     admissions: Mapping[str, Admission] = field(default_factory=dict)
     published: str = ""
+    rivals: tuple[Entry, ...] = ()
 
     @property
     def key(self) -> Key:

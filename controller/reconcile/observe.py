@@ -278,6 +278,7 @@ class Observer:
             turn=self._turn(reading.entry.key),
             admissions=dict(members[2]),
             published=self._published(reading.entry.key),
+            rivals=self._catalogue.rivals(reading),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:

@@ -20,9 +20,13 @@ from resources.conditions import (
 )
 from resources.context import Context
 from resources.errors import UserError
+from resources.service.host_ports import IN_USE
 from resources.service.phase import Standing
 from resources.service.problems import UNRESOLVED
 from resources.service.survey import OPEN, paused
+
+_REFUSED = UNRESOLVED | {IN_USE}
+"""Codes of what is found wrong with an accepted generation that make it one that is not."""
 
 
 def conditions(standing: Standing, word: str, message: str) -> list[dict[str, Any]]:
@@ -63,7 +67,7 @@ def _begin(context: Context) -> Conditions:
 def _accepted(found: Conditions, standing: Standing) -> None:
     """Of the newest generation."""
     problem = standing.survey.declaration.problem
-    if problem is None and standing.plan.problem and standing.plan.problem.code in UNRESOLVED:
+    if problem is None and standing.plan.problem and standing.plan.problem.code in _REFUSED:
         problem = standing.plan.problem
     if problem is not None:
         found.set(ACCEPTED, False, problem.reason, problem.message)

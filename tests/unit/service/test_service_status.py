@@ -141,7 +141,10 @@ def test_crash_loop() -> None:
         "oomKilled": True,
         "logTail": "",
     }
-    assert status["error"]["suggestions"][0] == "raise resources.memory"
+    assert status["error"]["suggestions"] == [
+        "raise resources.memory",
+        "skyctl logs service/web --org acme --previous",
+    ]
     assert conditions(status)["Stalled"] == "True DeploymentCrashLoop"
     assert conditions(status)["Reconciling"] == "False Idle"
     assert [e["exitCode"] for e in status["restarts"]] == [137, 137, 137, 137]
