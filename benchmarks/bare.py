@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -102,8 +103,9 @@ class Bare:
     async def network(self, number: int) -> str:
         """Its id. In a corner of the private addresses where the controller has no pool."""
         body = copy.deepcopy(self._recorded.network)
-        body["Name"] = f"skypanel-bench-{number}"
-        body["IPAM"]["Config"] = [{"Subnet": f"10.{100 + number // 200 % 20}.{number % 200}.0/24"}]
+        place = (os.getpid() * 211 + number) % 4_000  # an earlier run may have left one behind
+        body["Name"] = f"skypanel-bench-{os.getpid()}-{number}"
+        body["IPAM"]["Config"] = [{"Subnet": f"10.{100 + place // 200}.{place % 200}.0/24"}]
         body["Options"] = {}
         body["Labels"] = _foreign(body["Labels"])
         made = await self._docker.networks.create(body)

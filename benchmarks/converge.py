@@ -28,7 +28,7 @@ async def measure(rig: Rig, recorded: Recorded) -> Sequence[Measure]:
             rig.say(f"(a) {pair + 1}: {ours[-1]:.2f} s, bare {theirs[-1]:.2f} s, {used[-1]}")
     per = 1000 / rig.services
     note = (
-        "one transaction with an organization and all services, until every row is Ready, against"
+        "one transaction with an organization and all services, until every replica serves, against"
         f" a network, creates and starts of the same bodies by aiodocker, {best} at once"
     )
     return [
@@ -48,10 +48,10 @@ async def measure(rig: Rig, recorded: Recorded) -> Sequence[Measure]:
 
 
 async def converge(rig: Rig, controller: Running, organization: str) -> float:
-    """Seconds from the commit to the last row's Ready."""
+    """Seconds from the commit until the last replica serves."""
     names = [f"s{number}" for number in range(rig.services)]
     began = await controller.commit(*organization_of(organization, names, rig.image))
-    return await controller.ready() - began
+    return await controller.serves() - began
 
 
 async def _bare(rig: Rig, floor: Bare, concurrency: int) -> float:

@@ -163,7 +163,8 @@ async def measure(rig: Rig, recorded: Recorded) -> Sequence[Measure]:
         bare(rig, recorded) as floor,
         running(rig.host, rig.engine) as controller,
     ):
-        stage = Stage(rig, controller, heard, floor, await floor.network(9_998))
+        network = await floor.network(9_998)
+        stage = Stage(rig, controller, heard, floor, network)
         names = [f"s{number}" for number in range(CHANGED)]
         await controller.commit(*organization_of(CALM, names, rig.image))
         await controller.ready()

@@ -18,13 +18,16 @@ from tests.e2e.harness import Docker, Program, short_directory
 
 Connection = Any
 POLL = 0.2
+_READY = "ready AND settled"
+_SERVES = "(status->>'readyReplicas' = status->>'replicas' OR (kind <> 'Service' AND ready))"
+"""It runs and is well; whether it stays so shows only later."""
 _PENDING = """
 SELECT kind || '/' || organization || '/' || name FROM skyctl.resource_view
-WHERE NOT (ready AND settled) AND phase IS DISTINCT FROM 'Deleting'
+WHERE ({reached}) IS NOT TRUE AND phase IS DISTINCT FROM 'Deleting'
 AND ($1 = '' OR organization = $1)
 """
-_READY = """
-SELECT ready AND settled FROM skyctl.resource_view
+_REACHED = """
+SELECT {reached} FROM skyctl.resource_view
 WHERE kind = $1 AND organization = $2 AND name = $3
 """
 
@@ -72,15 +75,23 @@ class Running:
         """Waits until every row (of the organization) is Ready at its newest generation; returns
         that moment. As the panel would: told by the channel of status changes which row to look
         at."""
+        return await self._reached(_READY, seconds, organization)
+
+    async def serves(self, seconds: float = 600.0) -> float:
+        """As ``ready``, until every replica of every row serves."""
+        return await self._reached(_SERVES, seconds, "")
+
+    async def _reached(self, what: str, seconds: float, organization: str) -> float:
+        rows, reached = (text.format(reached=what) for text in (_PENDING, _REACHED))
         heard: asyncio.Queue[str] = asyncio.Queue()
         callback = _callback(heard)
         await self.sql.add_listener("skyctl_status", callback)
         try:
             async with asyncio.timeout(seconds):
-                pending = {row[0] for row in await self.sql.fetch(_PENDING, organization)}
+                pending = {row[0] for row in await self.sql.fetch(rows, organization)}
                 while pending:
                     key = await heard.get()
-                    if key in pending and await self.sql.fetchval(_READY, *key.split("/")):
+                    if key in pending and await self.sql.fetchval(reached, *key.split("/")):
                         pending.discard(key)
             return time.perf_counter()
         finally:

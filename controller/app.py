@@ -443,6 +443,7 @@ class Controller:
             version=__version__,
             vault=self.vault,
             last_words=self.last_words,
+            ended_before=self.index.deaths.before,
             decided=self.decided,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from controller.engine.base import Engine, EngineInfo, PullProgress
@@ -67,6 +68,8 @@ class Core:
     version: str
     last_words: LastWords
     """Of the containers that were removed."""
+    ended_before: Callable[[str, datetime], datetime | None] = lambda _id, _at: None
+    """When a container's process ended the last time before that moment, if it was heard of."""
     decided: Callable[[], None] = lambda: None
     """A person decided something (guard, adoption, purge): look again now, not at the next
     resync."""

@@ -141,7 +141,8 @@ class Settings(BaseModel):
     """'LOW-HIGH': host ports that services may publish; None: none."""
     host_firewall: Literal["report", "keep", "off"] = "report"
     """Rules of the host that close its listeners to containers ('skyctl host-firewall'): report
-    whether they are there, keep them there (put back what is missing, where permitted), or off."""
+    whether they are there (and put back what was installed and has gone), keep them there (put
+    right whatever differs, where permitted), or off."""
     host_firewall_ports: OpenPorts = "80/tcp,443/tcp,443/udp"
     """Ports of the host that these rules leave open to containers: those of the ingress."""
     ingress: Literal["process", "container", "external", "none"] | None = None

@@ -15,6 +15,22 @@ from typing import Any
 
 from resources.errors import UserError
 
+KNOWN = (
+    "Ready",
+    "Available",
+    "Accepted",
+    "Reconciling",
+    "Stalled",
+    "Drifted",
+    "HostClosed",
+    "Verified",
+    "Programmed",
+    "CertificateReady",
+    "WithinSize",
+    "BackedUp",
+    "Restorable",
+)
+"""Types of every kind."""
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 ACCEPTED, AVAILABLE, READY = "Accepted", "Available", "Ready"
 RECONCILING, STALLED, DRIFTED = "Reconciling", "Stalled", "Drifted"
@@ -55,12 +71,17 @@ class Conditions:
     def progress(self, problem: UserError | None, doing: str) -> None:
         """Sets Reconciling and Stalled. doing: what is still to happen, '' when nothing is."""
         if problem is not None and not problem.retryable:
-            self.set(RECONCILING, False, "Idle")
-            self.set(STALLED, True, problem.reason, problem.message)
+            self.stalled(problem)
             return
         busy = doing or (problem.message if problem is not None else "")
         self.set(RECONCILING, bool(busy), "Progressing" if busy else "Idle", busy)
         self.set(STALLED, False, "NotStalled")
+
+    def stalled(self, problem: UserError) -> None:
+        """Nothing more can be expected until somebody changes something; what is tried in the
+        background all the same is no contradiction."""
+        self.set(RECONCILING, False, "Idle")
+        self.set(STALLED, True, problem.reason, problem.message)
 
     def to_list(self) -> list[dict[str, Any]]:
         return list(self._next.values())

@@ -68,7 +68,8 @@ class Context:
     by a container's id, how its process ended the last time. circle: how a Service depends on
     itself, by name. turn: may it begin to replace containers now? published: the digest that a
     Service's image has at its registry by now, '' when nobody knows. referrers: for a Service, the
-    Domains that name it.
+    Domains that name it. rivals: for a Service that publishes a port of the host, who else names
+    it, of any organization.
     """
 
     entry: Entry
@@ -90,6 +91,7 @@ class Context:
     admissions: Mapping[str, Admission] = field(default_factory=dict)
     referrers: tuple[Entry, ...] = ()
     published: str = ""
+    rivals: tuple[Entry, ...] = ()
 
     @property
     def key(self) -> Key:

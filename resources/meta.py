@@ -22,6 +22,12 @@ ANNOTATION_PAUSED = "skypanel.io/paused"
 ANNOTATION_PROTECT = "skypanel.io/protect"
 
 
+def heeded(annotations: Mapping[str, str], name: str) -> str | None:
+    """What one that switches something on says; None when it is off: absent, '' or ``false``."""
+    value = annotations.get(name, "")
+    return None if value in ("", "false") else value
+
+
 class Key(NamedTuple):
     """``organization`` is ``''`` for kinds that have none."""
 

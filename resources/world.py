@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from resources.making import Made, Process
 from resources.routing.world import Certificate, DnsFinding, Published, Serving
 
 LABEL = "io.skypanel."
@@ -65,7 +66,8 @@ class Container:
     """state: created, running, paused, restarting, removing, exited, dead.
     health: the engine's word, '' when it checks nothing: starting, healthy, unhealthy.
     limits, restart_policy, exit details are None/default until inspected. powers: what it may do on
-    the host that no container of ours may (``privileged``, ``bind /etc``), sorted."""
+    the host that no container of ours may (``privileged``, ``bind /etc``), sorted. made: None until
+    inspected."""
 
     id: str
     name: str
@@ -86,6 +88,7 @@ class Container:
     limits: Limits | None = None
     restart_policy: str | None = None
     powers: tuple[str, ...] = ()
+    made: Made | None = None
     inspected: bool = False
 
     @property
@@ -128,13 +131,14 @@ class Volume:
 @dataclass(frozen=True, slots=True)
 class Image:
     """reference: what was asked for. digests, tags: under which the engine knows it. user: its
-    USER."""
+    USER. process: what it runs unless told otherwise; None: not known."""
 
     id: str
     reference: str
     digests: tuple[str, ...] = ()
     user: str = ""
     tags: tuple[str, ...] = ()
+    process: Process | None = None
 
     @property
     def names(self) -> frozenset[str]:

@@ -58,6 +58,8 @@ async def logs(
     containers = await _chosen(core, entry, ordinal)
     if previous:
         return JsonLines(lambda emit: previous_runs(core, entry, containers, ordinal, tail, emit))
+    if ordinal is not None and not containers and not follow:
+        raise await _no_such(core, entry, ordinal)
     request = _Request(follow, tail, since)
     if follow:
         return JsonLines(lambda emit: _follow(core, entry, ordinal, request, emit))
@@ -73,6 +75,17 @@ async def _chosen(core: Core, entry: Entry, ordinal: int | None) -> list[Contain
         )
     replicas = await replicas_of(core, entry)
     return [c for c in replicas if ordinal is None or ordinal_of(c) == ordinal]
+
+
+async def _no_such(core: Core, entry: Entry, ordinal: int) -> UserError:
+    there = {c.name: ordinal_of(c) for c in await replicas_of(core, entry)}
+    return UserError(
+        "DEPLOYMENT_NO_SUCH_REPLICA",
+        f"{entry.key.short} has no container with ordinal {ordinal}",
+        details={"containers": there},
+        suggestions=[f"{name} has ordinal {number}" for name, number in there.items()]
+        or [f"skyctl describe service/{entry.key.name} --org {entry.key.organization} says why"],
+    )
 
 
 async def _emit_all(core: Core, containers: list[Container], request: _Request, emit: Emit) -> None:

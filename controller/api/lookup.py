@@ -54,7 +54,7 @@ def kind_of(word: str) -> Kind:
 async def find(core: Core, kind_word: str, name: str, organization: str | None) -> Entry:
     """Raises RESOURCE_NOT_FOUND, RESOURCE_AMBIGUOUS or CONFIGURATION_UNKNOWN_KIND."""
     kind = kind_of(kind_word)
-    if not kind.namespaced or organization:
+    if not kind.namespaced or organization is not None:
         key = Key(kind.name, organization or "" if kind.namespaced else "", name)
         if (entry := await core.store.entry(key)) is not None:
             return entry
@@ -81,14 +81,18 @@ def _missing(
     kind: Kind, name: str, organization: str | None, siblings: Iterable[Entry]
 ) -> UserError:
     siblings = list(siblings)
-    here = [e for e in siblings if not organization or e.key.organization == organization]
-    where = f" in organization {organization}" if organization and kind.namespaced else ""
+    here = [e for e in siblings if organization in (None, e.key.organization)]
+    where = ""
+    if organization is not None and kind.namespaced:
+        where = f" in organization {organization}" if organization else " of the platform's own"
     suggestions = [
         f"did you mean {near}?"
         for near in get_close_matches(name, sorted({e.key.name for e in here}), n=2)
     ]
     suggestions += [
         f"organization {e.key.organization} has one: --org {e.key.organization}"
+        if e.key.organization
+        else "the platform has one: --org ''"
         for e in siblings
         if where and e.key.name == name
     ][:3]

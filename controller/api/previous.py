@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
 from controller.api.containers import one_offs_of, ordinal_of
 from controller.api.stream import Emit
@@ -69,13 +69,13 @@ async def previous_runs(
     present = {ordinal_of(container): container for container in containers}
     runs: list[Run] = []
     for number in sorted({*present, *(kept if not present else ())}):
-        before = await _before_start(core, present[number], tail) if number in present else []
+        before = await _last_run(core, entry, present[number], tail) if number in present else []
         if before:
             runs.append(Run(present[number].name, number, before))
         elif number in kept:
             runs.append(_remembered(kept[number], tail))
     if ordinal is None:
-        runs += [await _one_off(core, c, tail) for c in await one_offs_of(core, entry)]
+        runs += [await _one_off(core, entry, c, tail) for c in await one_offs_of(core, entry)]
     if not runs:
         await notice(emit, "there is no previous run")
     for run in runs:
@@ -100,21 +100,48 @@ def _remembered(kept: Kept, tail: int | None) -> Run:
     return Run(kept.container, kept.ordinal, lines, f"{about}{kept.removed_at}; its last lines:")
 
 
-async def _one_off(core: Core, container: Container, tail: int | None) -> Run:
+async def _one_off(core: Core, entry: Entry, container: Container, tail: int | None) -> Run:
     about = f"{container.name} is the {container.labels[L_ROLE]} container:"
-    return Run(container.name, -1, await _before_start(core, container, tail), about)
+    lines = await _last_run(core, entry, container, tail)
+    return Run(container.name, -1, lines, about)
 
 
-async def _before_start(core: Core, container: Container, tail: int | None) -> list[LogLine]:
-    """Of one that does not run: all that it said. Else until its process last ended, which is told
-    apart better than from when it started: a fast one speaks before the engine notes its start."""
-    kept: deque[LogLine] = deque(maxlen=LINES if tail is None else tail)
+async def _last_run(
+    core: Core, entry: Entry, container: Container, tail: int | None
+) -> list[LogLine]:
+    """Of the last process that ended: what was said since the one before it ended, until it did.
+    Ends tell runs apart better than starts: a fast one speaks before the engine notes its start.
+    Where no earlier end is known it is all that was said before."""
     ended = container.finished_at
     if container.started_at is None or (container.running and ended is None):
         return []
-    last = "" if ended is None else ended.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "999"
+    kept: deque[LogLine] = deque(maxlen=LINES if tail is None else tail)
+    begin, last = _stamp(_ended_before(core, entry, container)), _stamp(ended)
     async for line in core.engine.logs(container.id):
         if container.running and line.time > last:
             break
-        kept.append(line)
+        if line.time > begin:
+            kept.append(line)
     return list(kept)
+
+
+def _ended_before(core: Core, entry: Entry, container: Container) -> datetime | None:
+    """As the events told, or as the status remembers."""
+    ended = container.finished_at
+    if ended is None:
+        return None
+    moments = [
+        at
+        for restart in (entry.status or {}).get("restarts") or ()
+        if restart["container"] == container.name
+        and (at := datetime.fromisoformat(restart["at"])) < ended.replace(microsecond=0)
+    ]
+    heard = core.ended_before(container.id, ended)
+    return max((*moments, *(() if heard is None else (heard,))), default=None)
+
+
+def _stamp(moment: datetime | None) -> str:
+    """To be compared with the engine's."""
+    if moment is None:
+        return ""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "999"

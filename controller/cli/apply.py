@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from controller.cli.options import Files, Output, Timeout, output_format, second
 from controller.cli.output import print_data
 from controller.cli.steps import print_difference
 from controller.cli.text import clean, paint
+from controller.cli.users import changed_secrets, rolling
 from controller.cli.waiting import Target, ready, wait_for
 from resources.document import Document
 from resources.errors import UserError
@@ -28,7 +30,11 @@ _COLOURS = {"created": "green", "configured": "yellow", "refused": "red"}
 def apply(
     filename: Files,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Until all are Ready, or one is stuck.")
+        bool,
+        typer.Option(
+            "--wait",
+            help="Until all are Ready (who uses a changed Secret: with it), or one is stuck.",
+        ),
     ] = False,
     timeout: Timeout = "5m",
     dry_run: Annotated[
@@ -49,9 +55,24 @@ def apply(
         _print_problems(read)
     applied = [_target(result) for result in results if result["action"] != "refused"]
     if wait and applied and not dry_run:
-        wait_for(applied, ready, patience, quiet=form != "table")
+        _wait(applied, results, patience, quiet=form != "table")
     if read.problems or any(result["action"] == "refused" for result in results):
         raise typer.Exit(FAILED)
+
+
+def _wait(
+    applied: Sequence[Target], results: Sequence[dict[str, Any]], patience: float, *, quiet: bool
+) -> None:
+    """Also until the services that use a changed Secret run with it."""
+    deadline = time.monotonic() + patience
+    wait_for(applied, ready, patience, quiet=quiet)
+    secrets = changed_secrets(results)
+    if not secrets:
+        return
+    with connect() as client:
+        users = rolling(client, secrets, deadline - time.monotonic())
+    if users:
+        wait_for(users, ready, max(deadline - time.monotonic(), 1.0), quiet=quiet)
 
 
 def _apply(

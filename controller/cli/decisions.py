@@ -10,7 +10,7 @@ import typer
 from controller.cli.client import Client, connect
 from controller.cli.failure import FAILED, Misuse
 from controller.cli.options import Org, Output, References, named, organization, output_format
-from controller.cli.output import print_data, short_name
+from controller.cli.output import print_data, print_done, short_name, structured
 from controller.cli.text import parse_time, render_table, span
 
 
@@ -20,31 +20,42 @@ def adopt(
         str, typer.Option("--source", help="sql, api, or manifest:NAME.", show_default=False)
     ],
     org: Org = None,
+    output: Output = None,
 ) -> None:
     """Give a resource's declaration to another source; it alone may change it then."""
+    form, answers = output_format(output), []
     with connect() as client:
         for reference in named(references):
             path = f"/resources/{reference.kind}/{reference.name}/adopt"
             answer = client.post(path, {"source": source}, organization=organization(org))
             already = answer["action"] == "unchanged"
             verb = "belongs to" if already else "now belongs to"
-            print(f"{short_name(answer['resource'])} {verb} {source}")
+            answers.append(answer)
+            if not structured(form):
+                print(f"{short_name(answer['resource'])} {verb} {source}")
+    if structured(form):
+        print_data({"items": answers}, form)
 
 
 def adopt_engine(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    output: Output = None,
 ) -> None:
     """Accept the engine that answers now as the one this store belongs to."""
+    form = output_format(output)
     with connect() as client:
         found = client.get("/controller")
         engine, bound = found["engine"], found["boundEngine"]
         if engine is not None and engine["id"] == bound:
-            print(f"the store belongs to this engine already ({bound})")
+            answer = {"action": "unchanged", "engine": bound}
+            print_done(form, f"the store belongs to this engine already ({bound})", answer)
             return
         told = engine["id"] if engine else "(not known yet)"
-        print(f"bound to:    {bound or '(none)'}\nanswers now: {told}")
+        between = f"bound to:    {bound or '(none)'}\nanswers now: {told}"
+        print(between, file=sys.stderr if structured(form) else sys.stdout)
         confirm("everything declared is built on the engine that answers now; go on?", yes)
-        print(f"adopted {client.post('/adopt-engine')['engine']}")
+        adopted = client.post("/adopt-engine")["engine"]
+        print_done(form, f"adopted {adopted}", {"action": "adopted", "engine": adopted})
 
 
 def confirm(question: str, yes: bool, *, named: bool = True) -> None:

@@ -7,10 +7,21 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.choosing import chosen
 from controller.cli.client import Client, connect
 from controller.cli.failure import FAILED, Failure, Misuse, Unreachable, write_error
 from controller.cli.files import read_documents
-from controller.cli.options import Org, Selector, Timeout, named, organization, references, seconds
+from controller.cli.options import (
+    All,
+    Org,
+    Output,
+    Selector,
+    Timeout,
+    organization,
+    output_format,
+    seconds,
+)
+from controller.cli.output import print_data, structured
 from controller.cli.waiting import Target, deleted, wait_for
 from resources.errors import UserError
 
@@ -25,11 +36,13 @@ def delete(
     wait: Annotated[bool, typer.Option("--wait", help="Until they are gone.")] = False,
     timeout: Timeout = "5m",
     org: Org = None,
+    every: All = False,
     selector: Selector = None,
+    output: Output = None,
 ) -> None:
     """Delete resources: containers first, then networks; volumes by their policy."""
-    where, patience = organization(org), seconds(timeout)
-    targets, failed = [], None
+    form, where, patience = output_format(output), organization(org, every), seconds(timeout)
+    targets, requested, failed = [], [], None
     with connect() as client:
         for kind, organization_, name in _named(client, words or [], filename, where, selector):
             try:
@@ -40,10 +53,14 @@ def delete(
                 write_error(error, sys.stderr)
                 failed = failed or error
                 continue
-            print(f"{gone['kind'].lower()}/{gone['name']} deletion requested", flush=True)
+            requested.append(gone)
+            if not structured(form):
+                print(f"{gone['kind'].lower()}/{gone['name']} deletion requested", flush=True)
             targets.append(Target(gone["kind"], gone["organization"], gone["name"], gone["uid"]))
+    if structured(form):
+        print_data({"items": requested}, form)
     if wait and targets:
-        wait_for(targets, deleted, patience)
+        wait_for(targets, deleted, patience, quiet=structured(form))
     if failed is not None:
         raise typer.Exit(FAILED)
 
@@ -61,19 +78,7 @@ def _named(
         if read.problems:
             raise Failure(read.problems[0], FAILED)
         keys = [d.key for d in read.documents]
-        return [(k.kind, k.organization or None, k.name) for k in reversed(keys)]
-    if selector:
-        kinds = references(words)
-        found = [
-            item
-            for r in kinds
-            for item in client.get(
-                f"/resources/{r.kind}", organization=where, labelSelector=selector
-            )["items"]
-        ]
-        return [
-            (d["kind"], d["metadata"].get("organization"), d["metadata"]["name"]) for d in found
-        ]
+        return [(k.kind, k.organization, k.name) for k in reversed(keys)]
     if not words:
         raise Misuse("nothing is named", "skyctl delete service/NAME", "skyctl delete -f FILE")
-    return [(r.kind, where, str(r.name)) for r in named(words)]
+    return chosen(client, words, where, selector)

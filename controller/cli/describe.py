@@ -6,9 +6,18 @@ import sys
 from typing import Any
 
 from controller.cli import columns
+from controller.cli.choosing import chosen
 from controller.cli.client import connect
 from controller.cli.events import events_table
-from controller.cli.options import Org, Output, References, named, organization, output_format
+from controller.cli.options import (
+    All,
+    Org,
+    Output,
+    References,
+    Selector,
+    organization,
+    output_format,
+)
 from controller.cli.output import Document, print_data
 from controller.cli.rollout import revisions_table
 from controller.cli.text import age, clean, colour_of, paint, render_table
@@ -18,16 +27,22 @@ _SHOWN_APART = frozenset(
 )
 
 
-def describe(references: References, org: Org = None, output: Output = None) -> None:
+def describe(
+    references: References,
+    org: Org = None,
+    every: All = False,
+    selector: Selector = None,
+    output: Output = None,
+) -> None:
     """Show resources with their conditions, containers, events and revisions."""
-    form = output_format(output)
+    form, where = output_format(output), organization(org, every)
     with connect() as client:
         found = [
-            client.get(f"/resources/{r.kind}/{r.name}/describe", organization=organization(org))
-            for r in named(references)
+            client.get(f"/resources/{kind}/{name}/describe", organization=place)
+            for kind, place, name in chosen(client, references, where, selector)
         ]
     if form in ("json", "yaml"):
-        print_data(found[0] if len(found) == 1 else found, form)
+        print_data(found[0] if len(found) == 1 and selector is None else found, form)
         return
     for index, description in enumerate(found):
         if index:

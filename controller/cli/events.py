@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from controller.cli.client import connect
 from controller.cli.complete import complete_reference
 from controller.cli.failure import write_error
-from controller.cli.options import All, Org, Output, organization, output_format
+from controller.cli.options import All, Org, Output, Selector, organization, output_format
 from controller.cli.options import references as parsed
 from controller.cli.output import print_data
 from controller.cli.stream import Stream
@@ -31,6 +32,7 @@ def events(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 200,
     org: Org = None,
     every: All = False,
+    selector: Selector = None,
     output: Output = None,
 ) -> None:
     """What happened, oldest first."""
@@ -41,17 +43,29 @@ def events(
         "kind": reference.kind if reference else None,
         "name": reference.name if reference else None,
     }
+    fits = _fitting(where, selector)
     if watch:
-        _watch(parameters, as_json=form == "json")
+        _watch(parameters, fits, as_json=form == "json")
         return
     with connect() as client:
         items = client.get("/events", limit=limit, **parameters)["items"]
+    items = [item for item in items if fits(item)]
     if form in ("json", "yaml"):
         print_data({"items": items}, form)
     elif items:
         print(events_table(items))
     else:
         print("no events", file=sys.stderr)
+
+
+def _fitting(where: str | None, selector: str | None) -> Callable[[dict[str, Any]], bool]:
+    """Events of what has the labels now."""
+    if selector is None:
+        return lambda _: True
+    with connect() as client:
+        items = client.get("/resources", organization=where, labelSelector=selector)["items"]
+    uids = {item["metadata"]["uid"] for item in items}
+    return lambda event: event["uid"] in uids
 
 
 def row(event: dict[str, Any]) -> list[str]:
@@ -70,7 +84,9 @@ def events_table(items: list[dict[str, Any]]) -> str:
     return render_table(HEADERS, [row(item) for item in items])
 
 
-def _watch(parameters: dict[str, Any], *, as_json: bool) -> None:
+def _watch(
+    parameters: dict[str, Any], fits: Callable[[dict[str, Any]], bool], *, as_json: bool
+) -> None:
     stream = Stream("/events/follow", resume=True, **parameters)
     widths = column_widths(HEADERS, [["5m12s", "Warning", " " * 20, " " * 24, ""]])
     if not as_json:
@@ -81,6 +97,8 @@ def _watch(parameters: dict[str, Any], *, as_json: bool) -> None:
             continue
         if line["type"] == "error":
             write_error(UserError.from_dict(line["error"]), sys.stderr)
+        elif not fits(line["event"]):
+            continue
         elif as_json:
             print(json.dumps(line["event"], ensure_ascii=False), flush=True)
         else:

@@ -9,7 +9,7 @@ import typer
 
 from controller.cli.client import connect
 from controller.cli.options import Output, output_format
-from controller.cli.output import print_data
+from controller.cli.output import print_data, print_done
 from controller.cli.text import age, clean, render_table
 
 app = typer.Typer(
@@ -60,18 +60,19 @@ def list_(
 
 
 @app.command()
-def approve(id_: Id) -> None:
+def approve(id_: Id, output: Output = None) -> None:
     """Delete what it holds."""
-    _decide(id_, "approve", "approved: {} will be deleted")
+    _decide(id_, "approve", "approved: {} will be deleted", output)
 
 
 @app.command()
-def discard(id_: Id) -> None:
+def discard(id_: Id, output: Output = None) -> None:
     """Keep what it holds."""
-    _decide(id_, "discard", "discarded: {} are kept")
+    _decide(id_, "discard", "discarded: {} are kept", output)
 
 
-def _decide(id_: str, decision: str, told: str) -> None:
+def _decide(id_: str, decision: str, told: str, output: str | None) -> None:
+    form = output_format(output)
     with connect() as client:
         held = client.post(f"/guard/{id_}/{decision}")
-    print(f"{held['id']} {told.format(len(held['items']))}")
+    print_done(form, f"{held['id']} {told.format(len(held['items']))}", held)

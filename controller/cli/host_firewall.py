@@ -50,7 +50,7 @@ def install(
     One table of its own, inet skyctl, about interfaces named sky* only. From an organization's
     containers no address of the host answers any more but the ports left open, name servers
     included, and no published port does; answers to what the host began pass. Restarting
-    Docker changes nothing about it.
+    Docker changes nothing about it; when all rules are flushed the controller puts them back.
     """
     from controller.firewall.boot import UNIT, Boot, unit
     from controller.firewall.nft import Nft, find_nft
@@ -108,6 +108,7 @@ def status(
             print(f"  {clean(difference)}")
         print(f"open to containers: {_open(policy)}")
         print(f"at boot: {boot.rules if boot.rules.exists() else 'not loaded'}")
+        print(f"kept by the controller: {'yes' if boot.rules.exists() else 'as its settings say'}")
         for suggestion in seen.suggestions:
             print(f"  try: {clean(suggestion)}")
     if seen.state != "installed":

@@ -9,8 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli.failure import FAILED, Failure
-from controller.cli.options import Org, Output, ServiceReference, organization, output_format
+from controller.cli.choosing import Choice, chosen
+from controller.cli.client import connect
+from controller.cli.failure import FAILED, Failure, Misuse
+from controller.cli.options import (
+    All,
+    Org,
+    Output,
+    Selector,
+    ServiceReference,
+    organization,
+    output_format,
+)
 from controller.cli.options import seconds as parse_seconds
 from controller.cli.options import service as parse_service
 from controller.cli.stream import Ended, Stream
@@ -36,22 +46,42 @@ def logs(
         bool | None, typer.Option("--prefix/--no-prefix", help="Name the container of each line.")
     ] = None,
     org: Org = None,
+    every: All = False,
+    selector: Selector = None,
     output: Output = None,
 ) -> None:
     """The log lines of a service's containers."""
-    reference, form = parse_service(service), output_format(output)
+    form, where = output_format(output), organization(org, every)
     start = None if since is None else time.time() - parse_seconds(since)
-    stream = Stream(
-        f"/resources/{reference.kind}/{reference.name}/logs",
-        resume=False,
-        organization=organization(org),
-        follow=follow,
-        tail=tail,
-        since=start,
-        previous=previous,
-        ordinal=ordinal,
-    )
+    services = _services(service, where, selector)
+    if follow and len(services) > 1:
+        raise Misuse(f"{len(services)} services fit; one can be followed", "name it: service/NAME")
+    if len(services) > 1 and prefix is None:
+        prefix = True
     printer = _Printer(prefix, timestamps=timestamps, as_json=form == "json")
+    for kind, place, name in services:
+        stream = Stream(
+            f"/resources/{kind}/{name}/logs",
+            resume=False,
+            organization=place,
+            follow=follow,
+            tail=tail,
+            since=start,
+            previous=previous,
+            ordinal=ordinal,
+        )
+        _show(stream, printer)
+
+
+def _services(words: list[str], where: str | None, selector: str | None) -> list[Choice]:
+    if selector is None:
+        reference = parse_service(words)
+        return [(reference.kind, where, str(reference.name))]
+    with connect() as client:
+        return chosen(client, words, where, selector)
+
+
+def _show(stream: Stream, printer: _Printer) -> None:
     while True:
         try:
             line = stream.next(3600)

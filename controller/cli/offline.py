@@ -97,12 +97,21 @@ def explain(
             metavar="KIND[.FIELD]...", help="service.update.order", autocompletion=complete_kind
         ),
     ],
+    output: Annotated[str | None, typer.Option("-o", "--output", help="json or yaml.")] = None,
 ) -> None:
     """What a kind or a field is, which values it takes, and its default."""
     from resources.explain import explain as explained
 
     word, _, field = path.partition(".")
-    print(explained(_kind(word).name, field), end="")
+    kind = _kind(word).name
+    text = explained(kind, field)
+    if output is None:
+        print(text, end="")
+        return
+    from controller.cli.options import output_format
+    from controller.cli.output import print_done
+
+    print_done(output_format(output), text.rstrip(), {"kind": kind, "field": field, "text": text})
 
 
 _SHELLS = ("bash", "zsh", "fish")

@@ -10,14 +10,17 @@ from controller.cli.client import connect
 from controller.cli.failure import Misuse
 from controller.cli.options import (
     Org,
+    Output,
+    OutputFormat,
     Reference,
     ServiceReference,
     Timeout,
     organization,
+    output_format,
     seconds,
 )
 from controller.cli.options import service as parse_service
-from controller.cli.output import short_name
+from controller.cli.output import print_done, short_name, structured
 from controller.cli.waiting import Judgement, Target, ready, wait_for
 
 Wait = Annotated[bool, typer.Option("--wait", help="Until it is done.")]
@@ -31,11 +34,10 @@ def _post(
         return client.post(path, body, organization=organization(org))
 
 
-def _told(answer: dict[str, Any], done: str, already: str) -> dict[str, Any]:
+def _told(answer: dict[str, Any], done: str, already: str, form: OutputFormat) -> dict[str, Any]:
     resource: dict[str, Any] = answer["resource"]
-    print(
-        f"{short_name(resource)} {already if answer['action'] == 'unchanged' else done}", flush=True
-    )
+    what = already if answer["action"] == "unchanged" else done
+    print_done(form, f"{short_name(resource)} {what}", answer)
     return resource
 
 
@@ -51,14 +53,20 @@ def target_of(resource: dict[str, Any]) -> Target:
 
 
 def restart(
-    service: ServiceReference, wait: Wait = False, timeout: Timeout = "5m", org: Org = None
+    service: ServiceReference,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    org: Org = None,
+    output: Output = None,
 ) -> None:
     """Replace a service's containers, as its update order says."""
-    patience = seconds(timeout)
-    resource = _told(_post(parse_service(service), "restart", org), "restarting", "restarting")
+    form, patience = output_format(output), seconds(timeout)
+    resource = _told(
+        _post(parse_service(service), "restart", org), "restarting", "restarting", form
+    )
     if wait:
         before = _revision(resource)
-        wait_for([target_of(resource)], _after(before), patience)
+        wait_for([target_of(resource)], _after(before), patience, quiet=structured(form))
 
 
 def _revision(resource: dict[str, Any]) -> str | None:
@@ -88,34 +96,50 @@ def pause(
     service: ServiceReference,
     reason: Annotated[str, typer.Option(help="Why; shown in its status.")] = "paused by skyctl",
     org: Org = None,
+    output: Output = None,
 ) -> None:
     """Change and heal nothing of a service until it is resumed; its status goes on."""
-    _told(_post(parse_service(service), "pause", org, {"reason": reason}), "paused", "is paused")
+    form = output_format(output)
+    answer = _post(parse_service(service), "pause", org, {"reason": reason})
+    _told(answer, "paused", "is paused", form)
 
 
-def resume(service: ServiceReference, org: Org = None) -> None:
+def resume(service: ServiceReference, org: Org = None, output: Output = None) -> None:
     """Undo a pause."""
-    _told(_post(parse_service(service), "resume", org), "resumed", "was not paused")
+    form = output_format(output)
+    _told(_post(parse_service(service), "resume", org), "resumed", "was not paused", form)
 
 
 def start(
-    service: ServiceReference, wait: Wait = False, timeout: Timeout = "5m", org: Org = None
+    service: ServiceReference,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    org: Org = None,
+    output: Output = None,
 ) -> None:
     """Run a stopped service again."""
-    patience = seconds(timeout)
-    resource = _told(_post(parse_service(service), "start", org), "starting", "is not stopped")
+    form, patience = output_format(output), seconds(timeout)
+    resource = _told(
+        _post(parse_service(service), "start", org), "starting", "is not stopped", form
+    )
     if wait:
-        wait_for([target_of(resource)], ready, patience)
+        wait_for([target_of(resource)], ready, patience, quiet=structured(form))
 
 
 def stop(
-    service: ServiceReference, wait: Wait = False, timeout: Timeout = "5m", org: Org = None
+    service: ServiceReference,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    org: Org = None,
+    output: Output = None,
 ) -> None:
     """Stop a service; its containers and its data are kept."""
-    patience = seconds(timeout)
-    resource = _told(_post(parse_service(service), "stop", org), "stopping", "is stopped already")
+    form, patience = output_format(output), seconds(timeout)
+    resource = _told(
+        _post(parse_service(service), "stop", org), "stopping", "is stopped already", form
+    )
     if wait:
-        wait_for([target_of(resource)], ready, patience)
+        wait_for([target_of(resource)], ready, patience, quiet=structured(form))
 
 
 def scale(
@@ -126,12 +150,13 @@ def scale(
     wait: Wait = False,
     timeout: Timeout = "5m",
     org: Org = None,
+    output: Output = None,
 ) -> None:
     """Change how many replicas of a service run: scale service/web --replicas 3."""
-    patience = seconds(timeout)
+    form, patience = output_format(output), seconds(timeout)
     if replicas is None:
         raise Misuse("how many?", "skyctl scale service/NAME --replicas 3")
     answer = _post(parse_service(service), "scale", org, {"replicas": replicas})
-    resource = _told(answer, f"scaled to {replicas}", f"has {replicas} already")
+    resource = _told(answer, f"scaled to {replicas}", f"has {replicas} already", form)
     if wait:
-        wait_for([target_of(resource)], ready, patience)
+        wait_for([target_of(resource)], ready, patience, quiet=structured(form))

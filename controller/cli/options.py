@@ -15,7 +15,11 @@ from resources.quantity import parse_duration
 
 Org = Annotated[
     str | None,
-    typer.Option("--org", help="Organization [SKYCTL_ORG].", autocompletion=complete_organization),
+    typer.Option(
+        "--org",
+        help="Organization [SKYCTL_ORG]; '': the platform's own.",
+        autocompletion=complete_organization,
+    ),
 ]
 All = Annotated[bool, typer.Option("-A", "--all", help="Of all organizations.")]
 Selector = Annotated[
@@ -51,10 +55,13 @@ def output_format(given: str | None) -> OutputFormat:
 
 
 def organization(given: str | None, every: bool = False) -> str | None:
-    """--org beats SKYCTL_ORG; -A beats both. None: all, or the only one that fits."""
+    """--org beats SKYCTL_ORG; -A beats both. None: all, or the only one that fits. '' (said so):
+    the platform's own."""
     if every:
         return None
-    return given or os.environ.get("SKYCTL_ORG") or None
+    if given is not None:
+        return given
+    return os.environ.get("SKYCTL_ORG") or None
 
 
 def seconds(text: str) -> float:

@@ -34,6 +34,19 @@ def print_data(value: Any, form: OutputFormat) -> None:
         print_json(value)
 
 
+def structured(form: OutputFormat) -> bool:
+    """For programs: one document on standard output, and nothing else."""
+    return form in ("json", "yaml")
+
+
+def print_done(form: OutputFormat, text: str, value: Any) -> None:
+    """What a command did: a sentence, or the same for programs."""
+    if structured(form):
+        print_data(value, form)
+    else:
+        print(text, flush=True)
+
+
 def short_name(document: Document) -> str:
     return f"{document['kind'].lower()}/{document['metadata']['name']}"
 

@@ -12,6 +12,7 @@ from controller.cli.operations import target_of
 from controller.cli.options import (
     Org,
     Output,
+    Reference,
     ServiceReference,
     Timeout,
     organization,
@@ -19,7 +20,7 @@ from controller.cli.options import (
     seconds,
 )
 from controller.cli.options import service as parse_service
-from controller.cli.output import print_data, short_name
+from controller.cli.output import print_data, print_done, short_name, structured
 from controller.cli.text import age, clean, render_table
 from controller.cli.waiting import Judgement, Target, ready, wait_for
 from resources.errors import UserError
@@ -44,21 +45,33 @@ def status(
 ) -> None:
     """How the newest rollout goes. Exit 1: it failed, was rolled back, or is not complete."""
     form, patience, reference = output_format(output), seconds(timeout), parse_service(service)
-    path = f"/resources/{reference.kind}/{reference.name}"
-    with connect() as client:
-        resource = client.get(path, organization=organization(org))
-    rollout = (resource.get("status") or {}).get("rollout") or {}
-    if form in ("json", "yaml"):
-        print_data(rollout, form)
-        return
-    target = target_of(resource)
+    resource = _read(reference, org)
+    target, silent = target_of(resource), structured(form)
+    failure: UserError | None = None
     if watch:
-        wait_for([target], _complete, patience)
+        try:
+            wait_for([target], _complete, patience, quiet=silent)
+        except UserError as error:
+            failure = error
+        resource = _read(reference, target.organization) if silent else resource
+    if silent:
+        print_data((resource.get("status") or {}).get("rollout") or {}, form)
+    if failure is not None:
+        raise failure
+    if watch:
         return
     found = _complete(target, resource)
-    print(f"{target.label}: {found.text}")
+    if not silent:
+        print(f"{target.label}: {found.text}")
     if found.state != "done":
         raise typer.Exit(FAILED)
+
+
+def _read(reference: Reference, org: str | None) -> dict[str, Any]:
+    with connect() as client:
+        return client.get(
+            f"/resources/{reference.kind}/{reference.name}", organization=organization(org)
+        )
 
 
 def _complete(target: Target, document: dict[str, Any] | None) -> Judgement:
@@ -114,19 +127,18 @@ def undo(
     wait: Annotated[bool, typer.Option("--wait", help="Until it is Ready.")] = False,
     timeout: Timeout = "5m",
     org: Org = None,
+    output: Output = None,
 ) -> None:
     """Declare again what an earlier generation declared: by default the last one that was Ready."""
-    patience, reference = seconds(timeout), parse_service(service)
+    form, patience, reference = output_format(output), seconds(timeout), parse_service(service)
     path = f"/resources/{reference.kind}/{reference.name}/undo"
     with connect() as client:
         answer = client.post(path, {"generation": to}, organization=organization(org))
     resource = answer["resource"]
     if answer["action"] == "unchanged":
-        print(f"{short_name(resource)} is as it was in generation {to}")
+        print_done(form, f"{short_name(resource)} is as it was in generation {to}", answer)
         return
-    print(
-        clean(f"{short_name(resource)} undone, as generation {resource['metadata']['generation']}"),
-        flush=True,
-    )
+    generation = resource["metadata"]["generation"]
+    print_done(form, clean(f"{short_name(resource)} undone, as generation {generation}"), answer)
     if wait:
-        wait_for([target_of(resource)], ready, patience)
+        wait_for([target_of(resource)], ready, patience, quiet=structured(form))

@@ -19,12 +19,13 @@ from controller.cli.client import connect
 from controller.cli.decisions import confirm
 from controller.cli.failure import FAILED, Misuse
 from controller.cli.files import located, problem_lines, read_documents
-from controller.cli.options import Org, organization
-from controller.cli.output import print_yaml
+from controller.cli.options import Org, Output, OutputFormat, organization, output_format
+from controller.cli.output import print_data, print_done, print_yaml
 from controller.cli.text import clean
 from controller.sealing.box import key_id, seal
 from resources.document import Document
 from resources.errors import UserError
+from resources.meta import API_VERSION
 from resources.sealed import SealingKey
 from resources.spec import is_dns_label
 from resources.validate import validate_manifest
@@ -54,6 +55,7 @@ def seal_(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     org: Org = None,
+    output: Output = None,
 ) -> None:
     """Seal secret values for the controller: only it can open them, only where they belong.
 
@@ -68,23 +70,28 @@ def seal_(
             "skyctl seal secret/NAME KEY --org ORGANIZATION < value",
             "skyctl seal -f FILE",
         )
+    form = output_format(output)
     if new_key:
-        _renew(yes)
+        _renew(yes, form)
     elif print_key:
-        print(_key(public_key).public)
+        found = _key(public_key)
+        print_done(form, found.public, {"id": found.id, "publicKey": found.public})
     elif filename:
-        _files(filename, _key(public_key))
+        _files(filename, _key(public_key), form)
     else:
         secret, name = _address(words or [])
         key, value = _key(public_key), _value(from_file)
-        print(_sealed(key, organization(org) or "", secret, name, value))
+        where = organization(org) or ""
+        text = _sealed(key, where, secret, name, value)
+        told = {"organization": where, "secret": secret, "key": name, "sealed": text}
+        print_done(form, text, told)
 
 
-def _renew(yes: bool) -> None:
+def _renew(yes: bool, form: OutputFormat) -> None:
     with connect() as client:
         confirm("make another key? values sealed for the present one need its key file", yes)
         found = client.post("/sealing-key")
-    print(f"values are sealed for the key {found['id']} now")
+    print_done(form, f"values are sealed for the key {found['id']} now", found)
 
 
 def _key(given: str | None) -> SealingKey:
@@ -144,7 +151,7 @@ def _sealed(key: SealingKey, where: str, secret: str, name: str, value: str) -> 
         raise Misuse(f"cannot seal: {error}") from error
 
 
-def _files(places: Sequence[str], key: SealingKey) -> None:
+def _files(places: Sequence[str], key: SealingKey, form: OutputFormat) -> None:
     """Every document is printed, those of Secrets without plain values."""
     read = read_documents(places)
     problems = [*read.problems]
@@ -159,7 +166,10 @@ def _files(places: Sequence[str], key: SealingKey) -> None:
             for line in problem_lines(problem):
                 print(clean(line), file=sys.stderr)
         raise typer.Exit(FAILED)
-    print_yaml(documents)
+    if form == "json":
+        print_data({"apiVersion": API_VERSION, "kind": "List", "items": documents}, form)
+    else:
+        print_yaml(documents)
 
 
 def _document(document: Document, key: SealingKey) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.cli.choosing import chosen
 from controller.cli.client import connect
 from controller.cli.complete import complete_service
-from controller.cli.options import All, Org, Output, organization, output_format
+from controller.cli.options import All, Org, Output, Selector, organization, output_format
 from controller.cli.options import service as parse_service
 from controller.cli.output import print_data
 from controller.cli.text import render_table, size
@@ -20,7 +21,13 @@ Words = Annotated[
 ]
 
 
-def top(service: Words = None, org: Org = None, every: All = False, output: Output = None) -> None:
+def top(
+    service: Words = None,
+    org: Org = None,
+    every: All = False,
+    selector: Selector = None,
+    output: Output = None,
+) -> None:
     """What the running containers consume now; CPU and memory in percent of their limits."""
     form, where = output_format(output), organization(org, every)
     plain = [word for word in service or [] if word.lower() not in ("services", "svc", "service")]
@@ -28,6 +35,9 @@ def top(service: Words = None, org: Org = None, every: All = False, output: Outp
         items: list[dict[str, Any]] = client.get(
             "/top", name=parse_service(plain).name if plain else None, organization=where
         )["items"]
+        if selector is not None:
+            fitting = chosen(client, ["service"], where, selector)
+            items = [i for i in items if ("Service", i["organization"], i["service"]) in fitting]
     if form in ("json", "yaml"):
         print_data({"items": items}, form)
     elif items:

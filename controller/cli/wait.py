@@ -6,11 +6,25 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.choosing import chosen
 from controller.cli.client import connect
 from controller.cli.failure import Misuse
-from controller.cli.options import Org, References, Timeout, named, organization, seconds
+from controller.cli.options import (
+    All,
+    Org,
+    Output,
+    References,
+    Selector,
+    Timeout,
+    organization,
+    output_format,
+    seconds,
+)
+from controller.cli.output import print_data, structured
 from controller.cli.waiting import Judge, Target, condition, deleted, ready, wait_for
+from resources.conditions import KNOWN
 from resources.errors import UserError
+from resources.finding import nearest
 
 
 def wait(
@@ -20,18 +34,23 @@ def wait(
     ] = "Ready",
     timeout: Timeout = "5m",
     org: Org = None,
+    every: All = False,
+    selector: Selector = None,
+    output: Output = None,
 ) -> None:
     """Wait until resources are as wanted."""
-    judge, patience, where = _judge(for_), seconds(timeout), organization(org)
-    targets = []
+    form, where = output_format(output), organization(org, every)
+    judge, patience = _judge(for_), seconds(timeout)
+    targets, met = [], []
     with connect() as client:
-        for reference in named(references):
-            path = f"/resources/{reference.kind}/{reference.name}"
+        for kind, place, name in chosen(client, references, where, selector):
             try:
-                found = client.get(path, organization=where)
+                found = client.get(f"/resources/{kind}/{name}", organization=place)
             except UserError as error:
                 if judge is deleted and error.code == "RESOURCE_NOT_FOUND":
-                    print(f"{reference}: deleted")
+                    met.append({"kind": kind, "organization": place, "name": name})
+                    if not structured(form):
+                        print(f"{kind}/{name}: deleted")
                     continue
                 raise
             metadata = found["metadata"]
@@ -45,7 +64,10 @@ def wait(
                 )
             )
     if targets:
-        wait_for(targets, judge, patience)
+        wait_for(targets, judge, patience, quiet=structured(form))
+    met += [{"kind": t.kind, "organization": t.organization, "name": t.name} for t in targets]
+    if structured(form):
+        print_data({"for": for_, "items": met}, form)
 
 
 def _judge(wanted: str) -> Judge:
@@ -58,8 +80,12 @@ def _judge(wanted: str) -> Judge:
     status = {"": "True", "true": "True", "false": "False", "unknown": "Unknown"}.get(
         status.lower(), ""
     )
-    if not type_.isalpha() or not status:
+    known = {name.lower(): name for name in KNOWN}.get(type_.lower())
+    if known is None or not status:
+        meant = nearest(type_, (*KNOWN, "deleted"))
         raise Misuse(
-            f"cannot wait for {wanted!r}", "--for Ready, Available, Drifted=False, deleted"
+            f"cannot wait for {wanted!r}",
+            *([f"did you mean {meant}?"] if meant and known is None else []),
+            f"--for CONDITION, CONDITION=False or deleted; conditions are {', '.join(KNOWN)}",
         )
-    return condition(type_[0].upper() + type_[1:], status)
+    return condition(known, status)

@@ -1,4 +1,5 @@
 """What brings the rules back after a reboot: a file for ``nft``, and a systemd unit that loads it.
+The file is also the record that they were installed to stay: the controller keeps them then.
 
 The unit runs before the engine, so no container is there before the rules are, and it needs
 nothing of this program. Where the distribution's own nftables service starts (which empties the
@@ -72,6 +73,13 @@ class Boot:
     @property
     def systemd(self) -> bool:
         return (self.root / "run/systemd/system").is_dir()
+
+    def recorded(self) -> str | None:
+        """The rules that were installed to stay; None: none were, or they cannot be read."""
+        try:
+            return self.rules.read_text()
+        except OSError:
+            return None
 
     def install(self, text: str, nft: str) -> Sequence[Path]:
         """The files written. Raises UserError."""

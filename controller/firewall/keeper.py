@@ -1,4 +1,6 @@
-"""Looks at the host's firewall at each resync, and puts back what is missing where asked to.
+"""Looks at the host's firewall at each resync, and puts back what is missing where asked to: by
+the settings, or by who installed it. What was installed and has gone as a whole is put back as it
+was installed; what somebody changed within it is only told, unless the settings say ``keep``.
 
 Theory: the rules are the host's, not a resource's, so no pass plans them. What was last seen is a
 value that Organizations show as a condition; it changes only when the world does, so looking again
@@ -16,6 +18,7 @@ from typing import Literal
 import structlog
 
 from controller.engine.base import EngineInfo
+from controller.firewall.boot import Boot
 from controller.firewall.nft import CannotLook, Nft
 from controller.firewall.resolvers import resolvers
 from controller.firewall.rules import Policy, differences, parse_ports, ruleset
@@ -61,7 +64,8 @@ async def examine(nft: Nft, policy: Policy) -> Seen:
 
 class Keeper:
     """policy: asked at each look. here: is the engine on this host? None: not known yet, and then
-    nothing is put back. changed: told when another verdict holds. seconds: between two looks."""
+    nothing is put back. changed: told when another verdict holds. seconds: between two looks.
+    recorded: the rules that were installed to stay, None: none were."""
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class Keeper:
         here: Callable[[], bool | None],
         changed: Callable[[], None],
         seconds: float,
+        recorded: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._nft = nft
         self._policy = policy
@@ -79,6 +84,7 @@ class Keeper:
         self._here = here
         self._changed = changed
         self._seconds = seconds
+        self._recorded = recorded
         self._looked: bool | None = None
         self._seen = Seen("unknown", host_firewall.unknown("nobody looked yet"))
 
@@ -106,8 +112,8 @@ class Keeper:
         self._looked = here = self._here()
         policy = await asyncio.to_thread(self._policy)
         seen = await examine(self._nft, policy)
-        if seen.state in ("missing", "incomplete") and self._keep and here:
-            seen = await self._put_back(policy, seen)
+        if here and (text := await asyncio.to_thread(self._wanted, seen, policy)) is not None:
+            seen = await self._put_back(text, policy, seen)
         before, self._seen = self._seen, seen
         METRICS.host_firewall.set(_GAUGE[self.verdict.closed])
         if seen.verdict != before.verdict:
@@ -115,9 +121,15 @@ class Keeper:
             level("host firewall", state=seen.state, message=seen.verdict.message)
             self._changed()
 
-    async def _put_back(self, policy: Policy, seen: Seen) -> Seen:
+    def _wanted(self, seen: Seen, policy: Policy) -> str | None:
+        """What is to be loaded now. Reads a file."""
+        if self._keep:
+            return ruleset(policy) if seen.state in ("missing", "incomplete") else None
+        return self._recorded() if seen.state == "missing" else None
+
+    async def _put_back(self, text: str, policy: Policy, seen: Seen) -> Seen:
         try:
-            await self._nft.load(ruleset(policy))
+            await self._nft.load(text)
         except CannotLook as error:
             log.warning("host firewall not put back", reason=error.message)
             return seen
@@ -148,4 +160,5 @@ def keeper(
         here=here,
         changed=changed,
         seconds=settings.resync_interval,
+        recorded=Boot().recorded,
     )

@@ -4,7 +4,7 @@ Consecutive store steps are one transaction. Right before a destructive call, wi
 the calls already taken, the leadership is confirmed against the store. Changing engine calls share
 a limit; pulls and stops, which may take long, run beside the workers under limits of their own. The
 first error ends the walk, and so does a call that takes long: what was done is seen by the next
-observation.
+observation, and told of by the next pass.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 
 from controller.engine.base import Engine
+from controller.reconcile.image_policy import DENIED, ImagePolicy
 from controller.reconcile.lastwords import LastWords
 from controller.reconcile.longcalls import LongCalls, Slots
 from controller.reconcile.opening import discreet, opened
@@ -54,14 +55,11 @@ from resources.steps import (
     UpdateContainer,
     VerifyImage,
 )
+from resources.world import Container
 
 log = structlog.get_logger("execute")
 
 Done = Callable[[Step], None]
-
-
-async def _unjudged(step: VerifyImage) -> None:
-    """Without an image policy everything may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ class Executor:
         gate: Callable[[], Awaitable[None]] = _open,
         doubt: Callable[[], None] = lambda: None,
         pull: Callable[[PullImage], Awaitable[None]] | None = None,
-        verify: Callable[[VerifyImage], Awaitable[None]] | None = None,
+        verify: ImagePolicy | None = None,
         words: LastWords | None = None,
         news: PullNews | None = None,
         routes: Routes | None = None,
@@ -138,6 +136,8 @@ class Executor:
         self._doubt = doubt
         self._words = words
         self._news = news
+        self._engine = engine
+        self._policy = verify
         self._slots = Slots(concurrency, concurrency)
         self._pull_slots = Slots(pulls, max(1, pulls - 1))
         self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
@@ -151,7 +151,6 @@ class Executor:
             CreateVolume: engine.create_volume,
             RemoveVolume: engine.remove_volume,
             PullImage: pull or engine.pull_image,
-            VerifyImage: verify or _unjudged,
             RemoveImage: engine.remove_image,
             CreateContainer: engine.create_container,
             PutFiles: engine.put_files,
@@ -165,6 +164,8 @@ class Executor:
         }
         if routes is not None:
             self._calls |= {PublishRoutes: routes.publish, WithdrawRoutes: routes.withdraw}
+        if verify is not None:
+            self._calls[VerifyImage] = verify
 
     async def execute(self, context: Context, plan: Plan, done: Done) -> Walk:
         """Raises the first step's error; ``done`` is called after each step that succeeded."""
@@ -218,21 +219,53 @@ class Executor:
         match step:
             case PullImage():
                 call = partial(self._held, step, self._pull_slots, organization)
-                over = await self._long.ask(context.key, step.identity, call)
+                over = await self._long.ask(context.key, step.identity, step, call)
                 if not over and self._news is not None:
                     self._news.asked(step, context.key, context.uid)
             case VerifyImage():
                 call = partial(self._held, step, self._verdict_slots, organization)
-                over = await self._long.ask(context.key, ("verify", step.reference), call)
+                over = await self._long.ask(context.key, ("verify", step.reference), step, call)
             case StopContainer():
                 call = partial(self._held, step, self._stop_slots, organization)
-                over = await self._long.ask(context.key, ("stop", step.container), call)
+                over = await self._long.ask(context.key, ("stop", step.container), step, call)
             case _:
                 if isinstance(step, RemoveContainer):
                     await self._listen(context, step)
+                if isinstance(step, StartContainer) and not await self._verified(context, step):
+                    return False
                 await self._short(step, organization)
                 over = True
         return over
+
+    async def _verified(self, context: Context, step: StartContainer) -> bool:
+        """What never ran yet was made of an image that may run. False: that takes long."""
+        if self._policy is None:
+            return True
+        found = await self._engine.inspect_container(step.container)
+        if found is None or found.state != "created":
+            return True
+        key = context.key
+        question = VerifyImage(
+            reference=found.image,
+            organization=key.organization,
+            service=key.name,
+            cause=f"before {found.name} starts",
+        )
+        call = partial(self._judged, question, found)
+        return await self._long.ask(key, ("verify", found.id), question, call)
+
+    async def _judged(self, question: VerifyImage, found: Container) -> None:
+        """What may not run goes again: whoever makes its successor asks about the tag anew."""
+        assert self._policy is not None
+        try:
+            async with self._verdict_slots.of(question.organization):
+                await self._policy.judge(question, found.image_id)
+        except UserError as error:
+            if error.code == DENIED:
+                cause = "made of an image that the policy refuses"
+                step = RemoveContainer(container=found.id, container_name=found.name, cause=cause)
+                await self._short(step, question.organization)
+            raise
 
     async def _listen(self, context: Context, step: RemoveContainer) -> None:
         found = context.world.containers.get(step.container)
@@ -268,6 +301,14 @@ class Executor:
         except UserError as error:
             self._doubt()
             raise discreet(error, step, plain) from None
+
+    def late(self, key: Key) -> tuple[Step, ...]:
+        """What took long for this key and was done since its last pass; until ``told``."""
+        return self._long.done(key)
+
+    def told(self, key: Key, steps: Sequence[Step]) -> None:
+        """Of these it has been told."""
+        self._long.told(key, steps)
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

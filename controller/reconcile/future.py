@@ -20,6 +20,7 @@ from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.quota import Admission, Request, shortfalls, total
 from resources.service.cycle import circle
+from resources.service.host_ports import rivals
 from resources.share import in_force
 from resources.steps import Claim, PullImage, Step
 from resources.subnets import choose
@@ -60,6 +61,10 @@ class Rows:
         """By uid, what its members hold of its quota and wait for."""
         entries = [self._readings[key].entry for key in self._members.get(organization, ())]
         return {e.resource.uid: found for e in entries if (found := in_force(e)) is not None}
+
+    def rivals(self, reading: Reading) -> tuple[Entry, ...]:
+        key, spec = reading.entry.key, reading.spec
+        return rivals(key, spec, (other.entry for other in self._readings.values()))
 
     def declare(self, entry: Entry) -> None:
         self._put(read(entry))
@@ -196,6 +201,7 @@ class Future:
             subnet_offer=self._offer(reading.entry),
             unreadable=self._unreadable(reading.entry),
             admissions=self._rows.admissions(key.name) if key.kind == "Organization" else {},
+            rivals=self._rows.rivals(reading),
         )
 
     def _offer(self, entry: Entry) -> str | None:

@@ -9,6 +9,10 @@ JSON on its stdin, and answers with a verdict on its stdout:
 
     {"allowed": false, "reason": "no signature of ours"}
 
+It is asked again, of the very image that a container was made of, before that container starts for
+the first time: a tag may have moved since it was judged. (By its id it cannot be made: it would
+not tell the reference any more that it was declared with.) A verdict that is known costs nothing.
+
 Whatever else happens (no verdict, another exit code than 0, the deadline) refuses for now and is
 tried again. An image that was allowed is remembered in the store, so that healing does not depend
 on a scanner; a refusal is remembered for a while only. Both belong to the image's id, to the
@@ -91,13 +95,18 @@ class ImagePolicy:
         self._refused: OrderedDict[Pulled, tuple[float, str]] = OrderedDict()
 
     async def __call__(self, step: VerifyImage) -> None:
-        """Raises UserError IMAGE_POLICY_DENIED, or IMAGE_POLICY_FAILED (retryable)."""
-        image = await self._inspect(step.reference)
+        """Of what the reference means now. Raises UserError IMAGE_POLICY_DENIED, or
+        IMAGE_POLICY_FAILED (retryable)."""
+        await self.judge(step, step.reference)
+
+    async def judge(self, step: VerifyImage, name: str) -> None:
+        """Of what has that name, an id or a reference. Raises as above."""
+        image = await self._inspect(name)
         if image is None:
             raise UserError(
                 "IMAGE_NOT_FOUND",
-                f"image {step.reference} has gone from the engine",
-                details={"image": step.reference},
+                f"image {name} has gone from the engine",
+                details={"image": name},
                 retryable=True,
             )
         subject = Pulled(step.reference, image.id)

@@ -4,17 +4,20 @@ takes an hour to stop, must not hold the hands that heal everybody else.
 A pass starts such a call, waits a moment for it, and if it is not done by then ends; its key is
 woken when the call ends, and the next pass asks again. Equal calls (one image, one container) are
 one. What is under way here is never needed to know where we are: after a crash the world says it.
+The world has changed when the next pass looks, so that it may have no reason to ask again: what was
+done meanwhile is kept for it (``done``), because nobody else tells of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from resources.meta import Key
+from resources.steps import Step
 
 PATIENCE = 2.0
 """Seconds that a pass waits for a long call before it ends without it."""
@@ -65,7 +68,7 @@ class Slots:
 @dataclass(slots=True)
 class _Call:
     task: asyncio.Task[None]
-    askers: set[Key] = field(default_factory=set)
+    askers: dict[Key, Step] = field(default_factory=dict)
 
 
 class LongCalls:
@@ -76,8 +79,11 @@ class LongCalls:
         self._patience = patience
         self._running: dict[Hashable, _Call] = {}
         self._ended: dict[tuple[Key, Hashable], tuple[float, BaseException | None]] = {}
+        self._done: dict[Key, tuple[Step, ...]] = {}
 
-    async def ask(self, key: Key, name: Hashable, call: Callable[[], Awaitable[None]]) -> bool:
+    async def ask(
+        self, key: Key, name: Hashable, step: Step, call: Callable[[], Awaitable[None]]
+    ) -> bool:
         """True: it is done (now, or since this key asked last). False: it is under way, and the
         key will be woken. Raises the call's error, once to every key that asked."""
         self._forget_old()
@@ -90,13 +96,24 @@ class LongCalls:
         if running.task.done():
             running.task.result()  # raises what it raised
             return True
-        running.askers.add(key)
+        running.askers.setdefault(key, step)
         return False
+
+    def done(self, key: Key) -> tuple[Step, ...]:
+        """What the key asked for in vain and was done since, in order; until ``told``."""
+        return self._done.get(key, ())
+
+    def told(self, key: Key, steps: Sequence[Step]) -> None:
+        """Of these it has been told."""
+        left = tuple(step for step in self._done.pop(key, ()) if step not in steps)
+        if left:
+            self._done[key] = left
 
     def forget(self, key: Key) -> None:
         """The key is gone: nobody will ask for how its calls ended."""
         for ended in [e for e in self._ended if e[0] == key]:
             del self._ended[ended]
+        self._done.pop(key, None)
 
     async def close(self) -> None:
         """Cancels what is under way."""
@@ -123,8 +140,10 @@ class LongCalls:
         if task.cancelled():
             return
         news = (asyncio.get_running_loop().time(), task.exception())
-        for key in running.askers:
+        for key, step in running.askers.items():
             self._ended[key, name] = news
+            if news[1] is None:
+                self._done[key] = (*self._done.get(key, ()), step)
             self._wake(key)
 
     def _forget_old(self) -> None:

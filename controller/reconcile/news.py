@@ -15,10 +15,12 @@ from resources.errors import UserError
 from resources.meta import Key
 from resources.plan import Drift, Plan
 from resources.steps import (
+    CheckVolumes,
     CreateContainer,
     EndRollout,
     Finalize,
     PullImage,
+    PutFiles,
     Step,
     StoreStep,
     VerifyImage,
@@ -67,10 +69,11 @@ _ENDS = {"failed": "RolloutFailed", "rolledBack": "RolledBack"}
 
 
 def _tells(step: Step) -> bool:
-    """Bookkeeping makes no event."""
+    """Neither bookkeeping makes an event, nor what only belongs to making or starting something,
+    unless it fails."""
     if isinstance(step, StoreStep):
         return isinstance(step, EndRollout | Finalize)
-    return not isinstance(step, VerifyImage)
+    return not isinstance(step, VerifyImage | CheckVolumes | PutFiles)
 
 
 def _severity(step: Step) -> str:

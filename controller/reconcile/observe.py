@@ -293,6 +293,7 @@ class Observer:
             admissions=dict(members[2]),
             referrers=self._referrers(reading.entry.key),
             published=self._published(reading.entry.key),
+            rivals=self._catalogue.rivals(reading),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:

@@ -81,9 +81,10 @@ class Prober:
         """Takes the targets over from a finished pass; None: the resource is gone."""
         if key.kind != "Service":
             return
-        found = targets(observation.context) if observation is not None else ()
+        before = self._targets.get(key, {})
+        found = targets(observation.context, before) if observation is not None else ()
         wanted = {target.container: target for target in found}
-        for id_ in self._targets.get(key, {}):
+        for id_ in before:
             if id_ not in wanted:
                 self._cancel(id_)
         if wanted:

@@ -24,6 +24,7 @@ from controller.reconcile.execute import Executor, Walk
 from controller.reconcile.news import drifted, told
 from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.report import Reporter, material
+from controller.reconcile.symptoms import Symptoms, event, starved
 from controller.reconcile.turns import WANTED, Turns
 from controller.store.base import Deposed, Store
 from controller.store.catalogue import Catalogue
@@ -42,14 +43,23 @@ ROUNDS = 12
 
 @dataclass(slots=True)
 class Pass:
-    """What one pass gathered. events are written at its end, whatever the exit."""
+    """What one pass gathered. events are written at its end, whatever the exit. late: what took
+    long in an earlier pass and was done since."""
 
     observation: Observation
     plan: Plan
+    late: tuple[Step, ...] = ()
     failure: UserError | None = None
     executed: list[Step] = field(default_factory=list)
     gone: bool = False
     unfinished: bool = False
+
+    @property
+    def belated(self) -> list[Step]:
+        """Of late, what this pass had no reason to ask for again: else it has heard that it is
+        done."""
+        again = {(type(step), step.target) for step in self.executed}
+        return [step for step in self.late if (type(step), step.target) not in again]
 
 
 class Reconciler:
@@ -75,6 +85,7 @@ class Reconciler:
         self._executor = executor
         self._store = store
         self._reporter = Reporter(store)
+        self._symptoms = Symptoms()
         self._epoch = epoch
         self._wake = wake
         self._turns = turns or Turns(0, wake)
@@ -83,8 +94,9 @@ class Reconciler:
         self._memo: dict[Key, tuple[Any, ...]] = {}
 
     async def __call__(self, key: Key) -> Outcome:
+        late = self._executor.late(key)
         known = self._memo.get(key)
-        if known is not None and known == self._observer.identity(key):
+        if known is not None and not late and known == self._observer.identity(key):
             METRICS.status_writes.labels("suppressed").inc()
             return Done()
         observation = await self._observer.look(key)
@@ -92,7 +104,7 @@ class Reconciler:
             await self._unknown(key)
             return Done()
         plan = self._plan(observation)
-        done = Pass(observation, plan)
+        done = Pass(observation, plan, late)
         if plan.steps:
             await self._act(key, done)
         await self._make_sure(key, done)
@@ -162,11 +174,13 @@ class Reconciler:
     async def _finish(self, key: Key, done: Pass) -> Outcome:
         if done.failure is not None or done.gone or not done.plan.turn:
             self._turns.release(key)
-        await self._emit(key, done)
         if done.gone:
+            await self._emit(key, done)
             self._forget(key, done)
             return Done()
-        changed = await self._report(key, done)
+        status = self._status(done)
+        await self._emit(key, done, status)
+        changed = await self._report(key, done, status)
         if done.executed or changed:
             self._wake_related(key, done.executed)
         self._observed(done.observation, key)
@@ -184,14 +198,16 @@ class Reconciler:
         self._remember(key, done)
         return Done()
 
-    async def _report(self, key: Key, done: Pass) -> bool:
+    def _status(self, done: Pass) -> dict[str, Any]:
+        kind = done.observation.reading.kind
+        assert kind is not None
+        return kind.status(done.observation.context, done.plan, done.failure)
+
+    async def _report(self, key: Key, done: Pass, status: dict[str, Any]) -> bool:
         epoch = self._epoch()
         if epoch is None:
             raise Deposed("not the leader")
         context = done.observation.context
-        kind = done.observation.reading.kind
-        assert kind is not None
-        status = kind.status(context, done.plan, done.failure)
         before = context.entry.status
         if await self._reporter.report(context.entry, status, epoch=epoch):
             entry = replace(context.entry, status=status, observed_generation=context.generation)
@@ -212,6 +228,7 @@ class Reconciler:
         """No row: nothing to do here (objects of ours without a row are decided as one batch). A
         row of a kind that this build does not know gets a status that says so."""
         self._memo.pop(key, None)
+        self._executor.forget(key)
         self._turns.release(key)
         self._observed(None, key)
         reading = self._catalogue.get(key)
@@ -235,13 +252,15 @@ class Reconciler:
 
     def _forget(self, key: Key, done: Pass) -> None:
         reading = done.observation.reading
+        rivals = [entry.key for entry in done.observation.context.rivals]
         METRICS.forget(key, reading.entry.status)
         self._catalogue.finalized(reading.entry.resource.uid)
         self._memo.pop(key, None)
         self._executor.forget(key)
+        self._symptoms.forget(key)
         self._observed(None, key)
         self._concluded(key, None)
-        for other in (*self._catalogue.referrers(key), *reading.refs):
+        for other in (*self._catalogue.referrers(key), *reading.refs, *rivals):
             self._wake(other)
 
     def _wake_related(self, key: Key, executed: Sequence[Step]) -> None:
@@ -266,16 +285,27 @@ class Reconciler:
         if isinstance(step, EndRollout):
             METRICS.rollouts.labels(step.outcome).inc()
 
-    async def _emit(self, key: Key, done: Pass) -> None:
-        """What was done, and what was found and is not told yet."""
+    async def _emit(self, key: Key, done: Pass, status: dict[str, Any] | None = None) -> None:
+        """What was done, and what was found and is not told yet. status: None for what is gone."""
         epoch = self._epoch()
         if epoch is None:
             return
         context, plan = done.observation.context, Plan() if done.gone else done.plan
-        for what in drifted(context, plan, done.executed):
+        belated = done.belated
+        for step in belated:
+            self._log(key, done.observation, step)
+        executed = [*belated, *done.executed]
+        for what in drifted(context, plan, executed):
             METRICS.drift.labels(key.kind, what).inc()
-        if news := told(key, context, plan, done.executed, done.failure):
+        news = told(key, context, plan, executed, done.failure)
+        if status is not None and key.kind == "Service":
+            news += starved(context, status)
+            if (symptom := self._symptoms.begun(context, status)) is not None:
+                METRICS.reconcile_errors.labels(key.kind, symptom.code).inc()
+                news.append(event(context, symptom))
+        if news:
             await self._store.emit(news, epoch=epoch)
+        self._executor.told(key, done.late)
 
 
 def refused_status(error: UserError, generation: int) -> dict[str, Any]:

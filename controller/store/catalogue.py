@@ -21,6 +21,7 @@ from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.quota import Admission
 from resources.registry import Kind, kinds
+from resources.service import host_ports
 from resources.share import in_force
 
 K = TypeVar("K")
@@ -39,6 +40,7 @@ class Reading:
     effective_generation: int
     rejection: UserError | None
     refs: tuple[Key, ...]
+    host_ports: frozenset[int] = frozenset()
 
 
 def read(entry: Entry) -> Reading:
@@ -49,7 +51,8 @@ def read(entry: Entry) -> Reading:
     refs: tuple[Key, ...] = ()
     if kind is not None:
         refs = references(kind, entry, found)
-    return Reading(entry, kind, found.spec, found.generation, found.rejection, refs)
+    ports = host_ports.named(entry)
+    return Reading(entry, kind, found.spec, found.generation, found.rejection, refs, ports)
 
 
 class Catalogue:
@@ -59,6 +62,7 @@ class Catalogue:
         self._members: dict[str, dict[Key, None]] = {}
         self._by_uid: dict[str, Key] = {}
         self._by_image: dict[str, dict[Key, None]] = {}
+        self._by_port: dict[int, dict[Key, None]] = {}
         self._asked: dict[Key, int] = {}
         self._gone: OrderedDict[Key, int] = OrderedDict()
         self._moment = 0
@@ -90,6 +94,14 @@ class Catalogue:
     def using(self, image: str) -> tuple[Key, ...]:
         """Whose spec names this image, in these words."""
         return tuple(self._by_image.get(image, ()))
+
+    def rivals(self, reading: Reading) -> tuple[Entry, ...]:
+        """Who else names a port of the host that it names."""
+        if not reading.host_ports:
+            return ()
+        found = {k: None for port in reading.host_ports for k in self._by_port.get(port, ())}
+        found.pop(reading.entry.key, None)
+        return tuple(self._readings[key].entry for key in found)
 
     def members(self, organization: str) -> int:
         """How many rows are in the organization."""
@@ -127,6 +139,7 @@ class Catalogue:
                     before.effective_generation,
                     before.rejection,
                     before.refs,
+                    before.host_ports,
                 )
                 return True
         reading = read(entry)
@@ -139,6 +152,8 @@ class Catalogue:
             self._referrers.setdefault(ref, {})[key] = None
         if image := getattr(reading.spec, "image", ""):
             self._by_image.setdefault(image, {})[key] = None
+        for port in reading.host_ports:
+            self._by_port.setdefault(port, {})[key] = None
         if key.organization:
             self._members.setdefault(key.organization, {})[key] = None
         return True
@@ -195,6 +210,8 @@ class Catalogue:
         for ref in reading.refs:
             _discard(self._referrers, ref, key)
         _discard(self._by_image, getattr(reading.spec, "image", ""), key)
+        for port in reading.host_ports:
+            _discard(self._by_port, port, key)
 
 
 def _discard(index: dict[K, dict[Key, None]], name: K, member: Key) -> None:

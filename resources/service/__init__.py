@@ -7,10 +7,9 @@ resolved, ``revision`` its hash, ``container`` one replica rendered. ``fleet`` s
 """
 
 from resources.registry import Kind
-from resources.service.plan import plan
+from resources.service.addressing import addressed_plan, addressed_status
 from resources.service.references import refs, scope
 from resources.service.spec import ServiceSpec
-from resources.service.status import status
 
 SERVICE = Kind(
     name="Service",
@@ -20,8 +19,8 @@ SERVICE = Kind(
     model=ServiceSpec,
     refs=refs,
     scope=scope,
-    plan=plan,
-    status=status,
+    plan=addressed_plan,
+    status=addressed_status,
     summary="An image that runs in some replicas, and how.",
 )
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from resources.context import Context
 from resources.errors import UserError
-from resources.service import cycle, problems
-from resources.service.capabilities import may_be_root
+from resources.service import cycle, host_ports, problems
+from resources.service.permission import refused
 from resources.service.references import unresolved
 from resources.service.spec import ServiceSpec
-from resources.service.tenancy import Tenancy, tenancy
+from resources.service.tenancy import tenancy
 
 
 def refusal(context: Context, spec: ServiceSpec) -> UserError | None:
@@ -32,8 +32,9 @@ def refusal(context: Context, spec: ServiceSpec) -> UserError | None:
         unresolved(context, spec)
         or _leaving(context, spec)
         or _dependencies(context, spec)
-        or _not_allowed(spec, tenancy(organization))
+        or refused(spec, tenancy(organization))
         or _unsupported(context, spec)
+        or host_ports.taken(context, spec)
     )
 
 
@@ -51,27 +52,6 @@ def _dependencies(context: Context, spec: ServiceSpec) -> UserError | None:
     for index, name in enumerate(spec.depends_on):
         if context.ref("Service", name) is None:
             return problems.missing(context, "Service", name, f"spec.dependsOn[{index}]")
-    return None
-
-
-def _not_allowed(spec: ServiceSpec, tenancy: Tenancy) -> UserError | None:
-    if not tenancy.allows_image(spec.image):
-        return UserError(
-            "IMAGE_NOT_ALLOWED",
-            f"the organization does not allow the image {spec.image}",
-            details={"image": spec.image, "allowedImages": list(tenancy.images)},
-            suggestions=[f"use an image that matches {' or '.join(tenancy.images[:3])}"],
-        )
-    denied = sorted(set(spec.capabilities) - tenancy.capabilities)
-    if denied:
-        return UserError(
-            "ACCESS_CAPABILITY_DENIED",
-            f"the organization's profile {tenancy.profile} does not allow {', '.join(denied)}",
-            details={"capabilities": denied, "profile": tenancy.profile},
-            suggestions=["have them added to the organization's security.allowedCapabilities"],
-        )
-    if tenancy.profile == "restricted" and spec.user is not None and may_be_root(spec.user):
-        return problems.root(f"spec.user is {spec.user}", spec.user)
     return None
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from resources.meta import Record
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
 from resources.spec import Spec
@@ -32,9 +33,14 @@ _LONGEST = 60
 
 
 def replacement(
-    container: Container, wanted: Wanted, generation: int, before: ServiceSpec | None
+    container: Container,
+    wanted: Wanted,
+    generation: int,
+    before: ServiceSpec | None,
+    restarted: str | None = None,
 ) -> str:
-    """generation: that of ``wanted``. before: the spec that made the container, if known."""
+    """generation: that of ``wanted``. before: the spec that made the container, if known.
+    restarted: the last restart that was carried out."""
     found: list[str] = []
     if container.inspected and container.image != wanted.spec.image:
         found.append(f"image changed: {container.image} -> {wanted.spec.image}")
@@ -45,9 +51,23 @@ def replacement(
     made_by = container.labels.get(L_GENERATION, "?")
     if made_by != str(generation):
         return f"spec changed: generation {made_by} -> {generation}"
-    if wanted.restarted_at:
+    if wanted.restarted_at != (restarted or ""):
         return f"restart requested: {wanted.restarted_at}"
     return "what the service refers to has changed"
+
+
+def begin_cause(record: Record, generation: int, wanted: Wanted) -> str:
+    """Why a rollout begins."""
+    before = record.rollout
+    if before is None:
+        return "new"
+    if before.generation != generation:
+        return f"generation {before.generation} -> {generation}"
+    if before.revision in wanted.revision.known:
+        return f"no longer: {before.reason}" if before.reason else "again"
+    if wanted.restarted_at != (record.ready_restarted_at or ""):
+        return "restart requested"
+    return "what it refers to has changed"
 
 
 def changes(before: ServiceSpec, after: ServiceSpec, skip: str = "") -> list[str]:

@@ -20,19 +20,26 @@ from resources.conditions import (
 )
 from resources.context import Context
 from resources.errors import UserError
+from resources.service.host_ports import IN_USE
 from resources.service.phase import Standing
 from resources.service.problems import UNRESOLVED
 from resources.service.survey import OPEN, paused
 
+_REFUSED = UNRESOLVED | {IN_USE}
+"""Codes of what is found wrong with an accepted generation that make it one that is not."""
+
 
 def conditions(standing: Standing, word: str, message: str) -> list[dict[str, Any]]:
     context = standing.survey.context
-    problem = standing.failure or standing.plan.problem
     found = _begin(context)
     _accepted(found, standing)
     _available(found, standing)
     _ready(found, standing, word, message)
-    _progress(found, context, problem, _doing(standing, problem))
+    if standing.problem is not None and standing.stalled and paused(context) is None:
+        found.stalled(standing.problem)
+    else:
+        problem = standing.failure or standing.plan.problem
+        _progress(found, context, problem, _doing(standing, problem))
     drift = standing.plan.standing
     if drift or standing.survey.spec.drift_policy == "report":
         drifted(found, drift)
@@ -60,7 +67,7 @@ def _begin(context: Context) -> Conditions:
 def _accepted(found: Conditions, standing: Standing) -> None:
     """Of the newest generation."""
     problem = standing.survey.declaration.problem
-    if problem is None and standing.plan.problem and standing.plan.problem.code in UNRESOLVED:
+    if problem is None and standing.plan.problem and standing.plan.problem.code in _REFUSED:
         problem = standing.plan.problem
     if problem is not None:
         found.set(ACCEPTED, False, problem.reason, problem.message)

@@ -7,6 +7,7 @@ one that was refused refuses nobody else; what was never accepted counts as it i
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from resources.effective import accepted, effective
@@ -36,7 +37,9 @@ def circle(key: Key, spec: Any, entry_of: EntryOf) -> tuple[str, ...]:
 
 def refused(way: tuple[str, ...], spec: Any) -> UserError:
     path = ("spec", "dependsOn", spec.depends_on.index(way[1]))
-    return refusal([Finding(path, f"depends on itself: {' -> '.join(way)}", way[1])])
+    found = refusal([Finding(path, f"depends on itself: {' -> '.join(way)}", way[1])])
+    links = [f"take {after} out of the dependsOn of {before}" for before, after in pairwise(way)]
+    return UserError(found.code, found.message, details=found.details, suggestions=links[:3])
 
 
 def _names(spec: Any) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ _NAMES = (L_KIND, L_ORGANIZATION, L_NAME)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """field: as ``drift_total{field}`` counts it. old, new: for people."""
+    """field: as ``drift_total{field}`` counts it. old, new: for people; new '' when old says it."""
 
     field: str
     old: str
@@ -45,12 +45,12 @@ class Difference:
     remedy: Remedy
 
     def __str__(self) -> str:
-        return f"{self.field} {self.old} -> {self.new}"
+        return f"{self.field} {self.old} -> {self.new or 'as declared'}"
 
     @property
     def cause(self) -> str:
         """Of making it anew."""
-        if self.field == SECURITY:
+        if self.field == SECURITY or not self.new:
             return f"not made by us: {self.old}"
         return f"{self.field} is {self.old}, not {self.new}"
 

@@ -21,19 +21,31 @@ LATELY = timedelta(minutes=10)
 
 
 def ending(context: Context, container: Container) -> Ending:
-    """Of its last process that ended."""
+    """Of its last process that ended. What the engine has forgotten, the status remembers."""
     known = context.endings.get(container.id)
     if known is not None and known.at == container.finished_at:
         return known
-    return Ending(container.finished_at, container.exit_code, container.oom_killed)
+    found = Ending(container.finished_at, container.exit_code, container.oom_killed)
+    if found.at is None or found.exit_code is not None:
+        return found
+    place = timestamp(found.at), container.name
+    for entry in _before(context):
+        if (entry["at"], entry["container"]) == place:
+            return Ending(found.at, entry["exitCode"], entry["oomKilled"], entry["logTail"])
+    return found
 
 
-def restarts(context: Context, containers: Iterable[Container]) -> list[dict[str, Any]]:
-    """``status.restarts``: the last few ends after which a process runs again, or is to."""
+def restarts(
+    context: Context, containers: Iterable[Container], *, paused: bool = False
+) -> list[dict[str, Any]]:
+    """``status.restarts``: the last few ends after which a process runs again, or is to. paused:
+    what is stopped is not started again."""
     known = {(e["at"], e["container"]): e for e in _before(context)}
     for container in containers:
         found = ending(context, container)
         if found.at is None or not (container.restarts or _again(container, found)):
+            continue
+        if paused and container.state == "exited":
             continue
         entry = {
             "at": timestamp(found.at),

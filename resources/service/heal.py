@@ -29,7 +29,7 @@ RESTARTED = "was restarted by hand or with the engine"
 
 @dataclass(frozen=True, slots=True)
 class Recreation:
-    """A replica to be made anew under the same name."""
+    """A replica to be made anew under the same name. drift: '' when nobody changed it."""
 
     ordinal: int
     container: Container
@@ -131,6 +131,8 @@ def _wake(survey: Survey, container: Container) -> tuple[Step, ...]:
 
 def _stopped(survey: Survey, container: Container) -> tuple[str, str]:
     """Cause and drift. While a rollout is under way it may be we who stopped it."""
+    if not survey.over and survey.idle(container):
+        return "it was stopped, and is to run", ""
     code = "" if container.exit_code is None else f" with exit code {container.exit_code}"
     return f"not running: it ended{code}", "state" if survey.over else ""
 
@@ -206,13 +208,14 @@ def _disconnect(
 
 
 def _sick(survey: Survey, draft: Draft, ordinal: int, container: Container) -> Recreation | None:
-    """Also one that was stopped for it, and is not gone yet: we may have been killed in between."""
+    """Nobody changed it, so it is no drift. Also one that was stopped for it, and is not gone yet:
+    we may have been killed in between."""
     left = sickness.patience_left(survey, container)
     if left is None:
         return None
     if left <= 0:
         cause = f"unhealthy for {format_duration(sickness.patience(survey, container))}"
-        return Recreation(ordinal, container, cause, "health")
+        return Recreation(ordinal, container, cause, "")
     if container.running:
         draft.wait(f"replica {ordinal} to become healthy again", left)
     return None

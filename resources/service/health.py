@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from resources.service.spec import ServiceSpec
-from resources.world import Container, World
+from resources.world import Container, Probe, World
 
 NONE, UNKNOWN, STARTING, HEALTHY, UNHEALTHY = "", "unknown", "starting", "healthy", "unhealthy"
 
 SETTLE = 2.0
-"""Seconds that a replica without a health check must run before an old one goes for it."""
+"""Seconds that a replica without a health check must run before its rollout counts on it."""
 STEADY = 10.0
 """Seconds after which a restarted container counts as having recovered (the engine's own rule)."""
 CRASHES = 3
@@ -37,14 +37,21 @@ class Health:
 
 def health(container: Container, spec: ServiceSpec, world: World, *, current: bool) -> Health:
     """current: it runs the wanted revision, so the spec's check is meant for it. An old one is
-    believed to serve unless the engine says otherwise."""
+    believed to serve unless the engine says otherwise, or a probe by its own check, which goes on
+    while it is replaced."""
     check = spec.health_check
-    if not current or check is None:
+    probe = world.probe(container.id)
+    if not current:
+        return Health(container.health) if probe is None else _probed(probe)
+    if check is None:
         return Health(container.health)
     if not check.from_outside:
         return Health(container.health or UNKNOWN)
-    probe = world.probe(container.id)
-    return Health(UNKNOWN) if probe is None else Health(probe.health, probe.since, probe.message)
+    return Health(UNKNOWN) if probe is None else _probed(probe)
+
+
+def _probed(probe: Probe) -> Health:
+    return Health(probe.health, probe.since, probe.message)
 
 
 def serves(container: Container, condition: Health) -> bool:
@@ -52,18 +59,25 @@ def serves(container: Container, condition: Health) -> bool:
 
 
 def missing_proof(
-    container: Container, condition: Health, spec: ServiceSpec, now: datetime, *, replacing: bool
+    container: Container,
+    condition: Health,
+    spec: ServiceSpec,
+    now: datetime,
+    *,
+    rolling: bool,
+    looping: bool,
 ) -> float | None:
     """Seconds until the replica counts as proven, 0 when it does; None when only an event can
-    tell. replacing: an old one goes because of it, so a process that dies at once must show."""
+    tell. rolling: its generation has not proven itself yet, in whichever order it replaces another,
+    or none: a process that dies at once must show. looping: it crashed again and again."""
     if finished(container, spec):
         return 0.0
     if not serves(container, condition):
         return None
     needed = spec.update.min_ready
-    if condition.word == NONE and replacing:
+    if condition.word == NONE and rolling:
         needed = max(needed, SETTLE)
-    if container.restarts:
+    if container.restarts or looping:
         needed = max(needed, STEADY)
     since = max(filter(None, (container.started_at, condition.since)), default=None)
     if needed == 0:

@@ -10,8 +10,9 @@ from resources.conditions import READY, is_true
 from resources.context import Context
 from resources.errors import UserError
 from resources.plan import Wait
-from resources.service import cycle, problems
+from resources.service import cycle, host_ports, problems
 from resources.service.capabilities import may_be_root
+from resources.service.permission import denied
 from resources.service.references import unresolved
 from resources.service.secrets import closed
 from resources.service.spec import ServiceSpec
@@ -32,7 +33,9 @@ def hindrance(
     if organization.resource.deleting:
         return Wait("the deletion of the organization")
     return (
-        unresolved(context, want.spec)
+        denied(want.spec, want.tenancy)
+        or host_ports.taken(context, want.spec)
+        or unresolved(context, want.spec)
         or closed(context, want.spec)
         or _volume_pending(context, want)
         or (None if network is not None else Wait("the organization's network"))

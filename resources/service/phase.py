@@ -11,6 +11,7 @@ from resources.service.endings import crash_looping, ending, restarted
 from resources.service.health import UNHEALTHY, UNKNOWN
 from resources.service.moves import ALIVE
 from resources.service.progress import trouble
+from resources.service.stuck import stuck
 from resources.service.survey import FAILED, READY, Survey, paused
 from resources.steps import PullImage
 from resources.world import Container
@@ -56,6 +57,12 @@ class Standing:
         """The wanted revision, the whole of it. (What somebody put beside it is drift.)"""
         done = {container.id for container in (*self.ready, *self.ended)}
         return self.survey.rollout == READY and len(done) == self.replicas
+
+    @property
+    def stalled(self) -> bool:
+        """Does it need somebody to change something? (See ``stuck``.)"""
+        problem = self.failure or self.plan.problem
+        return (problem is not None and not problem.retryable) or stuck(self.survey, self.problem)
 
     @property
     def left_alone(self) -> bool:
@@ -135,12 +142,12 @@ def phase(standing: Standing) -> str:
 def _serving(standing: Standing) -> str:
     survey = standing.survey
     if survey.fleet.old and survey.rollout != READY:
-        return "Degraded" if survey.rollout == FAILED else "Updating"
+        return "Degraded" if survey.rollout == FAILED or standing.stalled else "Updating"
     if survey.setback is not None:
         return "Degraded"
     if len(standing.ready) == standing.replicas:
         return "Running"
-    return "Degraded" if survey.rollout in (READY, FAILED) else "Starting"
+    return "Degraded" if survey.rollout in (READY, FAILED) or standing.stalled else "Starting"
 
 
 def _failed(standing: Standing) -> bool:
@@ -153,25 +160,31 @@ def _failed(standing: Standing) -> bool:
 
 def message(standing: Standing, word: str) -> str:
     """One sentence for the customer."""
+    why = paused(standing.survey.context)
+    return _sentence(standing, word) + (f"; paused: {why}" if why is not None else "")
+
+
+def _sentence(standing: Standing, word: str) -> str:
     if standing.problem is not None:
         return standing.problem.message
     survey = standing.survey
     ready, wanted = len(standing.ready), standing.replicas
     if word in ("Stopped", "Suspended", "Stopping"):
         return _stopped(standing, word)
-    wait = f"; waiting for {standing.plan.wait.reason}" if standing.plan.wait else ""
+    awaited = standing.plan.wait if paused(survey.context) is None else None
+    wait = f"; waiting for {awaited.reason}" if awaited else ""
     match word:
         case "Running":
             return f"{ready} of {wanted} replicas are ready" if wanted > 1 else "it is running"
         case "Updating":
             return f"{ready} of {wanted} replicas run the new revision{wait}"
         case "Degraded" | "Starting" | "Failed":
-            who = next((c for c in survey.fleet.current.values() if not survey.serves(c)), None)
+            who = next((c for c in survey.fleet.current.values() if not survey.proven(c)), None)
             doing = f"; {who.name} {trouble(survey, who)}" if who else wait
             return f"{ready} of {wanted} replicas are ready{doing}"
         case "Pulling":
             return f"the image {survey.spec.image} is being pulled"
-    return f"waiting for {standing.plan.wait.reason}" if standing.plan.wait else "about to start"
+    return f"waiting for {awaited.reason}" if awaited else "about to start"
 
 
 def _stopped(standing: Standing, word: str) -> str:

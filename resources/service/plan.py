@@ -14,9 +14,9 @@ from resources.acceptance import acceptance
 from resources.context import Context
 from resources.effective import accepted
 from resources.errors import UserError
-from resources.plan import Plan
+from resources.plan import Plan, Wait
 from resources.service import moves, obstacles, one_off, problems, quota
-from resources.service.causes import replacement
+from resources.service.causes import begin_cause, replacement
 from resources.service.creation import Creation
 from resources.service.cutover import Cutover
 from resources.service.declaration import Declaration
@@ -24,6 +24,7 @@ from resources.service.draft import Draft
 from resources.service.heal import Recreation, heal, revive
 from resources.service.membership import members, routes
 from resources.service.progress import Late, overdue, trouble
+from resources.service.relapse import readiness, relapse
 from resources.service.rollout import Groups, Moves, start_first, stop_first
 from resources.service.setback import failure
 from resources.service.survey import (
@@ -44,8 +45,9 @@ from resources.world import L_GENERATION, L_REVISION, Container
 
 
 def plan(context: Context) -> Plan:
-    if paused(context) is not None:
-        return Plan(_uncounted(context), problem=context.rejection)
+    if (why := paused(context)) is not None:
+        wait = Wait(f"somebody to resume it; paused: {why}")
+        return Plan(_uncounted(context), wait, context.rejection)
     if context.deleting:
         return teardown(context)
     found = survey(context)
@@ -124,8 +126,8 @@ def _ends(found: Survey, outcome: str) -> bool:
 
 def _run(found: Survey, draft: Draft, cutover: Cutover) -> None:
     _begin(found, draft)
-    late = overdue(found) if found.rollout in (OPEN, RETURNING) else None
-    if late is not None and late.passed and found.rollout == OPEN:
+    late = overdue(found) if found.rollout in (OPEN, RETURNING) else relapse(found)
+    if late is not None and late.passed and found.rollout in (OPEN, READY):
         _give_up(found, draft, late)
         return
     lost = obstacles.lost_volume(found.context, found.wanted)
@@ -171,18 +173,10 @@ def _begin(found: Survey, draft: Draft) -> None:
                 generation=before.generation, outcome="superseded", reason=cause, cause=cause
             )
         )
-    cause = "new" if before is None else _rollout_cause(found, before.generation)
-    draft.add(
-        BeginRollout(generation=generation, revision=found.wanted.revision.label, cause=cause)
-    )
+    label, cause = found.wanted.revision.label, begin_cause(record, generation, found.wanted)
+    draft.add(BeginRollout(generation=generation, revision=label, cause=cause))
     if record.predeploy.get(generation, one_off.SUCCEEDED) != one_off.SUCCEEDED:
         draft.add(RecordPreDeploy(generation=generation, result="", cause="tried again"))
-
-
-def _rollout_cause(found: Survey, before: int) -> str:
-    if before != found.generation:
-        return f"generation {before} -> {found.generation}"
-    return "restart requested" if found.wanted.restarted_at else "what it refers to has changed"
 
 
 def _recreate(
@@ -327,10 +321,11 @@ def _why(found: Survey, container: Container) -> str:
     if context.entry.record.accepted_generation not in (None, found.generation):
         before = accepted(context.entry)
     if before is not None:
-        earlier = wanted(context.entry.resource, before, context.refs, role="earlier")
+        earlier = wanted(context.entry, before, context.refs, role="earlier")
         if container.labels.get(L_REVISION) not in earlier.revision.known:
             before = None
-    return replacement(container, found.wanted, found.generation, before)
+    restarted = context.entry.record.ready_restarted_at
+    return replacement(container, found.wanted, found.generation, before, restarted)
 
 
 def _failure(found: Survey) -> UserError:
@@ -380,6 +375,7 @@ def _complete(found: Survey, draft: Draft) -> bool:
             EndRollout(
                 generation=found.generation,
                 outcome="ready",
+                reason=readiness(found),
                 restarted_at=found.wanted.restarted_at,
                 cause=f"{ready} ready",
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from resources.context import Context
 from resources.probing import Target
@@ -11,24 +13,42 @@ from resources.service.spec import HealthCheck
 from resources.service.survey import survey
 from resources.world import Container
 
+EMPTY: Mapping[str, Target] = MappingProxyType({})
 
-def targets(context: Context) -> tuple[Target, ...]:
-    """Running replicas of the wanted revision, when its check is made from outside. Empty for
-    any other kind of resource."""
+
+def targets(context: Context, before: Mapping[str, Target] = EMPTY) -> tuple[Target, ...]:
+    """Running replicas of the wanted revision, when its check is made from outside; and old ones
+    that serve until they are replaced, as they were probed before (by a container's id): the
+    check that they were made with is in no declaration any more. Empty for any other kind of
+    resource."""
     if context.key.kind != "Service" or context.deleting:
         return ()
     found = survey(context)
     if isinstance(found, Declaration) or found.network is None:
         return ()
+    old = tuple(_kept(found.network.id, found.fleet.old, before))
     check = found.spec.health_check
     if check is None or not check.from_outside:
-        return ()
-    return tuple(_targets(check, found.network.id, found.fleet.current.values()))
+        return old
+    return (*_targets(check, found.network.id, found.fleet.current.values()), *old)
+
+
+def _kept(
+    network: str, containers: Iterable[Container], before: Mapping[str, Target]
+) -> Iterable[Target]:
+    for container in containers:
+        target, address = before.get(container.id), _address(container, network)
+        if target is not None and container.running and address:
+            yield replace(target, address=address, started_at=container.started_at)
+
+
+def _address(container: Container, network: str) -> str:
+    return next((p.address for p in container.networks if p.network_id == network), "")
 
 
 def _targets(check: HealthCheck, network: str, containers: Iterable[Container]) -> Iterable[Target]:
     for container in containers:
-        address = next((p.address for p in container.networks if p.network_id == network), "")
+        address = _address(container, network)
         if not container.running or not address:
             continue
         port = check.http.port if check.http is not None else check.tcp.port if check.tcp else 0

@@ -68,11 +68,11 @@ def _wanted(
     that a failed rollout goes back to."""
     if spec is None:
         return
-    yield wanted(entry.resource, spec, references)
+    yield wanted(entry, spec, references)
     if entry.record.accepted_generation not in (None, entry.resource.generation):
         earlier: ServiceSpec | None = accepted(entry)
         if earlier is not None and earlier != spec:
-            yield wanted(entry.resource, earlier, references, role="earlier")
+            yield wanted(entry, earlier, references, role="earlier")
     before: ServiceSpec | None = fallback(entry)
     if before is not None:
         yield fallback_wanted(entry, before, references)

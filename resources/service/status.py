@@ -141,7 +141,7 @@ def _container(found: Survey, container: Container) -> dict[str, Any]:
 def _restarts(found: Survey) -> list[dict[str, Any]]:
     """What we stopped did not end by itself."""
     containers = () if found.stop_reason else found.fleet.replicas
-    return restarts(found.context, containers)
+    return restarts(found.context, containers, paused=paused(found.context) is not None)
 
 
 def _rollout(standing: Standing) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from functools import cached_property
 from resources.conditions import timestamp
 from resources.context import Context
 from resources.errors import UserError
-from resources.meta import ANNOTATION_PAUSED
-from resources.service import container
+from resources.meta import ANNOTATION_PAUSED, heeded
+from resources.service import container, impostor
 from resources.service.declaration import Declaration, declaration, refused
 from resources.service.drift import Difference, differences, moved
+from resources.service.endings import crash_looping
 from resources.service.fleet import Fleet, sort
 from resources.service.health import (
     UNKNOWN,
@@ -100,7 +101,8 @@ class Survey:
         known = self._differences.get(ordinal)
         if known is None:
             found = self.fleet.current[ordinal]
-            known = differences(found, self.replica(ordinal))
+            spec = self.replica(ordinal)
+            known = (*differences(found, spec), *impostor.differences(found, spec, self.image))
             if self.spec.image_pull_policy == "Always" and found.image == self.spec.image:
                 known = (*known, *moved(found, self.image))
             self._differences[ordinal] = known
@@ -141,8 +143,10 @@ class Survey:
         return found.labels.get(L_REVISION) in self.wanted.revision.known
 
     def serves(self, found: Container) -> bool:
-        """Runs, is well, and can be reached."""
-        return serves(found, self.health(found)) and self.attached(found)
+        """Runs, is well, can be reached, and is not about to crash again."""
+        if found.id in self.looping or not self.attached(found):
+            return False
+        return serves(found, self.health(found))
 
     def attached(self, found: Container) -> bool:
         """Is it on the organization's network?"""
@@ -164,6 +168,12 @@ class Survey:
             and before.get(found.id) not in (None, timestamp(found.started_at))
         )
 
+    @cached_property
+    def looping(self) -> frozenset[str]:
+        """Ids of the replicas that crash again and again: they serve nobody, running or not."""
+        current = self.fleet.current.values()
+        return frozenset(c.id for c in current if crash_looping(self.context, c))
+
     def unproven(self, found: Container) -> float | None:
         """Seconds until it counts as proven: 0 proven, None: only an event can tell."""
         return missing_proof(
@@ -171,7 +181,8 @@ class Survey:
             self.health(found),
             self.spec,
             self.context.now,
-            replacing=bool(self.fleet.old) and self.spec.start_first,
+            rolling=not self.over,
+            looping=found.id in self.looping,
         )
 
     def idle(self, old: Container) -> bool:
@@ -226,7 +237,7 @@ def _survey(context: Context) -> Survey | Declaration:
 
 def _made(context: Context, found: Declaration, spec: ServiceSpec) -> Survey:
     role: Role = "earlier" if found.earlier else "newest"
-    want = wanted(context.entry.resource, spec, context.refs, role=role)
+    want = wanted(context.entry, spec, context.refs, role=role)
     state = rollout_state(context, want, found.generation)
     back = setback(context, want) if state in (FAILED, RETURNED) else None
     if back is not None:
@@ -277,4 +288,4 @@ _STATES = {"": OPEN, "ready": READY, "failed": FAILED, "rolledBack": RETURNED}
 
 def paused(context: Context) -> str | None:
     """The reason given, None when it is not paused."""
-    return context.entry.resource.annotations.get(ANNOTATION_PAUSED)
+    return heeded(context.entry.resource.annotations, ANNOTATION_PAUSED)

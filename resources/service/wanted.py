@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from resources.memo import Memo
-from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key, Resource
+from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key
 from resources.naming import VolumeIdentity, container_name, volume_identity
 from resources.sealed import Sealed
 from resources.service.capabilities import requested
@@ -59,7 +59,7 @@ class Wanted:
 
 
 def wanted(
-    resource: Resource,
+    entry: Entry,
     spec: ServiceSpec,
     refs: Mapping[Key, Entry | None],
     *,
@@ -69,6 +69,7 @@ def wanted(
     """An organization that does not exist counts as one that decides nothing. role: which of the
     resource's specs it is (remembered apart, several are looked at in one pass). restarted_at:
     the restart that it was asked for, when it is not the one that is asked for now."""
+    resource = entry.resource
     organization = refs.get(Key("Organization", "", resource.key.organization))
     inputs = (
         resource.key,
@@ -76,17 +77,21 @@ def wanted(
         tenancy(organization) if organization is not None else Tenancy(),
         _volumes(resource.key, spec, refs),
         values(resource.key, spec, refs),
-        resource.annotations.get(ANNOTATION_RESTARTED_AT, "")
-        if restarted_at is None
-        else restarted_at,
+        _restarted_at(entry) if restarted_at is None else restarted_at,
     )
     return _MEMO.get((resource.uid, role), inputs, lambda: _resolve(resource.uid, *inputs))
+
+
+def _restarted_at(entry: Entry) -> str:
+    """As asked for now. Only a new value rolls: one that was taken away stays in force."""
+    asked = entry.resource.annotations.get(ANNOTATION_RESTARTED_AT, "")
+    return asked or entry.record.ready_restarted_at or ""
 
 
 def fallback_wanted(entry: Entry, spec: ServiceSpec, refs: Mapping[Key, Entry | None]) -> Wanted:
     """What a failed rollout goes back to, with the restart that it had been asked for then."""
     restarted_at = entry.record.ready_restarted_at
-    return wanted(entry.resource, spec, refs, role="fallback", restarted_at=restarted_at)
+    return wanted(entry, spec, refs, role="fallback", restarted_at=restarted_at)
 
 
 def _volumes(

@@ -87,6 +87,18 @@ CASES = (
         code="DEPLOYMENT_UNHEALTHY",
         base={"update": {"progressDeadline": "18s", "minReady": "12s"}},
     ),
+    Case(
+        "seems ready",
+        ({"command": ["sh", "-c", "sleep 2; exit 9"]},),
+        1,
+        "rolledBack",
+        code="DEPLOYMENT_CRASH_LOOP",
+        least=0,
+        base={
+            "healthCheck": None,
+            "update": {"order": "stopFirst", "progressDeadline": "15s"},
+        },
+    ),
     Case("superseded midway", ({"command": ["sleep", "1000000"]}, GOOD), 3, "complete", base={}),
     Case("controller killed", (GOOD,), 2, "complete", during="kill", base={}),
     Case("engine restarted", (GOOD,), 2, "complete", during="restart", least=0, base={}),

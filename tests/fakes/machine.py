@@ -189,7 +189,7 @@ class Machine(Objects):
         """final: no restart whatever the policy."""
         life = self.lives[container.id]
         life.disarm()
-        self.tell("die", container)
+        self.tell("die", container, exit_code=code)
         self._leave(container)
         again = not final and self.running and _restarts(container, code)
         self.put(

@@ -94,9 +94,9 @@ class Objects:
             )
         )
 
-    def tell(self, action: str, container: Container) -> None:
+    def tell(self, action: str, container: Container, **more: Any) -> None:
         labels = {k: v for k, v in container.labels.items() if k.startswith(LABEL)}
-        self.emit("container", action, container.id, container.name, labels=labels)
+        self.emit("container", action, container.id, container.name, labels=labels, **more)
 
     def container(self, ref: str) -> Container:
         """By id or name. Raises Refused 404."""
@@ -154,7 +154,8 @@ class Objects:
     def image(self, reference: str) -> Image | None:
         if reference not in self.local and self.behaviour(reference).local:
             self.have(reference)
-        return self.local.get(reference)
+        by_id = (image for image in self.local.values() if image.id == reference)
+        return self.local.get(reference) or next(by_id, None)
 
     def images_by_id(self) -> dict[str, frozenset[str]]:
         for reference in self.images:

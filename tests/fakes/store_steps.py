@@ -94,6 +94,10 @@ def _end_rollout(database: FakeDatabase, entry: Entry, step: EndRollout) -> None
     )
     if ready:
         database.was_ready.setdefault(uid, {})[step.generation] = printable(step.restarted_at)
+    elif before.outcome == "ready" and step.outcome == "failed":
+        was_ready = database.was_ready.get(uid, {})
+        if set(was_ready) - {step.generation}:
+            was_ready.pop(step.generation, None)
     refresh_rollouts(database, entry)
 
 

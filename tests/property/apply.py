@@ -22,6 +22,7 @@ from resources.plan import Plan
 from resources.quota import Admission, Asking, Request, Terms, settle, total, union
 from resources.registry import kinds
 from resources.service.cycle import circle
+from resources.service.host_ports import rivals
 from resources.share import in_force
 from resources.steps import (
     Claim,
@@ -118,6 +119,7 @@ class Stage:
             unreadable=self.unreadable.get(key, {}),
             circle=circle(key, found.spec, self.rows.get),
             admissions=self.admissions(key.name) if kind.name == "Organization" else {},
+            rivals=rivals(key, found.spec, self.rows.values()),
             referrers=self._referrers(key),
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 from resources.context import Context
 from resources.plan import Plan
 from resources.registry import kinds
+from resources.service.addressing import addressed
 from resources.service.declaration import Declaration
 from resources.service.plan import deliberate
 from resources.service.survey import FAILED, Survey, paused, survey
@@ -221,7 +222,7 @@ class Trial(Theatre):
         service = kinds()["Service"]
         assert service.plan(again) == plan
         if isinstance(found := survey(again), Survey) and not (again.deleting or paused(again)):
-            assert deliberate(found) == plan
+            assert addressed(deliberate(found), again.key) == plan
         assert service.status(again, plan, None) == service.status(context, plan, None)
 
     def _before(self, found: Survey | Declaration, plan: Plan, index: int, step: Step) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.engine.base import EngineEvent
+from controller.engine.docker.making import made, process
 from controller.engine.docker.powers import powers
 from resources.world import LABEL, Attachment, Container, Image, Limits, Mount, Network, Volume
 
@@ -78,6 +79,7 @@ def container_inspected(raw: Mapping[str, Any]) -> Container:
         ),
         restart_policy=policy(host.get("RestartPolicy") or {}),
         powers=powers(raw),
+        made=made(raw),
         inspected=True,
     )
 
@@ -120,6 +122,7 @@ def image(raw: Mapping[str, Any], reference: str) -> Image:
         digests=tuple(sorted(raw.get("RepoDigests") or ())),
         user=(raw.get("Config") or {}).get("User") or "",
         tags=tuple(sorted(tags(raw))),
+        process=process(raw.get("Config") or {}),
     )
 
 

@@ -217,6 +217,7 @@ def refused(operation: str, status: int, message: str, subject: str) -> UserErro
     """The engine answered with an error (status >= 400, or in the middle of a stream)."""
     alike = "pull_image" if operation == "ask_registry" else operation
     rule = next(r for r in RULES if r.matches(alike, status, message))
+    message = lasting(message)
     return UserError(
         rule.code,
         rule.message.format(subject=subject or "it", reason=essence(message)),
@@ -309,6 +310,14 @@ def not_ours(kind: str, name: str, labels: Mapping[str, Any]) -> UserError:
         details={"name": name, "labels": dict(labels)},
         suggestions=[f"remove or rename the {kind} that is in the way"],
     )
+
+
+def lasting(message: str) -> str:
+    """Without what is another at each attempt (ids of endpoints and containers, ports that a
+    connection came from): the same failure reads the same, and is no news."""
+    text = re.sub(r" ?\([0-9a-f]{12,64}\)", "", message)
+    text = re.sub(r"(?<![0-9a-f:])[0-9a-f]{64}(?![0-9a-f])", "ID", text)
+    return re.sub(r"(\d|\]):\d{1,5}->", r"\1->", text)
 
 
 def essence(message: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from controller.sources.manifests.declaration import Declaration, Declared, Problem
 from resources.errors import UserError
-from resources.meta import ANNOTATION_PROTECT, Key, Manifest, Resource
+from resources.meta import ANNOTATION_PROTECT, Key, Manifest, Resource, heeded
 from resources.metadata import merged
 from resources.registry import kinds
 
@@ -69,7 +69,7 @@ def _same(row: Resource | None, manifest: Manifest, source: str) -> bool:
 
 
 def _is_protected(row: Resource) -> bool:
-    return row.annotations.get(ANNOTATION_PROTECT, "") not in ("", "false")
+    return heeded(row.annotations, ANNOTATION_PROTECT) is not None
 
 
 def _canonical(spec: Mapping[str, Any]) -> str:

@@ -256,6 +256,7 @@ async def _begin_rollout(session: Session, uid: str, row: Any, step: BeginRollou
 
 
 async def _end_rollout(session: Session, uid: str, row: Any, step: EndRollout) -> None:
+    """What fails right after it was ready never was, if another generation was."""
     await session.execute(
         "INSERT INTO skyctl.rollouts AS o (uid, generation, outcome, reason, ready_at, was_ready,"
         " ready_restarted_at, failure)"
@@ -263,7 +264,9 @@ async def _end_rollout(session: Session, uid: str, row: Any, step: EndRollout) -
         " CASE WHEN $3 = 'ready' THEN $5::text END, $6)"
         " ON CONFLICT (uid, generation) DO UPDATE SET outcome = EXCLUDED.outcome,"
         " reason = EXCLUDED.reason, ready_at = coalesce(EXCLUDED.ready_at, o.ready_at),"
-        " was_ready = o.was_ready OR EXCLUDED.was_ready,"
+        " was_ready = EXCLUDED.was_ready OR (o.was_ready AND NOT"
+        " (o.outcome = 'ready' AND EXCLUDED.outcome = 'failed' AND EXISTS (SELECT FROM"
+        " skyctl.rollouts WHERE uid = $1 AND was_ready AND generation <> $2))),"
         " ready_restarted_at = CASE WHEN EXCLUDED.was_ready THEN EXCLUDED.ready_restarted_at"
         " ELSE o.ready_restarted_at END,"
         " failure = coalesce(EXCLUDED.failure, o.failure)",

@@ -23,6 +23,9 @@ async def pulled(bench: Bench, reference: str) -> RemoveImage:
 async def cases(bench: Bench, reference: str) -> None:
     step = await pulled(bench, reference)
     assert reference in (await bench.engine.list_images())[step.id]
+    by_id = await bench.engine.inspect_image(step.id)
+    assert by_id is not None
+    assert by_id.id == step.id
     spec = replace(bench.spec("box"), image=reference)
     container = await bench.create(spec)
     with pytest.raises(UserError) as caught:

@@ -98,3 +98,34 @@ async def test_a_restart_that_failed_does_not_forget_which_was_ready(
     assert found
     assert (found.record.ready_generation, found.record.ready_restarted_at) == (1, "first")
     assert found.record.fallback == {"image": "nginx:1.27"}
+
+
+async def seemed_ready(store: Store, epoch: int, generation: int) -> Entry:
+    entry = await get(store)
+    assert entry is not None
+    found = await record(
+        store,
+        entry,
+        epoch,
+        BeginRollout(cause=CAUSE, generation=generation, revision="v1:b"),
+        EndRollout(cause=CAUSE, generation=generation, outcome="ready"),
+        EndRollout(cause=CAUSE, generation=generation, outcome="failed", failure=FAILURE),
+    )
+    assert found
+    return found
+
+
+async def test_what_fails_right_after_it_was_ready_never_was(store: Store, epoch: int) -> None:
+    await ready(store, epoch)
+    await accept(store, await put(store, WEB, {"image": "nginx:bad"}), epoch)
+    found = await seemed_ready(store, epoch, 2)
+    assert found.record.ready_generation == 1
+    assert found.record.fallback == {"image": "nginx:1.27"}
+    kept = await store.revisions(found.resource.uid)
+    assert [r.was_ready for r in kept] == [True, False]
+
+
+async def test_unless_there_is_nothing_better(store: Store, epoch: int) -> None:
+    await accept(store, await put(store), epoch)
+    found = await seemed_ready(store, epoch, 1)
+    assert found.record.ready_generation == 1

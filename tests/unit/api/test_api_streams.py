@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from websockets.sync.client import unix_connect
 
 from controller.engine.base import PullProgress
 from resources.meta import Key, Manifest
+from resources.world import Container
 from tests.unit.site import Site
 
 Lines = Iterator[dict[str, Any]]
@@ -133,6 +135,27 @@ def test_followed_logs_take_new_containers_in(http: httpx.Client, site: Site) ->
         assert until(found, "container")["ordinal"] == 0
         site.apply(Manifest(key, {"image": "nginx:1", "replicas": 2}))
         assert until(found, "container")["ordinal"] == 1
+
+
+def test_the_run_before_the_present_one_and_no_other(http: httpx.Client, site: Site) -> None:
+    key = site.service("crashing")
+    container = container_of(site, key)
+
+    def found() -> Container:
+        return site.do(lambda: site.engine.world.containers[container])
+
+    def run(text: str) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+        site.do(lambda: site.engine.machine.lives[container].logs.append(("stdout", now, text)))
+        before = found()
+        site.do(lambda: site.engine.hand.crash(before.name, 3))
+        site.until(lambda: found().running and found().restarts > before.restarts)
+
+    for text in ("first", "second", "third"):
+        run(text)
+    path = "/resources/svc/web/logs"
+    with lines(http, path, organization="crashing", previous="true") as told:
+        assert [each["text"] for each in told if each["type"] == "line"] == ["third"]
 
 
 def test_the_last_words_of_a_removed_container(http: httpx.Client, site: Site) -> None:

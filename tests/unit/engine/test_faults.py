@@ -111,3 +111,26 @@ def test_hints_fit_the_reason() -> None:
 def test_every_code_is_of_a_known_family() -> None:
     families = ("CONFIGURATION_", "RESOURCE_", "DEPLOYMENT_", "IMAGE_", "STORAGE_")
     assert all(rule.code.startswith(families) for rule in faults.RULES)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "driver failed on endpoint web ({}): Bind for 0.0.0.0:80 failed: port is already allocated",
+        'The container name "/a" is already in use by container "{}".',
+    ],
+)
+def test_the_same_failure_reads_the_same(words: str) -> None:
+    """What differs at each attempt would be a status write at each."""
+    one, other = (
+        faults.refused("start_container", 500, words.format(digit * 64), "web") for digit in "ab"
+    )
+    assert one == other
+    assert "endpoint web" in one.details["engine"] or "/a" in one.details["engine"]
+
+
+def test_a_connection_comes_from_another_port_each_time() -> None:
+    words = 'Get "https://r/v2/": read tcp 10.0.0.1:{}->10.0.0.2:443: i/o timeout'
+    one, other = (faults.refused("pull_image", 500, words.format(p), "r/a") for p in (40001, 9))
+    assert one == other
+    assert "10.0.0.2:443" in one.details["engine"]

@@ -11,9 +11,10 @@ import pytest
 
 from controller.cli.doctor import firewall as doctor
 from controller.engine.base import EngineInfo
+from controller.firewall.boot import Boot
 from controller.firewall.keeper import SLICE_SECONDS, Keeper, keeper
 from controller.firewall.nft import CannotLook, Nft
-from controller.firewall.rules import Policy, parse_ports
+from controller.firewall.rules import Policy, parse_ports, ruleset
 from controller.metrics import METRICS
 from controller.settings import Settings
 from tests.unit.firewall.tables import FakeNft
@@ -37,8 +38,17 @@ def made(
     here: Callable[[], bool | None] = lambda: True,
     changed: Callable[[], None] = lambda: None,
     seconds: float = 60.0,
+    recorded: Callable[[], str | None] = lambda: None,
 ) -> Keeper:
-    return Keeper(nft, lambda: POLICY, keep=keep, here=here, changed=changed, seconds=seconds)
+    return Keeper(
+        nft,
+        lambda: POLICY,
+        keep=keep,
+        here=here,
+        changed=changed,
+        seconds=seconds,
+        recorded=recorded,
+    )
 
 
 def gauge() -> float:
@@ -70,6 +80,28 @@ async def test_keeping_puts_back_what_is_missing_and_then_rests() -> None:
     nft.items.pop()
     await keeping.look()
     assert nft.loads == 3
+
+
+async def test_what_was_installed_to_stay_is_put_back_while_only_reporting(tmp_path: Path) -> None:
+    nft, changes = FakeNft(), Changes()
+    boot = Boot(tmp_path, lambda *_: None)
+    watching = made(nft, changed=changes, recorded=boot.recorded)
+    await watching.look()
+    assert (watching.verdict.closed, nft.loads) == (False, 0), "nobody installed anything"
+    boot.install(ruleset(POLICY), "nft")
+    await watching.look()
+    assert (watching.verdict.closed, nft.loads) == (True, 1)
+    nft.items = None  # nft flush ruleset
+    await watching.look()
+    assert (watching.verdict.closed, nft.loads) == (True, 2)
+    assert nft.items is not None
+    nft.items.pop()
+    await watching.look()
+    assert (watching.verdict.closed, nft.loads) == (False, 2), "changed by hand: only told"
+    boot.remove()
+    nft.items = None
+    await watching.look()
+    assert (watching.verdict.closed, nft.loads) == (False, 2)
 
 
 async def test_who_may_not_look_does_not_know() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,3 +91,27 @@ async def test_an_exit_code_that_only_an_event_told() -> None:
     await endings.learn([again])
     assert endings.of([again])["c"].exit_code == 3
     assert deaths.code("c", END.replace(minute=9)) is None
+
+
+async def test_what_an_earlier_run_said_is_not_among_its_last_lines() -> None:
+    engine = Logs(
+        ("2026-01-02T03:04:01.000000001Z", "of the first"),
+        ("2026-01-02T03:04:05.0Z", "of the second"),
+        ("2026-01-02T03:04:09.0Z", "of the third"),
+    )
+    endings = Endings(engine)  # type: ignore[arg-type]
+    second = END.replace(second=4)
+    await endings.learn([crashed(started_at=second, restarts=1)])
+    assert endings.of([crashed()])["c"].tail == "of the second"
+    third = crashed(finished_at=END.replace(second=10), state="running", restarts=2)
+    await endings.learn([replace(third, started_at=END.replace(second=11))])
+    assert endings.of([crashed()])["c"].tail == "of the third"
+
+
+async def test_one_that_said_nothing_has_no_words_of_another() -> None:
+    engine = Logs(("2026-01-02T03:04:05.4Z", "boom"))
+    endings = Endings(engine)  # type: ignore[arg-type]
+    await endings.learn([crashed()])
+    silent = crashed(finished_at=END.replace(second=8), started_at=END.replace(second=7))
+    await endings.learn([silent])
+    assert endings.of([silent])["c"].tail == ""

@@ -9,7 +9,9 @@ import pytest
 from controller.reconcile.longcalls import NEWS, PATIENCE, LongCalls, Slots
 from resources.errors import UserError
 from resources.meta import Key
+from resources.steps import StopContainer
 
+STEP = StopContainer(container="c1", container_name="web", grace=10, cause="old")
 A, B = Key("Service", "a", "web"), Key("Service", "b", "web")
 
 
@@ -17,7 +19,7 @@ A, B = Key("Service", "a", "web"), Key("Service", "b", "web")
 async def test_a_quick_call_is_done_at_once() -> None:
     woken: list[Key] = []
     calls = LongCalls(woken.append)
-    assert await calls.ask(A, "x", lambda: asyncio.sleep(PATIENCE / 2)) is True
+    assert await calls.ask(A, "x", STEP, lambda: asyncio.sleep(PATIENCE / 2)) is True
     assert woken == [], "the pass that waited needs no waking: it would never end"
 
 
@@ -33,17 +35,31 @@ async def test_a_slow_call_ends_the_pass_and_wakes_every_asker_once() -> None:
 
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    assert await asyncio.gather(calls.ask(A, "x", slow), calls.ask(B, "x", slow)) == [False] * 2
+    both = [calls.ask(key, "x", STEP, slow) for key in (A, B)]
+    assert await asyncio.gather(*both) == [False] * 2
     assert loop.time() - begin == pytest.approx(PATIENCE, abs=0.1)
-    assert await calls.ask(A, "x", slow) is False
+    assert await calls.ask(A, "x", STEP, slow) is False
     await asyncio.sleep(100)
     assert sorted(woken) == [A, B]
     assert len(started) == 1
-    assert await calls.ask(A, "x", slow) is True
-    assert await calls.ask(B, "x", slow) is True
-    assert await calls.ask(A, "x", slow) is False
+    assert await calls.ask(A, "x", STEP, slow) is True
+    assert await calls.ask(B, "x", STEP, slow) is True
+    assert await calls.ask(A, "x", STEP, slow) is False
     assert len(started) == 2
     await calls.close()
+
+
+@pytest.mark.looptime
+async def test_what_was_done_meanwhile_is_kept_until_it_is_told() -> None:
+    calls = LongCalls(lambda _: None)
+    assert await calls.ask(A, "x", STEP, lambda: asyncio.sleep(5)) is False
+    assert calls.done(A) == ()
+    await asyncio.sleep(5)
+    assert calls.done(A) == (STEP,)
+    calls.told(A, ())
+    assert calls.done(A) == (STEP,), "a pass that failed has told nobody"
+    calls.told(A, (STEP,))
+    assert (calls.done(A), calls.done(B)) == ((), ())
 
 
 @pytest.mark.looptime
@@ -54,22 +70,23 @@ async def test_its_error_is_told_once_to_each() -> None:
         await asyncio.sleep(10)
         raise UserError("IMAGE_PULL_FAILED", "no")
 
-    assert await calls.ask(A, "x", fails) is False
-    assert await calls.ask(B, "x", fails) is False
+    assert await calls.ask(A, "x", STEP, fails) is False
+    assert await calls.ask(B, "x", STEP, fails) is False
     await asyncio.sleep(10)
     for key in (A, B):
         with pytest.raises(UserError):
-            await calls.ask(key, "x", fails)
-    assert await calls.ask(A, "x", fails) is False
+            await calls.ask(key, "x", STEP, fails)
+    assert calls.done(A) == ()
+    assert await calls.ask(A, "x", STEP, fails) is False
     await calls.close()
 
 
 @pytest.mark.looptime
 async def test_old_news_means_another_call() -> None:
     calls = LongCalls(lambda _: None)
-    assert await calls.ask(A, "x", lambda: asyncio.sleep(5)) is False
+    assert await calls.ask(A, "x", STEP, lambda: asyncio.sleep(5)) is False
     await asyncio.sleep(5 + NEWS)
-    assert await calls.ask(A, "x", lambda: asyncio.sleep(5)) is False
+    assert await calls.ask(A, "x", STEP, lambda: asyncio.sleep(5)) is False
     await calls.close()
 
 

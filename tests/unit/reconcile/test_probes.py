@@ -59,7 +59,7 @@ class Stand:
 async def test_black_holes_hold_up_nobody_else(
     monkeypatch: pytest.MonkeyPatch, holes: list[Key], good: Key
 ) -> None:
-    monkeypatch.setattr(probes, "targets", lambda context: context)
+    monkeypatch.setattr(probes, "targets", lambda context, before: context)
     stand = Stand()
     for key in holes:
         stand.observed(key, "hole", 100)

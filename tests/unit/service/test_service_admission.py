@@ -9,6 +9,7 @@ import pytest
 
 from resources.context import Platform
 from resources.meta import Key
+from resources.steps import EngineStep
 from resources.world import Image
 from tests.property.apply import INSTANCE
 from tests.unit.service.theatre import Theatre
@@ -97,7 +98,7 @@ def test_refused(name: str) -> None:
     assert (status["phase"], status["state"]) == ("Failed", "error")
 
 
-@pytest.mark.parametrize("name", [n for n in REFUSED if "restricted" not in str(REFUSED[n])])
+@pytest.mark.parametrize("name", [n for n in REFUSED if "security" not in str(REFUSED[n])])
 def test_what_was_accepted_before_keeps_being_healed(name: str) -> None:
     spec, organization, code, _ = REFUSED[name]
     stage = Theatre()
@@ -271,6 +272,32 @@ def test_restricted_needs_an_image_that_is_provably_not_root(user: str, fine: bo
 def test_allowed_images(pattern: str, image: str, fine: bool) -> None:
     stage = Theatre({"security": {"allowedImages": [pattern]}})
     assert (stage.plan(stage.service(image=image)).problem is None) is fine
+
+
+STRICTER = {
+    "image": ({}, {"allowedImages": ["registry.example.com/*"]}, "IMAGE_NOT_ALLOWED"),
+    "root": ({"user": "0"}, {"profile": "restricted"}, "ACCESS_ROOT_DENIED"),
+}
+
+
+@pytest.mark.parametrize("name", STRICTER)
+def test_a_stricter_organization_stops_nothing_and_lets_nothing_be_made(name: str) -> None:
+    spec, security, code = STRICTER[name]
+    stage = Theatre()
+    web = stage.service(**spec)
+    stage.go(web)
+    accepted = stage.service("accepted", **spec)
+    stage.apply(accepted, stage.plan(accepted).steps[0])  # Accept, and no more
+    stage.declare("Organization", "", "acme", {"security": security})
+    stage.annotate(web, restartedAt="2026-02-01T00:00:00Z")
+    for key in (web, accepted):
+        plan = stage.plan(key)
+        assert not any(isinstance(step, EngineStep) for step in plan.steps), plan.render()
+        assert plan.problem is not None
+        assert plan.problem.code == code
+    stage.declare("Organization", "", "acme", {})
+    stage.go(web)
+    assert stage.plan(web).converged
 
 
 def test_refs_are_what_concerns_it() -> None:

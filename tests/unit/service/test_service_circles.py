@@ -28,6 +28,9 @@ def test_three_of_which_none_was_accepted() -> None:
     told = "spec.dependsOn[1]: depends on itself: web -> api -> db -> web"
     assert told in refusal(stage, web)
     assert "api -> db -> web -> api" in refusal(stage, api)
+    problem = stage.plan(web).problem
+    assert problem is not None
+    assert problem.suggestions[0] == "take api out of the dependsOn of web"
     stage.service("db")
     for key in (db, api, web):
         stage.go(key)

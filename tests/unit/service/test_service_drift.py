@@ -11,6 +11,7 @@ import pytest
 from controller.engine.docker.powers import powers
 from controller.reconcile.news import drifted, told
 from resources.conditions import find, is_true
+from resources.making import Made, Process, digest
 from resources.meta import Key
 from resources.world import L_CONTROLLER, L_REVISION, L_ROLE, Container, Image
 from tests.unit.service.theatre import Theatre
@@ -131,7 +132,43 @@ def test_what_may_do_more_than_any_of_ours_is_made_anew() -> None:
     ],
 )
 def test_powers(host: dict[str, Any], mounts: list[Any], words: tuple[str, ...]) -> None:
-    assert powers({"HostConfig": host, "Mounts": mounts}) == words
+    ours = {"CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"], **host}
+    if "SecurityOpt" in host:
+        ours["SecurityOpt"] = [*host["SecurityOpt"], "no-new-privileges"]
+    assert powers({"HostConfig": ours, "Mounts": mounts}) == words
+
+
+def test_an_impostor_that_runs_something_else_is_made_anew_and_its_values_are_not_told() -> None:
+    stage, web = running()
+    made = Made(Process(command=("sh",), environment={"EVIL": digest("secret")}, user="12"))
+    stage.world.put_image(replace(stage.world.image("nginx:1.26"), process=Process()))  # type: ignore[type-var]
+    stage.change(stage.only(web), made=made, image_id=stage.world.image("nginx:1.26").id)  # type: ignore[union-attr]
+    plan = stage.plan(web)
+    cause = "not made by us: other arguments; not made by us: user 12; "
+    cause += "not made by us: environment EVIL"
+    assert f"RemoveContainer {NAME} ({cause}) [drift: args]" in plan.render()
+    stage.go(web)
+    assert stage.plan(web).converged
+    assert not stage.status(web)["error"]
+
+
+def test_what_is_not_known_of_the_image_is_no_difference() -> None:
+    stage, web = running(environment={"A": 1})
+    made = Made(Process(("/entry",), ("x",), {"A": digest("1")}, "7", ("CMD", "true")))
+    stage.change(stage.only(web), made=made)
+    assert stage.plan(web).converged
+
+
+def test_unhealthy_is_no_drift_and_is_healed_where_drift_is_only_reported() -> None:
+    check = {"http": {"path": "/", "port": 80}, "patience": "5s"}
+    stage, web = running(healthCheck=check, driftPolicy="report")
+    stage.probe(stage.only(web), "unhealthy")
+    stage.pass_(web)
+    stage.wait(5)
+    plan = stage.plan(web)
+    assert "StopContainer" in plan.render()
+    assert not plan.drift
+    assert {step.drift for step in plan.steps} == {""}
 
 
 def test_a_role_that_nobody_gave_does_not_hide_a_container() -> None:

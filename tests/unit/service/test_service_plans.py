@@ -39,6 +39,8 @@ def test_first_run() -> None:
         CreateContainer acme_web_1_ea0e52 (new replica 1)
         StartContainer acme_web_1_ea0e52 (new replica 1)
     """)
+    assert stage.text(web) == "wait: replica 0, which has to run for a while"
+    stage.wait(2)
     assert stage.text(web) == "EndRollout generation 1 ready (2 of 2 ready)"
     stage.pass_(web)
     assert stage.plan(web).converged
@@ -367,6 +369,7 @@ def test_a_foreign_container_with_our_name_is_in_the_way_of_one_replica_only() -
     plan = stage.pass_(web)
     assert "CreateContainer acme_web_1_ea0e52" in plan.render()
     assert "CreateContainer acme_web_0_ea0e52" not in plan.render()
+    stage.wait(2)
     assert stage.text(web) == (
         "problem: RESOURCE_CONFLICT: container acme_web_0_ea0e52 is in the way: it is not ours"
     )
@@ -529,9 +532,19 @@ def test_paused_by_annotation_changes_nothing_at_all() -> None:
     stage.annotate(web, paused="looking into it")
     stage.exits(stage.only(web))
     stage.service(replicas=3)
-    assert stage.text(web) == ""
+    waits = "wait: somebody to resume it; paused: looking into it"
+    assert stage.text(web) == waits
+    assert stage.status(web)["message"].endswith("; paused: looking into it")
     stage.delete(web)
-    assert stage.text(web) == ""
+    assert stage.text(web) == waits
+
+
+@pytest.mark.parametrize("value", ["", "false"])
+def test_an_annotation_that_says_no_pauses_nothing(value: str) -> None:
+    stage, web = running()
+    stage.annotate(web, paused=value)
+    stage.exits(stage.only(web))
+    assert "StartContainer" in stage.text(web)
 
 
 # ---------------------------------------------------------------- volumes

@@ -92,7 +92,7 @@ def test_killed_between_stop_and_removal_it_is_still_made_anew() -> None:
     stage.status(web)
     said = stage.text(web)
     assert "RemoveContainer" in said
-    assert "(unhealthy for 1m) [drift: health]" in said
+    assert "(unhealthy for 1m)" in said
     stage.go(web)
     assert stage.only(web).running
 

@@ -141,11 +141,23 @@ def test_crash_loop() -> None:
         "oomKilled": True,
         "logTail": "",
     }
-    assert status["error"]["suggestions"][0] == "raise resources.memory"
-    assert conditions(status)["Stalled"] == "False NotStalled"
+    assert status["error"]["suggestions"] == [
+        "raise resources.memory",
+        "skyctl logs service/web --org acme --previous",
+    ]
+    assert conditions(status)["Stalled"] == "True DeploymentCrashLoop"
+    assert conditions(status)["Reconciling"] == "False Idle"
     assert [e["exitCode"] for e in status["restarts"]] == [137, 137, 137, 137]
-    stage.change(container, state="running", restarts=4, started_at=stage.now)
-    assert stage.status(web)["phase"] in ("Failed", "Running", "Degraded")
+    stage.change(
+        stage.only(web), state="running", exit_code=None, oom_killed=False, started_at=stage.now
+    )
+    again = stage.status(web)
+    assert (again["phase"], again["readyReplicas"], again["error"]) == (
+        "Failed",
+        0,
+        status["error"],
+    )
+    assert conditions(again) == conditions(status)
     plan = stage.plan(web)
     assert plan.wait is not None
     assert plan.wait.seconds == 10
