@@ -1,0 +1,159 @@
+"""A certificate from order to visitor, with a real authority that really validates."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from controller.ingress.binary import find_traefik
+from controller.ingress.process import running
+from tests.e2e import fleet
+from tests.e2e.acme_bed import ADDRESS, MISSING, Authority, served
+from tests.e2e.harness import Program, until
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.postgres,
+    pytest.mark.skipif(find_traefik() is None, reason="Traefik is not here"),
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}"),
+]
+HOST = "shop.example.com"
+LONG = os.environ.get("SKYCTL_TORTURE") is not None
+
+
+@pytest.fixture
+def authority(place: Path) -> Iterator[Authority]:
+    made = Authority(place / "authority")
+    try:
+        made.prepare()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def platform(program: Program, authority: Authority) -> Iterator[Program]:
+    """Not started yet. Its Traefik goes with it."""
+    program.env.update(authority.environment)
+    try:
+        yield program
+    finally:
+        if program.process is not None:
+            program.stop()
+        print((program.state_dir / "ingress" / "traefik.log").read_text()[-4000:])
+        end_traefik(program)
+
+
+def end_traefik(program: Program) -> None:
+    for proxy in running((program.state_dir / "ingress").resolve()):
+        os.kill(int(proxy.id), signal.SIGKILL)
+
+
+def declare(program: Program, image: str, **domain: Any) -> None:
+    program.sql(
+        fleet.organization("certified"),
+        fleet.service(
+            "certified",
+            "web",
+            image,
+            command=["httpd", "-f", "-p", "8080", "-h", "/www"],
+            ports=[{"containerPort": 8080}],
+        ),
+        fleet.insert("Domain", "certified", "shop", {"service": "web", "hostname": HOST, **domain}),
+        "SELECT 1",
+    )
+
+
+def status(program: Program) -> dict[str, Any]:
+    found: dict[str, Any] = program.get("domain", "shop", "--org", "certified")["status"]
+    return found
+
+
+def certificate(program: Program) -> dict[str, Any]:
+    return status(program)["certificate"] or {}
+
+
+def visit(authority: Authority, host: str) -> int:
+    """Over HTTPS, whoever signed for it."""
+    url = f"https://{ADDRESS}:{authority.https_port}/"
+    options = {"headers": {"Host": host}, "extensions": {"sni_hostname": host}}
+    with httpx.Client(verify=False, trust_env=False) as client:
+        return client.get(url, **options).status_code
+
+
+def test_nothing_is_ordered_before_its_time(
+    platform: Program, authority: Authority, image: str
+) -> None:
+    """The proof, the address, an authority that is away at first, the certificate."""
+    authority.start()
+    authority.lead(HOST, "192.0.2.99")
+    platform.start()
+    declare(platform, image)
+    until(lambda: "found none" in status(platform)["message"], what=platform.log[-2000:])
+    verification = status(platform)["verification"]
+    record, value = verification["record"], verification["value"]
+    assert record == f"_skypanel-verify.{HOST}"
+    assert f"TXT record {record}: expected {value}, found none" in status(platform)["message"]
+
+    authority.text(record, value)
+    elsewhere = f"{HOST} leads to 192.0.2.99; expected {ADDRESS}"
+    until(lambda: elsewhere in status(platform)["message"])
+    assert authority.orders == 0
+
+    authority.stop()
+    authority.lead(HOST)
+    until(lambda: "connection refused" in (certificate(platform)["lastError"] or ""))
+    assert certificate(platform)["nextAttempt"]
+    until(lambda: visit(authority, HOST) == 200)
+
+    authority.start()
+    until(lambda: served(authority.https_port, HOST, authority.root), seconds=60)
+    until(lambda: certificate(platform)["issuer"].startswith("Pebble Intermediate CA"))
+    told = certificate(platform)
+    assert (told["names"], told["lastError"], told["nextAttempt"]) == ([HOST], None, None)
+    assert told["notAfter"]
+    until(
+        lambda: status(platform)["message"] == f"answers at https://{HOST}:{authority.https_port}"
+    )
+    assert authority.orders == 1
+
+
+@pytest.mark.skipif(not LONG, reason="long; SKYCTL_TORTURE=1 runs it")
+@pytest.mark.parametrize("challenge", ["http", "tls", "dns"])
+def test_every_way_to_prove_it_to_the_authority(
+    platform: Program, authority: Authority, image: str, challenge: str
+) -> None:
+    """And renewal, which a Traefik that starts anew sees to."""
+    hostname, name = HOST, HOST
+    platform.env["SKYCTL_ACME_CHALLENGE"] = challenge
+    platform.env["SKYCTL_DOMAIN_VERIFICATION"] = "none"
+    if challenge == "dns":
+        hostname, name = "*.example.com", "anything.example.com"
+        settings = authority.place / "environment"
+        settings.write_text(f"EXEC_PATH={authority.provider()}\nEXEC_POLLING_INTERVAL=1\n")
+        platform.env["SKYCTL_ACME_ENVIRONMENT_FILE"] = str(settings)
+        platform.env["SKYCTL_ACME_DNS_PROVIDER"] = "exec"
+    authority.start()
+    platform.start()
+    declare(platform, image, hostname=hostname)
+    until(lambda: authority.orders, seconds=60, what="an order is made")
+    began = time.monotonic()
+    first = until(lambda: served(authority.https_port, name, authority.root), seconds=60)
+    print(f"{challenge}: {time.monotonic() - began:.1f} s from the order to the certificate")
+    assert first.names == (hostname,)
+    until(lambda: certificate(platform)["names"] == [hostname])
+
+    end_traefik(platform)
+    until(
+        lambda: served(authority.https_port, name, authority.root).not_after > first.not_after,
+        seconds=60,
+        what="it is renewed",
+    )
+    assert visit(authority, name) == 200
