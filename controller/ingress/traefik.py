@@ -145,6 +145,8 @@ def _acme(settings: Settings, home: Path) -> dict[str, Any]:
             dns: dict[str, Any] = {"provider": settings.acme_dns_provider}
             if settings.domain_resolvers:
                 dns["resolvers"] = list(listed(settings.domain_resolvers))
+            if not settings.acme_dns_check:
+                dns["propagation"] = {"disableChecks": True}
             acme["dnsChallenge"] = dns
     return acme
 

@@ -25,6 +25,8 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 
+from controller.ingress.process import running
+
 T = TypeVar("T")
 NOT_YET = (
     AssertionError,
@@ -254,6 +256,12 @@ class Program:
         code = self.process.wait(seconds)
         self.process = None
         return code
+
+    def end_traefik(self) -> None:
+        """``kill -9`` of the proxy, which outlives the controller."""
+        for proxy in running((self.state_dir / "ingress").resolve()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(proxy.id), signal.SIGKILL)
 
     def kill(self) -> None:
         """``kill -9`` of the controller alone."""

