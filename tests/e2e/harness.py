@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 
-from controller.ingress.process import running
+from tests.fakes.traefik import stop_all
 
 T = TypeVar("T")
 NOT_YET = (
@@ -259,9 +259,7 @@ class Program:
 
     def end_traefik(self) -> None:
         """``kill -9`` of the proxy, which outlives the controller."""
-        for proxy in running((self.state_dir / "ingress").resolve()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(proxy.id), signal.SIGKILL)
+        stop_all(self.state_dir / "ingress")
 
     def kill(self) -> None:
         """``kill -9`` of the controller alone."""
