@@ -94,5 +94,5 @@ engine:
 test-needs: engine
 	@scripts/quickstart-image
 	@$(PYTHON) scripts/debian.py pg_config=postgresql,libpq-dev node=nodejs,npm ip=iproute2 nft=nftables \
-		mmdebstrap=mmdebstrap \
+		mmdebstrap=mmdebstrap pebble=pebble \
 		|| echo "going on without; the tests that need it are skipped"

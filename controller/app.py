@@ -282,6 +282,7 @@ class Controller:
             self.clock,
             self.random,
             self._fetch or Handshake(self._secure_entry),
+            self.gateway.orders if self.gateway is not None else None,
         )
         reconciler = Reconciler(
             catalogue=self.catalogue,

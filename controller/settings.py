@@ -195,6 +195,12 @@ class Settings(BaseModel):
     """Traefik's name of the DNS provider, for DNS-01."""
     acme_environment_file: Path | None = None
     """Lines NAME=VALUE that this provider wants in its environment, mode 0600."""
+    acme_dns_check: bool = True
+    """For DNS-01: the authority is only asked once the name's own DNS servers show the proof. false
+    where they cannot be asked from here."""
+    acme_retry: Seconds = 60.0
+    """An order that failed is tried again after this long, then more and more rarely, at least each
+    hour: authorities count failures."""
     domain_verification: Literal["dns", "none"] = "dns"
     """Whether a hostname must be proven to be its organization's by a TXT record."""
     domain_resolvers: str = ""

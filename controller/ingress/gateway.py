@@ -21,6 +21,7 @@ from controller.ingress.container import EngineContainer
 from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.mirror import NOT_YET, Mirror
+from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
 from controller.ingress.proxies import Traefiks
@@ -59,7 +60,8 @@ Task = Callable[[], Awaitable[None]]
 
 
 class Gateway:
-    """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does."""
+    """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does. orders:
+    for certificates, where the proxies order any."""
 
     def __init__(
         self,
@@ -70,11 +72,13 @@ class Gateway:
         mode: Callable[[], str],
         beside: Callable[[], Sequence[Task]] = tuple,
         close: Task | None = None,
+        orders: Orders | None = None,
     ) -> None:
         self._settings = wiring.settings
         self._mode = mode
         self._beside = beside
         self._close = close
+        self.orders = orders
         self._wanted = wiring.wanted
         self._told = NO_INGRESS
         self.mirror = Mirror(
@@ -180,6 +184,12 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         wanted=wiring.wanted,
         changed=lambda: gateway.mirror.hurry(),
     )
+    orders = Orders(
+        wiring.clock,
+        settings.acme_retry,
+        lambda attempt: publisher.keep(constant(token, attempt)),
+        Log(settings.ingress_dir / "traefik.log"),
+    )
     external = [Address(url) for url in listed(settings.ingress_apis)]
 
     def addresses() -> Sequence[Address]:
@@ -191,7 +201,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         return keeper.problem or (NOT_YET if wiring.wanted() else "")
 
     def beside() -> Sequence[Task]:
-        tasks: list[Task] = [lambda: publisher.keep(constant(token))]
+        tasks: list[Task] = [lambda: publisher.keep(constant(token)), orders.run]
         if mode() in ("process", "container"):
             tasks.append(keeper.run)
         if settings.ingress_listen:
@@ -206,5 +216,6 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         mode=mode,
         beside=beside,
         close=apis.close,
+        orders=orders,
     )
     return gateway

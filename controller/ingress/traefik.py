@@ -77,9 +77,13 @@ def static(settings: Settings, start: Start) -> dict[str, Any]:
     return whole
 
 
-def constant(token: str) -> dict[str, Any]:
+def constant(token: str, attempt: int = 0) -> dict[str, Any]:
     """The document that is always published: what opens the API and the metrics to us. It is also
-    what keeps the configuration from being empty, which Traefik would ignore."""
+    what keeps the configuration from being empty, which Traefik would ignore. attempt: another one
+    makes Traefik order the certificates that are missing."""
+    middlewares = {
+        "skyctl-orders": {"headers": {"customRequestHeaders": {"X-Skyctl-Orders": str(attempt)}}}
+    }
     rule = f"Header(`Authorization`, `Bearer {token}`)"
     return {
         "http": {
@@ -94,7 +98,8 @@ def constant(token: str) -> dict[str, Any]:
                     "rule": f"{rule} && Path(`/metrics`)",
                     "service": "prometheus@internal",
                 },
-            }
+            },
+            **({"middlewares": middlewares} if attempt else {}),
         }
     }
 
@@ -140,6 +145,8 @@ def _acme(settings: Settings, home: Path) -> dict[str, Any]:
             dns: dict[str, Any] = {"provider": settings.acme_dns_provider}
             if settings.domain_resolvers:
                 dns["resolvers"] = list(listed(settings.domain_resolvers))
+            if not settings.acme_dns_check:
+                dns["propagation"] = {"disableChecks": True}
             acme["dnsChallenge"] = dns
     return acme
 

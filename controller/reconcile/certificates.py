@@ -11,7 +11,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -32,26 +32,42 @@ SOON, NOW_AND_THEN = 5.0, 600.0
 """Seconds between two looks, while something is amiss, and when all is well."""
 PATIENCE = 60
 """Looks in a row that found something amiss, after which it is looked at now and then."""
-SOON_OVER = timedelta(days=7)
-"""Before its end a certificate should long have been renewed."""
+SOON_OVER, SOON_SHARE = timedelta(days=7), 0.2
+"""Before its end a certificate should long have been renewed; a short-lived one in the last part of
+its life."""
 CONCURRENCY = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """uid: the Domain's. name: to ask for; of a wildcard some name that it covers. digest: of what
-    is published; something else published is looked at anew."""
+    is published; something else published is looked at anew. ordered: by the proxies."""
 
     uid: str
     hostname: str
     name: str
     digest: str
+    ordered: bool = False
 
 
 class Fetch(Protocol):
     """The certificate that is served for a name, as DER. Raises OSError, TimeoutError."""
 
     async def __call__(self, name: str) -> bytes: ...
+
+
+class Orders(Protocol):
+    """Of certificates, that the proxies make."""
+
+    def missing(self, uid: str) -> datetime | None:
+        """When it is ordered again."""
+        ...
+
+    def settled(self, uid: str) -> None: ...
+
+    async def failure(self, hostname: str) -> str:
+        """Of the last order; '' when there is none."""
+        ...
 
 
 class Handshake:
@@ -84,6 +100,7 @@ class CertificateWatcher(Watch[Shown]):
         clock: Clock,
         random_: random.Random,
         fetch: Fetch,
+        orders: Orders | None = None,
     ) -> None:
         super().__init__()
         self._world = world
@@ -91,6 +108,7 @@ class CertificateWatcher(Watch[Shown]):
         self._clock = clock
         self._random = random_
         self._fetch = fetch
+        self._orders = orders
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
     def _derived(self, observation: Observation | None) -> Shown | None:
@@ -100,13 +118,15 @@ class CertificateWatcher(Watch[Shown]):
         return one.hostname == other.hostname
 
     def _forget(self, target: Shown) -> None:
+        if self._orders is not None:
+            self._orders.settled(target.uid)
         self._world().certificates.pop(target.uid, None)
 
     async def _look(self, key: Key, target: Shown) -> None:
         amiss = 0
         while True:
             async with self._slots:
-                found = await self._read(target)
+                found = await self._with_order(target, await self._read(target))
             certificates = self._world().certificates
             if certificates.get(target.uid) != found:
                 certificates[target.uid] = found
@@ -114,6 +134,16 @@ class CertificateWatcher(Watch[Shown]):
             amiss = 0 if found.covers and not found.ending else amiss + 1
             pause = SOON if 0 < amiss <= PATIENCE else NOW_AND_THEN
             await asyncio.sleep(pause * self._random.uniform(0.9, 1.1))
+
+    async def _with_order(self, target: Shown, found: Certificate) -> Certificate:
+        if self._orders is None or not target.ordered:
+            return found
+        if found.covers or found.error:
+            self._orders.settled(target.uid)
+            return found
+        due = self._orders.missing(target.uid)
+        failure = await self._orders.failure(target.hostname)
+        return replace(found, failure=failure, next_attempt=due)
 
     async def _read(self, target: Shown) -> Certificate:
         try:
@@ -130,7 +160,8 @@ class CertificateWatcher(Watch[Shown]):
 def seen(target: Shown, said: Said, now: datetime) -> Certificate:
     hit = any(covers(name, target.hostname) for name in said.names)
     left = said.not_after - now
-    ending = "over" if left <= timedelta() else "soon" if left <= SOON_OVER else ""
+    soon = min(SOON_OVER, (said.not_after - said.not_before) * SOON_SHARE)
+    ending = "over" if left <= timedelta() else "soon" if left <= soon else ""
     return Certificate(target.uid, said.issuer, said.names, said.not_after, hit, ending)
 
 
@@ -156,4 +187,5 @@ def _target(observation: Observation | None) -> Shown | None:
     hostname = standing.spec.hostname
     name = hostname.replace(WILDCARD, "certificate-check.", 1)
     digest = standing.published.digest if standing.published is not None else ""
-    return Shown(context.uid, hostname, name, digest)
+    ordered = standing.spec.tls.issuer == "letsencrypt"
+    return Shown(context.uid, hostname, name, digest, ordered)

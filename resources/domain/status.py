@@ -173,7 +173,8 @@ def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
     if found.error:
         return False, "CertificateUnreadable", found.error
     if not found.covers:
-        return False, "CertificateMissing", "no certificate for this hostname is served yet"
+        why = f": {found.failure}" if found.failure else ""
+        return False, "CertificateMissing", f"no certificate for this hostname is served yet{why}"
     if found.ending:
         problem = problems.ending(standing.spec, found)
         return found.ending != "over", problem.reason, problem.message
@@ -233,6 +234,6 @@ def _served(standing: Standing) -> dict[str, Any] | None:
         "issuer": found.issuer,
         "names": list(found.names),
         "notAfter": timestamp(found.not_after) if found.not_after is not None else None,
-        "lastError": found.error or None,
-        "nextAttempt": None,
+        "lastError": found.error or found.failure or None,
+        "nextAttempt": timestamp(found.next_attempt) if found.next_attempt is not None else None,
     }

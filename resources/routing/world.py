@@ -73,7 +73,8 @@ class DnsFinding:
 class Certificate:
     """What the proxies really serve for a Domain's hostname. names: for which it is. covers: the
     hostname is among them. ending: '' | soon | over, as of when it was last looked at. error: why
-    nothing could be read, '' when something was."""
+    nothing could be read, '' when something was. failure: why it could not be ordered, as the proxy
+    tells. next_attempt: when it is ordered again; None: not while it stands."""
 
     uid: str
     issuer: str = ""
@@ -82,6 +83,8 @@ class Certificate:
     covers: bool = False
     ending: str = ""
     error: str = ""
+    failure: str = ""
+    next_attempt: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

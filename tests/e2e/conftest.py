@@ -43,6 +43,7 @@ def finish(program: Program, docker: Docker) -> None:
     finally:
         if program.process is not None:
             program.stop()
+        program.end_traefik()
         program.end_database()
     if instance:
         docker.sweep(instance)

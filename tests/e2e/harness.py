@@ -25,6 +25,8 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 
+from tests.fakes.traefik import stop_all
+
 T = TypeVar("T")
 NOT_YET = (
     AssertionError,
@@ -254,6 +256,10 @@ class Program:
         code = self.process.wait(seconds)
         self.process = None
         return code
+
+    def end_traefik(self) -> None:
+        """``kill -9`` of the proxy, which outlives the controller."""
+        stop_all(self.state_dir / "ingress")
 
     def kill(self) -> None:
         """``kill -9`` of the controller alone."""

@@ -7,6 +7,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +91,46 @@ async def test_what_is_served_is_told() -> None:
         assert not (await stand.seen()).covers
         stand.observed(None)
         assert stand.world.certificates == {}
+
+
+async def test_what_is_missing_is_ordered_again() -> None:
+    when = datetime(2026, 11, 26, 1, tzinfo=UTC)
+
+    class Orders:
+        def __init__(self) -> None:
+            self.without: set[str] = set()
+
+        def missing(self, uid: str) -> datetime:
+            self.without.add(uid)
+            return when
+
+        def settled(self, uid: str) -> None:
+            self.without.discard(uid)
+
+        async def failure(self, hostname: str) -> str:
+            return f"{hostname} is not known"
+
+    stand = Stand(DER)
+    stand.watcher._orders = orders = Orders()
+    async with running(stand):
+        ordered = Shown("u", "else.example.org", "else.example.org", "d", ordered=True)
+        stand.watcher.observed(cast(Observation, ordered), SHOP)
+        found = await stand.seen()
+        assert (found.failure, found.next_attempt) == ("else.example.org is not known", when)
+        assert orders.without == {"u"}
+        ordered = Shown("u", "shop.example.com", "shop.example.com", "d", ordered=True)
+        stand.watcher.observed(cast(Observation, ordered), SHOP)
+        found = await stand.seen()
+        assert (found.covers, found.failure, found.next_attempt) == (True, "", None)
+        assert orders.without == set()
+
+
+def test_a_short_life_ends_later() -> None:
+    shown = Shown("u", "shop.example.com", "shop.example.com", "d")
+    said = read_der(DER)
+    short = replace(said, not_before=said.not_after - timedelta(days=6))
+    for days, ending in ((3.0, ""), (1.0, "soon")):
+        assert module.seen(shown, short, said.not_after - timedelta(days=days)).ending == ending
 
 
 def test_its_end() -> None:

@@ -1,0 +1,151 @@
+"""A certificate from order to visitor, with a real authority that really validates."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from controller.ingress.binary import find_traefik
+from tests.e2e import fleet
+from tests.e2e.acme_bed import ADDRESS, MISSING, Authority, served
+from tests.e2e.harness import Program, until
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.postgres,
+    pytest.mark.skipif(find_traefik() is None, reason="Traefik is not here"),
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}"),
+]
+HOST = "shop.example.com"
+LONG = os.environ.get("SKYCTL_TORTURE") is not None
+
+
+@pytest.fixture
+def authority(place: Path) -> Iterator[Authority]:
+    made = Authority(place / "authority")
+    try:
+        made.prepare()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def platform(program: Program, authority: Authority) -> Iterator[Program]:
+    """Not started yet."""
+    program.env.update(authority.environment)
+    yield program
+    log = program.state_dir / "ingress" / "traefik.log"
+    if log.exists():
+        print("\n".join(line for line in log.read_text().splitlines() if " ERR " in line))
+
+
+def declare(program: Program, image: str, **domain: Any) -> None:
+    program.sql(
+        fleet.organization("certified"),
+        fleet.service(
+            "certified",
+            "web",
+            image,
+            command=["httpd", "-f", "-p", "8080", "-h", "/www"],
+            ports=[{"containerPort": 8080}],
+        ),
+        fleet.insert("Domain", "certified", "shop", {"service": "web", "hostname": HOST, **domain}),
+        "SELECT 1",
+    )
+
+
+def status(program: Program) -> dict[str, Any]:
+    found: dict[str, Any] = program.get("domain", "shop", "--org", "certified")["status"]
+    return found
+
+
+def certificate(program: Program) -> dict[str, Any]:
+    return status(program)["certificate"] or {}
+
+
+def visit(authority: Authority, host: str) -> int:
+    """Over HTTPS, whoever signed for it."""
+    url = f"https://{ADDRESS}:{authority.https_port}/"
+    options = {"headers": {"Host": host}, "extensions": {"sni_hostname": host}}
+    with httpx.Client(verify=False, trust_env=False) as client:
+        return client.get(url, **options).status_code
+
+
+def test_nothing_is_ordered_before_its_time(
+    platform: Program, authority: Authority, image: str
+) -> None:
+    """The proof, the address, an authority that is away at first, the certificate."""
+    authority.start()
+    authority.lead(HOST, "192.0.2.99")
+    platform.start()
+    declare(platform, image)
+    until(lambda: "found none" in status(platform)["message"], what=platform.log[-2000:])
+    verification = status(platform)["verification"]
+    record, value = verification["record"], verification["value"]
+    assert record == f"_skypanel-verify.{HOST}"
+    assert f"TXT record {record}: expected {value}, found none" in status(platform)["message"]
+
+    authority.text(record, value)
+    elsewhere = f"{HOST} leads to 192.0.2.99; expected {ADDRESS}"
+    until(lambda: elsewhere in status(platform)["message"])
+    assert authority.orders == 0
+
+    authority.stop()
+    authority.lead(HOST)
+    until(lambda: "connection refused" in (certificate(platform)["lastError"] or ""))
+    assert certificate(platform)["nextAttempt"]
+    until(lambda: visit(authority, HOST) == 200)
+
+    authority.start()
+    until(lambda: served(authority.https_port, HOST, authority.root), seconds=60)
+    until(lambda: certificate(platform)["issuer"].startswith("Pebble Intermediate CA"))
+    told = certificate(platform)
+    assert (told["names"], told["lastError"], told["nextAttempt"]) == ([HOST], None, None)
+    assert told["notAfter"]
+    until(
+        lambda: status(platform)["message"] == f"answers at https://{HOST}:{authority.https_port}"
+    )
+    assert authority.orders == 1
+
+
+@pytest.mark.skipif(not LONG, reason="long; SKYCTL_TORTURE=1 runs it")
+@pytest.mark.parametrize("challenge", ["http", "tls", "dns"])
+def test_every_way_to_prove_it_to_the_authority(
+    platform: Program, authority: Authority, image: str, challenge: str
+) -> None:
+    """And it outlives Traefik. One that starts renews; by HTTP-01 perhaps only later, as it
+    may have no routes yet when it tries."""
+    hostname, name = HOST, HOST
+    platform.env["SKYCTL_ACME_CHALLENGE"] = challenge
+    platform.env["SKYCTL_DOMAIN_VERIFICATION"] = "none"
+    if challenge == "dns":
+        hostname, name = "*.example.com", "anything.example.com"
+        settings = authority.place / "environment"
+        settings.write_text(f"EXEC_PATH={authority.provider()}\n")
+        platform.env["SKYCTL_ACME_ENVIRONMENT_FILE"] = str(settings)
+        platform.env["SKYCTL_ACME_DNS_PROVIDER"] = "exec"
+        platform.env["SKYCTL_ACME_DNS_CHECK"] = "false"  # this DNS server knows no SOA
+    authority.start()
+    platform.start()
+    declare(platform, image, hostname=hostname)
+    until(lambda: authority.orders, seconds=60, what="an order is made")
+    began = time.monotonic()
+    first = until(lambda: served(authority.https_port, name, authority.root), seconds=60)
+    print(f"{challenge}: {time.monotonic() - began:.1f} s from the order to the certificate")
+    assert first.names == (hostname,)
+    until(lambda: certificate(platform)["names"] == [hostname])
+
+    platform.end_traefik()
+    until(
+        lambda: served(authority.https_port, name, authority.root) != first or challenge == "http",
+        seconds=60,
+        what="it is renewed",
+    )
+    assert visit(authority, name) == 200
