@@ -12,11 +12,8 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from functools import partial
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +23,18 @@ from controller import __version__
 from controller.acting import Acting, Term
 from controller.clock import Clock, SystemClock
 from controller.core import Core
-from controller.engine.base import Engine, EngineInfo, PullProgress
+from controller.engine.base import Engine, PullProgress
 from controller.engine.index import EngineIndex
 from controller.firewall.keeper import keeper
 from controller.firewall.nft import Nft
 from controller.health import Health
 from controller.identity import EngineIdentity
-from controller.ingress.gateway import Gateway, Wiring, traefik_gateway
+from controller.ingress.gateway import Gateway, Wiring
 from controller.loop.backoff import Backoff
 from controller.loop.leadership import Leadership
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
+from controller.platform import PlatformView
 from controller.pulls import Pulls
 from controller.reconcile.certificates import CertificateWatcher, Fetch, Handshake
 from controller.reconcile.disused import Disused
@@ -63,17 +61,15 @@ from controller.settings import Settings, listed
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import Directory, ManifestSource
 from controller.store.base import Store
-from controller.store.catalogue import Catalogue, Reading
+from controller.store.catalogue import Catalogue
 from controller.vitals import every, measure_lag
-from resources.context import Platform
+from controller.waking import Waking
 from resources.errors import UserError
 from resources.meta import Key
-from resources.routing.world import NO_INGRESS
 from resources.steps import PullImage
-from resources.world import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 
 if TYPE_CHECKING:
-    from controller.engine.docker import DockerEngine
+    pass
 
 log = structlog.get_logger("app")
 
@@ -123,19 +119,28 @@ class Controller:
         self.pulls = Pulls()
         self.last_words = LastWords(engine, self.clock, last_words)
         self.obstructions = Obstructions()
+        self.manifests: list[ManifestSource] = []
+        self.waking = Waking(
+            self.queue,
+            self.catalogue,
+            lambda: self.index.world,
+            self.obstructions,
+            instance,
+            self.manifests,
+        )
         self.index = EngineIndex(
             engine,
             instance=instance,
             random_=self.random,
-            on_change=self._engine_changed,
+            on_change=self.waking.engine_changed,
             on_relist=self._relisted,
         )
         self.identity = EngineIdentity(store, engine)
         self.leadership = Leadership(store.leadership(self.process), Backoff(0.2, 5.0, self.random))
         self.database = DatabaseSource(
-            store, self.catalogue, self._row_changed, self.random, on_missed=self.decided
+            store, self.catalogue, self.waking.row_changed, self.random, on_missed=self.decided
         )
-        self.manifests = [
+        self.manifests += [
             ManifestSource(
                 d.name,
                 d.directory,
@@ -147,14 +152,21 @@ class Controller:
             for d in manifests
         ]
         self.firewall = keeper(
-            settings, nft, lambda: self.identity.info, changed=self._firewall_changed
+            settings, nft, lambda: self.identity.info, changed=self.waking.firewall_changed
         )
         self._knock = knock
         self.pull_news = PullNews(self.store, self.leadership.current)
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self.gateway = self._connected(ingress) if ingress is not None else None
-        self._described: tuple[object, ...] = ()
-        self._platform = self._describe(None)
+        self.platform = PlatformView(
+            settings,
+            instance,
+            self.identity,
+            self.vault,
+            self.firewall,
+            self.pulling,
+            self.gateway,
+        )
         self._ask = ask
         self._fetch = fetch
         self._compose()
@@ -303,97 +315,18 @@ class Controller:
 
     def _secure_entry(self) -> tuple[str, int]:
         """Where HTTPS is answered: here, unless the proxies are somebody else's."""
-        ingress = self._platform.ingress
+        ingress = self.platform().ingress
         remote = ingress.mode == "external" and ingress.addresses
         return (ingress.addresses[0] if remote else "127.0.0.1"), ingress.https_port
 
     # -- what wakes the loop
-    def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
-        """Wakes whoever looks at the object: its owner, those who use a network or a volume (the
-        mirror has it only now), the volumes that a container may mount. A foreign one that has gone
-        wakes those in whose way it was."""
-        for key in self.obstructions.freed(self.index.world, type_, name):
-            self.queue.add(key)
-        if not labels or not is_ours(labels, self.instance):
-            for key in self._beside(name, type_):
-                self.queue.hint(key)
-            return
-        key = Key(labels.get(L_KIND, ""), _organization(labels), labels.get(L_NAME, ""))
-        self.queue.hint(key)
-        others = self.catalogue.referrers(key)
-        if type_ == "container":
-            reading = self.catalogue.get(key)
-            others = tuple(r for r in reading.refs if r.kind == "Volume") if reading else ()
-        for other in others:
-            self.queue.add(other)
-
-    def _beside(self, name: str, type_: str) -> Iterable[Key]:
-        """Whom something that is nobody's concerns: an image's users, a network's namesakes."""
-        if type_ == "image":
-            return self.catalogue.using(name)
-        named = self.index.world.networks_named(name) if type_ == "network" else ()
-        ours = (n.labels for n in named if is_ours(n.labels, self.instance))
-        return [Key(labels.get(L_KIND, ""), "", labels.get(L_NAME, "")) for labels in ours]
-
     def _relisted(self, reason: str) -> None:
         METRICS.source_relists.labels("engine", reason).inc()
         if reason != "resync":
             self.identity.doubt()
             self.resync.enqueue(urgent=False)
 
-    def _row_changed(self, key: Key, gone: Reading | None) -> None:
-        if gone is not None:
-            for source in self.manifests:
-                if source.declares(key):
-                    source.wake()
-        self.queue.add(key)
-        for other in self.catalogue.referrers(key):
-            self.queue.add(other)
-        for ref in gone.refs if gone is not None else self._led_to(key):
-            self.queue.add(ref)
-
-    def _led_to(self, key: Key) -> Iterable[Key]:
-        """The Service that a Domain leads to publishes what the Domain wants."""
-        reading = self.catalogue.get(key) if key.kind == "Domain" else None
-        return [ref for ref in reading.refs if ref.kind == "Service"] if reading else ()
-
-    # -- what the passes ask
-    def platform(self) -> Platform:
-        """The same object as long as nothing in it changed: it is part of the memo."""
-        info = self.identity.info
-        described = (
-            info,
-            self.vault.keys,
-            self.firewall.verdict if self.firewall else None,
-            self.pulling.access,
-            self.gateway.describe() if self.gateway else NO_INGRESS,
-        )
-        if described != self._described:
-            self._described, current = described, self._describe(info)
-            if current != self._platform:
-                self._platform = current
-        return self._platform
-
-    def _describe(self, info: EngineInfo | None) -> Platform:
-        return Platform(
-            instance=self.instance,
-            network_pool=self.settings.network_pool,
-            network_prefix=self.settings.network_prefix,
-            host_ports=self.settings.host_port_range,
-            engine=info.capabilities if info else frozenset(),
-            reach=info.reach if info else "host",
-            sealing_keys=self.vault.keys,
-            firewall=self.firewall.verdict if self.firewall else None,
-            image_policy=self.settings.image_policy is not None,
-            access=self.pulling.access,
-            ingress=self.gateway.describe() if self.gateway else NO_INGRESS,
-        )
-
-    def _firewall_changed(self) -> None:
-        for key in self.catalogue.all_keys():
-            if key.kind == "Organization":
-                self.queue.add(key)
-
+    # -- the proxies, and what is done to the engine
     def _connected(self, ingress: Callable[[Wiring], Gateway]) -> Gateway:
         routed = Routed(self.settings, self.catalogue, lambda: self.index.world, self.queue.add)
         wiring = Wiring(
@@ -544,55 +477,3 @@ def observed(*told: Observed) -> Observed:
             each(observation, key)
 
     return tell
-
-
-def _organization(labels: Mapping[str, str]) -> str:
-    """An Organization's own objects name it in both labels; its key has none."""
-    return "" if labels.get(L_KIND) == "Organization" else labels.get(L_ORGANIZATION, "")
-
-
-async def run(
-    settings: Settings,
-    *,
-    manifests: Sequence[Directory] = (),
-    once: bool = False,
-    serve: Serve | None = None,
-) -> None:
-    """``skyctl run``: starts what is needed, runs until SIGTERM or SIGINT. Raises UserError."""
-    from controller.engine.docker import connect
-    from controller.store.embedded import embedded_postgres
-    from controller.store.postgres import open_store
-
-    METRICS.build.info({"version": __version__})
-    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with AsyncExitStack() as stack:
-        url = settings.database_url
-        if url is None:
-            url = await stack.enter_async_context(embedded_postgres(settings.state_dir))
-        store = await open_store(settings, url)
-        stack.push_async_callback(store.close)
-        engine: DockerEngine = await connect(settings, observe=METRICS.observe_call)
-        stack.push_async_callback(engine.close)
-        controller = Controller(
-            settings,
-            store,
-            engine,
-            await store.instance(),
-            manifests=manifests,
-            nft=Nft(),
-            last_words=settings.state_dir / "last-words",
-            ingress=partial(traefik_gateway, standings=engine.standings),
-        )
-        engine.on_pull_progress = controller.pull_progress
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, controller.stop.set)
-        await controller.run(serve, once=once)
-        if controller.once_failed:
-            raise UserError(
-                "DEPLOYMENT_NOT_CONVERGED",
-                f"not everything converged: {controller.once_failed[0]}",
-                details={"problems": controller.once_failed},
-                suggestions=["skyctl get all -A shows the status of each resource"],
-            )
-    log.info("stopped")

@@ -34,10 +34,10 @@ def run(
 ) -> None:
     """Run the controller until it is told to stop. Containers go on running without it."""
     from controller.api.server import serve
-    from controller.app import run as run_controller
     from controller.logging import configure
     from controller.settings import load_settings
     from controller.sources.manifests import directories as read_directories
+    from controller.start import run as run_controller
 
     directories = read_directories(manifests or ())
     settings = load_settings(
