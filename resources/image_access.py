@@ -102,7 +102,8 @@ class ImageAccess:
 def familiar(reference: str) -> str:
     """As the engine says it: ``docker.io/library/nginx`` is ``nginx:latest``; where there is a
     digest, a tag beside it means nothing."""
-    name, at, digest = reference.removeprefix("docker.io/").removeprefix("library/").partition("@")
+    short = reference.removeprefix("index.docker.io/").removeprefix("docker.io/")
+    name, at, digest = short.removeprefix("library/").partition("@")
     head, colon, tag = name.rpartition(":")
     tagged = bool(colon) and "/" not in tag
     if at:

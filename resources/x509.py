@@ -89,6 +89,12 @@ def _items(data: bytes) -> Iterator[_Item]:
         place += length
 
 
+def _first(data: bytes) -> _Item:
+    for item in _items(data):
+        return item
+    raise ValueError("it is empty")
+
+
 def _items_of(item: _Item) -> list[_Item]:
     if item.tag != _SEQUENCE:
         raise ValueError("not a sequence")
@@ -104,10 +110,10 @@ def _moment(item: _Item) -> datetime:
 
 def _alternatives(fields: list[_Item]) -> list[str]:
     for holder in (item for item in fields if item.tag == _EXTENSIONS):
-        for extension in _items_of(next(_items(holder.body))):
+        for extension in _items_of(_first(holder.body)):
             oid, *_, value = _items_of(extension)
             if oid.body == _ALTERNATIVE_NAMES and value.tag == _OCTETS:
-                names = _items_of(next(_items(value.body)))
+                names = _items_of(_first(value.body))
                 return [n.body.decode("ascii") for n in names if n.tag == _DNS_NAME]
     return []
 

@@ -111,7 +111,8 @@ class Mirror:
             del known[uid]
         METRICS.ingress_documents.set(len(shelf))
         if touched or gone:
-            self._await()
+            if self._sights:
+                self._seen(shelf, self._sights)
             self._news.set()
         for uid in (*touched, *gone):
             self._changed(uid)
@@ -146,8 +147,9 @@ class Mirror:
 
     async def look(self) -> None:
         """At everything. Raises UserError."""
-        began, shelf = self._clock.monotonic(), self._shelf
+        began = self._clock.monotonic()
         sights = await self._proxies.look()
+        shelf = self._shelf
         self._looked = self._clock.monotonic()
         self._took = self._looked - began
         METRICS.ingress_look.observe(self._took)

@@ -58,8 +58,9 @@ class Orders:
     def missing(self, uid: str) -> datetime | None:
         """No certificate is served for that Domain. When it is ordered again; to the second."""
         if uid not in self._missing:
+            if not self._missing:
+                self._pause = self._first
             self._missing.add(uid)
-            self._pause = self._first
             soon = self._clock.now() + timedelta(seconds=self._first)
             self._due = soon if self._due is None else min(self._due, soon)
             self._news.set()
@@ -90,7 +91,8 @@ class Orders:
             log.info("certificates that are missing are ordered again", missing=len(self._missing))
             await self._again(self._attempts)
             self._pause = min(self._pause * SLOWER, RAREST)
-            self._due = self._clock.now() + timedelta(seconds=self._pause)
+            if self._missing:
+                self._due = self._clock.now() + timedelta(seconds=self._pause)
 
     def _left(self) -> float | None:
         """Seconds until the next attempt; None: nothing is missing."""

@@ -14,14 +14,13 @@ from datetime import datetime, timedelta
 
 from controller.ingress.base import Marker, Shelved, Sight
 from controller.ingress.leaf import OWN
-from resources.routing.world import Serving
+from resources.routing.world import OUTDATED, Serving
 
 REMEMBERED = timedelta(hours=1)
 """For how long it is known when a server left."""
 SETTLING = timedelta(milliseconds=250)
 """How long after a server left its connections are counted: a request that was already under way
 to it may only now connect."""
-OUTDATED = "an earlier version of it is served"
 _TOKEN = re.compile(r"[-_]([0-9a-f]{8})(?=[-_]|$)")
 
 

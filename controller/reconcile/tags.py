@@ -113,7 +113,10 @@ class Tags:
                 group.create_task(self._look([key for _, key in same]))
 
     async def _look(self, keys: list[Key]) -> None:
-        first = self._targets[keys[0]].pull
+        known = self._targets.get(keys[0])
+        if known is None:  # it went while we were about to ask
+            return
+        first = known.pull
         try:
             async with self._slots.of(keys[0].organization):
                 step = opened(first, self._open)

@@ -25,6 +25,7 @@ from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.organization.absence import no_organization
 from resources.plan import Drift, Plan, Wait
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
+from resources.routing.world import OUTDATED
 from resources.steps import Finalize, Step
 
 REVISIT = 5.0
@@ -166,7 +167,7 @@ def _unserved(standing: Standing) -> Plan:
     if standing.unserved_for >= REVISIT:
         drift = (Drift(ROUTERS, f"a proxy does not serve {names} any more"),)
     for name, why in standing.amiss.items():
-        if why:
+        if why and why != OUTDATED:
             return Plan(problem=problems.refused(name, why), drift=drift)
     return Plan(wait=Wait(f"every proxy to serve {names}", REVISIT), drift=drift)
 

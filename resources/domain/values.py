@@ -83,10 +83,15 @@ _FRAMING = frozenset(
     }
 )
 
+_OURS = "x-skyctl-"
+"""By such headers the proxies tell which version of a document they serve."""
+
 
 def _header_name(name: str) -> str:
     if name.lower() in _FRAMING:
         raise ValueError("belongs to the connection itself; the proxy sets it")
+    if name.lower().startswith(_OURS):
+        raise ValueError(f"names that begin with {_OURS} are the platform's own")
     return name
 
 

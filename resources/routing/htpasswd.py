@@ -22,12 +22,18 @@ COSTLIEST = 12
 """Of bcrypt: about a quarter of a second of the proxy's time for each request."""
 
 
+LONGEST = 256
+"""Characters of a password: hashing takes time by its length, and there are many."""
+
+
 def line(sealed: Sealed, value: str) -> str:
     """``user:hash``. value: the opened one; of several lines, or of a line with another user's
     name, nothing is made. Raises ValueError, a predicate that does not quote the value."""
     text = value.strip("\r\n")
     if not text:
         raise ValueError("is empty")
+    if len(text) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} characters")
     if "\n" in text or "\r" in text:
         raise ValueError("has more than one line; write each user under a key of its own")
     user, colon, rest = text.partition(":")

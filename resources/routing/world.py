@@ -22,6 +22,10 @@ class Published:
     servers: frozenset[str] = frozenset()
 
 
+OUTDATED = "an earlier version of it is served"
+"""What is wrong with a router that a proxy has not loaded anew yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """What the proxies show of an owner's document.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from resources.context import Context
-from resources.plan import Plan
+from resources.plan import Plan, Wait
 from resources.service import moves
 from resources.service.backends import backends
 from resources.service.cutover import Cutover
@@ -27,6 +27,9 @@ def teardown(context: Context) -> Plan:
         key=lambda container: (container.name, container.id),
     )
     routes = backends(context, context.spec, _drain(context))
+    ingress = context.platform.ingress
+    if not mine and ingress.routing and ingress.unread:
+        return Plan(wait=Wait("what is published to the proxies to be read", 1.0))
     if not mine:
         return Plan(routes.end() or (Finalize(cause=cause),))
     draft = Draft()

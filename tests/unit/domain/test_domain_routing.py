@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from resources import x509
 from resources.domain import DomainSpec
 from resources.domain.labels import labels
 from resources.domain.routing import Route, redirects, render, url
@@ -352,3 +354,29 @@ def test_the_files_of_the_proxies_hold_no_password() -> None:
     assert "wonderland" not in text
     with pytest.raises(UserError, match="is no chain of PEM"):
         leaf.written(document(WHOLE), lambda _: "/etc/ssl/private/platform.pem")
+
+
+def test_a_value_that_takes_too_long_is_refused() -> None:
+    users = at("/middlewares/basicAuth", {"secret": "users"})
+    made = document(users)
+    (pointer, sealed), *_ = made.secrets.items()
+    assert fitted(made, pointer, sealed, "x" * 256)
+    with pytest.raises(UserError, match="longer than 256 characters"):
+        fitted(made, pointer, sealed, "x" * 257)
+
+
+def test_a_certificate_with_an_empty_extension_is_an_error() -> None:
+    """Never the end of an iteration, which a thread's future cannot hold."""
+    with pytest.raises(ValueError, match="empty"):
+        x509._first(b"")
+
+
+def test_the_proxies_own_headers_are_not_a_tenants() -> None:
+    with pytest.raises(ValidationError, match="platform's own"):
+        DomainSpec.model_validate(
+            {
+                "hostname": "a.example.com",
+                "service": "web",
+                "middlewares": {"headers": {"request": {"X-Skyctl-Uid": "1"}}},
+            }
+        )

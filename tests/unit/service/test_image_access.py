@@ -135,6 +135,7 @@ def test_an_image_elsewhere_is_not_concerned() -> None:
     [
         ("nginx", "nginx:latest"),
         ("docker.io/library/nginx:1", "nginx:1"),
+        ("index.docker.io/acme/app:1", "acme/app:1"),
         ("127.0.0.1:5000/app", "127.0.0.1:5000/app:latest"),
         ("r.example/app:1@sha256:aa", "r.example/app@sha256:aa"),
         ("127.0.0.1:5000/app@sha256:aa", "127.0.0.1:5000/app@sha256:aa"),
