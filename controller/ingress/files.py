@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from controller.ingress import leaf
 from controller.ingress.base import Shelved
 from controller.ingress.leaf import OWN, Leaf
@@ -27,6 +29,7 @@ from resources.routing.world import Published
 from resources.sealed import Sealed
 
 T = TypeVar("T")
+log = structlog.get_logger("ingress")
 
 SUFFIX = ".yml"
 SECONDS = 15.0
@@ -169,8 +172,14 @@ class FilePublisher:
         for name in self._kept.keys() - names:
             self._kept.pop(name, None)
             self._owners.pop(name, None)
-        self.strangers = tuple(sorted(strangers))
+        self._tell_strangers(tuple(sorted(strangers)))
         return shelf
+
+    def _tell_strangers(self, found: tuple[str, ...]) -> None:
+        """Traefik loads them too, and they are left alone: somebody has to know."""
+        if found and found != self.strangers:
+            log.warning("strange files among the routes", files=list(found))
+        self.strangers = found
 
     def _entries(self) -> list[os.DirEntry[str]]:
         try:

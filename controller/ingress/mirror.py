@@ -68,6 +68,8 @@ class Mirror:
         self._shelf: Mapping[str, Shelved] = {}
         self._sights: Sequence[Sight] = ()
         self._seen_with: Mapping[str, Shelved] | None = None
+        self._told: dict[str, frozenset[str]] = {}
+        """By uid: servers that were published, and replaced since the last look."""
         self._awaited: dict[_Version, float] = {}
         self._shelf_due = 0.0
         self._looked, self._took = float("-inf"), 0.0
@@ -105,6 +107,9 @@ class Mirror:
         touched = [uid for uid, one in shelf.items() if known.get(uid) != one.published]
         gone = known.keys() - shelf.keys()
         self._shelf = shelf
+        for uid in (*touched, *gone):
+            if uid in known:
+                self._told[uid] = self._told.get(uid, frozenset()) | known[uid].servers
         for uid in touched:
             known[uid] = shelf[uid].published
         for uid in gone:
@@ -112,7 +117,8 @@ class Mirror:
         METRICS.ingress_documents.set(len(shelf))
         if touched or gone:
             if self._sights:
-                self._seen(shelf, self._sights)
+                self._seen(shelf, self._sights, {})
+                self._seen_with = None  # what was loaded in between, the next look finds out
             self._news.set()
         for uid in (*touched, *gone):
             self._changed(uid)
@@ -147,14 +153,14 @@ class Mirror:
 
     async def look(self) -> None:
         """At everything. Raises UserError."""
-        began = self._clock.monotonic()
+        began, told = self._clock.monotonic(), dict(self._told)
         sights = await self._proxies.look()
         shelf = self._shelf
         self._looked = self._clock.monotonic()
         self._took = self._looked - began
         METRICS.ingress_look.observe(self._took)
         if shelf is not self._seen_with or [*map(id, sights)] != [*map(id, self._sights)]:
-            self._seen(shelf, sights)
+            self._seen(shelf, sights, told)
         self._trouble("")
 
     def _look_due(self) -> float:
@@ -164,13 +170,22 @@ class Mirror:
             return self._looked + max(4 * FAST, EAGER_SHARE * self._took)
         return self._looked + min(LONGEST, max(IDLE, SHARE * self._took))
 
-    def _seen(self, shelf: Mapping[str, Shelved], sights: Sequence[Sight]) -> None:
+    def _seen(
+        self,
+        shelf: Mapping[str, Shelved],
+        sights: Sequence[Sight],
+        told: Mapping[str, frozenset[str]],
+    ) -> None:
+        """told: what it was when the look began; what came later is the next look's."""
         self._sights, self._seen_with = sights, shelf
         known, now = self._world().serving, self._clock.now()
         owners = owned(shelf, sights)
         for uid in owners.keys() | known.keys():
             before, names = known.get(uid), owners.get(uid)
-            after = serving(uid, names or Names(), shelf.get(uid), sights, before, now)
+            earlier = told.get(uid, frozenset())
+            after = serving(uid, names or Names(), shelf.get(uid), sights, before, now, earlier)
+            if after.current and self._told.get(uid) == earlier:
+                self._told.pop(uid, None)
             if names is None and not after.left:
                 del known[uid]
             elif after != before:

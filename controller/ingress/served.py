@@ -68,8 +68,10 @@ def serving(
     sights: Sequence[Sight],
     before: Serving | None,
     now: datetime,
+    told: frozenset[str] = frozenset(),
 ) -> Serving:
-    """before: what was served when it was last looked at; ``open`` is carried over from it."""
+    """before: what was served when it was last looked at; ``open`` is carried over from it. told:
+    servers that were published and replaced since, which nobody may have seen served."""
     everywhere, anywhere = {}, {}
     for name in names.backends:
         servers = [sight.backends.get(name) for sight in sights]
@@ -78,7 +80,9 @@ def serving(
             anywhere[name] = frozenset().union(*present)
             everywhere[name] = frozenset.intersection(*(found or frozenset() for found in servers))
     urls = frozenset().union(*anywhere.values())
-    left = _left(before, urls, now)
+    current = shelved is None or all(is_served(shelved, sight) for sight in sights)
+    published = shelved.published.servers if shelved is not None else frozenset()
+    left = _left(before, urls, (told - published) if current else frozenset(), now)
     return Serving(
         uid=uid,
         since=before.since if before is not None else now,
@@ -86,8 +90,13 @@ def serving(
         everywhere=everywhere,
         anywhere=anywhere,
         left=left,
-        open={url: n for url, n in (before.open if before else {}).items() if url in left},
+        open={
+            url: n
+            for url, n in (before.open if before else {}).items()
+            if before is not None and left.get(url) == before.left.get(url, now)
+        },
         used=_used(names, sights),
+        current=current,
     )
 
 
@@ -120,11 +129,14 @@ def is_served(shelved: Shelved, sight: Sight) -> bool:
     return shown == Marker(shelved.published.uid, shelved.published.digest)
 
 
-def _left(before: Serving | None, urls: frozenset[str], now: datetime) -> dict[str, datetime]:
+def _left(
+    before: Serving | None, urls: frozenset[str], told: frozenset[str], now: datetime
+) -> dict[str, datetime]:
     if before is None:
-        return {}
-    earlier = frozenset().union(*before.anywhere.values())
-    left = {url: at for url, at in before.left.items() if url not in urls and now - at < REMEMBERED}
+        return dict.fromkeys(sorted(told - urls), now)
+    earlier = told.union(*before.anywhere.values())
+    kept = before.left.items()
+    left = {url: at for url, at in kept if url not in urls | told and now - at < REMEMBERED}
     return left | {url: now for url in sorted(earlier - urls) if url not in left}
 
 

@@ -36,7 +36,8 @@ class Serving:
     one does. since: when this owner was first read completely since the controller started. left:
     server URL -> when it was last seen anywhere (kept for a while after it left). open: of those
     that left, how many connections from the proxies to it are still open; absent: nobody can tell.
-    used: backends that some router of any proxy still sends to.
+    used: backends that some router of any proxy still sends to. current: every proxy serves the
+    version that is published.
     """
 
     uid: str
@@ -47,6 +48,7 @@ class Serving:
     left: Mapping[str, datetime] = field(default_factory=dict)
     open: Mapping[str, int] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    current: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,14 @@ class Backends:
         return bool(urls & told) or self.reached(container)
 
     def reached(self, container: Container) -> bool:
-        """Does some proxy send it requests?"""
+        """Does some proxy send it requests, or may it, by what was last published?"""
+        urls = self.urls(container)
+        if self.published is not None and urls & self.published.servers:
+            return True  # published is not served, but may be at any moment
         if self.serving is None:
             return False
-        urls = self.urls(container)
+        if not self.serving.current:
+            return True  # of an earlier version nobody knows when it was loaded
         return any(urls & there for there in self.serving.anywhere.values())
 
     def seen(self, container: Container) -> bool:

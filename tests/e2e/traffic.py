@@ -264,7 +264,9 @@ def resyncs(stage: Stage) -> None:
 def written(stage: Stage) -> dict[str, Any]:
     """Engine calls that change something, files of routes and their times, statuses' versions."""
     files = {str(f): f.stat().st_mtime_ns for f in stage.ingress.rglob("*_*.yml") if f.is_file()}
-    rows = stage.program.sql("SELECT uid, status::text FROM skyctl.resources ORDER BY uid")
+    rows = stage.program.sql(
+        "SELECT uid::text, status_updated_at::text FROM skyctl.resource_view ORDER BY uid"
+    )
     return {
         "engine": fleet.writes(stage.program),
         "files": files,

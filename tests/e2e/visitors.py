@@ -12,7 +12,9 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -32,6 +34,7 @@ class Visitors:
         self._base = f"http://127.0.0.1:{port}"
         self._hostname, self._pause = hostname, pause
         self.asked, self.failed = Counter[str](), Counter[str]()
+        self.first: dict[str, float] = {}
 
     async def run(self) -> None:
         kinds = {"get": self._get, "post": self._post, "big": self._big, "socket": self._socket}
@@ -41,6 +44,13 @@ class Visitors:
                     group.create_task(self._visitor(kind, visit, keeps=keeps))
                     if kind == "get":
                         group.create_task(self._visitor(kind, visit, keeps=keeps))
+
+    def told(self) -> dict[str, int]:
+        """What failed, with the time of the first of each, as a log has it."""
+        return {
+            f"{why} (first at {datetime.fromtimestamp(self.first[why], UTC):%H:%M:%S.%f})": count
+            for why, count in self.failed.items()
+        }
 
     async def _visitor(self, kind: str, visit: Any, *, keeps: bool) -> None:
         connector = aiohttp.TCPConnector(force_close=not keeps)
@@ -55,6 +65,7 @@ class Visitors:
                 self.asked[kind] += 1
                 if problem:
                     self.failed[f"{kind}: {problem}"] += 1
+                    self.first.setdefault(f"{kind}: {problem}", time.time())
                 await asyncio.sleep(self._pause if kind == "get" else 5 * self._pause)
 
     async def _get(self, session: aiohttp.ClientSession) -> str:
@@ -124,9 +135,10 @@ async def _main(port: int, hostname: str) -> None:
     visitors = Visitors(port, hostname)
     visiting = asyncio.create_task(visitors.run())
     while await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps({"asked": visitors.asked, "failed": visitors.failed}), flush=True)
+        print(json.dumps({"asked": visitors.asked, "failed": visitors.told()}), flush=True)
         visitors.asked.clear()
         visitors.failed.clear()
+        visitors.first.clear()
     visiting.cancel()
     await asyncio.gather(visiting, return_exceptions=True)
 

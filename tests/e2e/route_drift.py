@@ -1,0 +1,219 @@
+"""What is done to routes behind our back: is it told, is it put right, how soon, and what do the
+visitors see. ``python -m tests.e2e.route_drift`` prints the table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.harness import short_directory, until
+from tests.e2e.traffic import HOST, ORG, Stage, stage
+from tests.e2e.visitors import Crowd
+from tests.images import ensure_image
+
+IMPOSTOR = "skypanel/test-route-impostor:1"
+CLAIM = {
+    "http": {
+        "routers": {
+            "claim": {"rule": f"Host(`{HOST}`)", "priority": 100_000, "service": "claim"},
+        },
+        "services": {"claim": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:9"}]}}},
+    }
+}
+SOON = 30.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """deed: gives what is true when it is put right. told: in the events or the log. quiet: no
+    visitor may notice."""
+
+    name: str
+    deed: Callable[[Stage], Callable[[], bool]]
+    told: str
+    quiet: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """told: the words, '' for none. seconds: until it was put right."""
+
+    told: str
+    seconds: float
+    requests: int
+    failures: dict[str, int]
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failures.values())
+
+
+def _file(stage: Stage, start: str) -> Path:
+    (found,) = (stage.ingress / "routes").glob(f"{start}_{ORG}_*.yml")
+    return found
+
+
+def _edited(start: str) -> Callable[[Stage], Callable[[], bool]]:
+    def deed(stage: Stage) -> Callable[[], bool]:
+        path = _file(stage, start)
+        before = path.read_text()
+        fresh = stage.ingress / "edited"
+        fresh.write_text(before.replace(HOST, f"not-{HOST}").replace("loadBalancer", "weighted"))
+        fresh.rename(path)
+        return lambda: path.read_text() == before and stage.ask().status_code == 200
+
+    return deed
+
+
+def _removed(start: str) -> Callable[[Stage], Callable[[], bool]]:
+    def deed(stage: Stage) -> Callable[[], bool]:
+        path = _file(stage, start)
+        before = path.read_text()
+        path.unlink()
+        return lambda: path.read_text() == before and stage.ask().status_code == 200
+
+    return deed
+
+
+def _garbage(stage: Stage) -> Callable[[], bool]:
+    path = _file(stage, "domain")
+    before = path.read_text()
+    path.write_text("{ this is not")
+    return lambda: path.read_text() == before and stage.ask().status_code == 200
+
+
+def _all_removed(stage: Stage) -> Callable[[], bool]:
+    directory = stage.ingress / "routes"
+    before = sorted(path.name for path in directory.iterdir())
+    shutil.rmtree(directory)
+    return lambda: (
+        sorted(path.name for path in directory.iterdir()) == before
+        and stage.ask().status_code == 200
+    )
+
+
+def _killed(stage: Stage) -> Callable[[], bool]:
+    pid = stage.proxy()
+    os.kill(pid, signal.SIGKILL)
+    return lambda: stage.proxy() != pid and stage.ask().status_code == 200
+
+
+def _killed_unseen(stage: Stage) -> Callable[[], bool]:
+    """While no controller is there."""
+    stage.program.stop()
+    pid = stage.proxy()
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(1)
+    stage.program.start()
+    return lambda: stage.proxy() != pid and stage.ask().status_code == 200
+
+
+def _strange_file(stage: Stage) -> Callable[[], bool]:
+    """It is not ours, so it is left there and told; the operator takes it away."""
+    path = stage.ingress / "routes" / "claim.yml"
+    path.write_text(json.dumps({"http": {"routers": {}}}))
+    until(lambda: "claim.yml" in stage.program.log, seconds=SOON, what="it is told")
+    path.unlink()
+    return lambda: stage.ask().status_code == 200
+
+
+def _impostor(stage: Stage) -> Callable[[], bool]:
+    """Its labels are what a Docker provider would follow; nobody here does."""
+    image = ensure_image(IMPOSTOR, ('CMD ["sleep", "60"]',))
+    labels = {
+        "traefik.enable": "true",
+        "traefik.http.routers.claim.rule": f"Host(`{HOST}`)",
+        "traefik.http.routers.claim.priority": "100000",
+        "traefik.http.services.claim.loadbalancer.server.port": "80",
+    }
+    made = stage.docker.call("POST", "/containers/create", json={"Image": image, "Labels": labels})[
+        "Id"
+    ]
+    try:
+        stage.docker.call("POST", f"/containers/{made}/start")
+        time.sleep(3)
+        assert stage.ask().status_code == 200
+    finally:
+        stage.docker.remove(made)
+    return lambda: stage.ask().status_code == 200
+
+
+ROWS = (
+    Row("a Domain's file edited", _edited("domain"), "DriftPublishRoutes", quiet=False),
+    Row("a Service's file edited", _edited("service"), "DriftPublishRoutes", quiet=False),
+    Row("a Domain's file removed", _removed("domain"), "DriftPublishRoutes", quiet=False),
+    Row("a Service's file removed", _removed("service"), "DriftPublishRoutes", quiet=False),
+    Row("a Domain's file filled with garbage", _garbage, "DriftPublishRoutes", quiet=False),
+    Row("the whole directory removed", _all_removed, "DriftPublishRoutes", quiet=False),
+    Row("a stranger's file beside them", _strange_file, "claim.yml"),
+    Row("a container whose labels claim the hostname", _impostor, ""),
+    Row("Traefik killed", _killed, "", quiet=False),
+    Row("Traefik killed while no controller runs", _killed_unseen, "", quiet=False),
+)
+
+
+def play(stage: Stage, rows: Sequence[Row]) -> Iterator[tuple[Row, Outcome]]:
+    with Crowd(stage.port, HOST) as crowd:
+        for row in rows:
+            (last,) = stage.program.sql("SELECT now() AS at")
+            size = len(stage.program.log)
+            crowd.tally()
+            began = time.monotonic()
+            holds = row.deed(stage)
+            until(holds, seconds=SOON, what=row.name)
+            seconds = time.monotonic() - began
+            stage.settle()
+            asked, failed = crowd.tally()
+            told = _told(stage, str(last["at"]), size)
+            yield row, Outcome(told, seconds, sum(asked.values()), failed)
+
+
+def _told(stage: Stage, since: str, size: int) -> str:
+    events = stage.program.sql(
+        f"SELECT DISTINCT reason FROM skyctl.events WHERE at >= '{since}' AND reason LIKE 'Drift%'"
+    )
+    lines = (json.loads(line) for line in stage.program.log[size:].splitlines() if line[:1] == "{")
+    warned = [str(line.get("message") or "") for line in lines if line.get("level") == "warning"]
+    names = [str(line) for line in warned]
+    words = [str(row["reason"]) for row in events] + names
+    if "claim.yml" in stage.program.log[size:]:
+        words.append("claim.yml")
+    return ", ".join(dict.fromkeys(words))
+
+
+def table(rows: Sequence[tuple[Row, Outcome]]) -> str:
+    lines = [
+        "| done | told | right again after | requests | failed |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row, found in rows:
+        words = "; ".join(f"{count} {why}" for why, count in found.failures.items())
+        lines.append(
+            f"| {row.name} | {found.told} | {found.seconds:.1f} s | {found.requests} "
+            f"| {found.failed} {words} |"
+        )
+    return "\n".join(lines)
+
+
+def judge(row: Row, found: Outcome) -> None:
+    assert row.told in found.told
+    if row.quiet:
+        assert not found.failed, found.failures
+
+
+if __name__ == "__main__":
+    with short_directory() as here, stage(here) as own:
+        played: list[tuple[Row, Outcome]] = []
+        try:
+            for one in play(own, ROWS):
+                played.append(one)
+                print(table([one]).splitlines()[-1], flush=True)
+        finally:
+            print(table(played))
