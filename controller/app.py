@@ -316,8 +316,10 @@ class Controller:
     def _secure_entry(self) -> tuple[str, int]:
         """Where HTTPS is answered: here, unless the proxies are somebody else's."""
         ingress = self.platform().ingress
-        remote = ingress.mode == "external" and ingress.addresses
-        return (ingress.addresses[0] if remote else "127.0.0.1"), ingress.https_port
+        if ingress.mode == "external" and ingress.addresses:
+            return ingress.addresses[0], ingress.https_port
+        bound = self.settings.ingress_address
+        return ("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound), ingress.https_port
 
     # -- what wakes the loop
     def _relisted(self, reason: str) -> None:

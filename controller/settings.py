@@ -168,7 +168,7 @@ class Settings(BaseModel):
     https_port: Port = 443
     """Port of the entry point websecure."""
     ingress_access_log: bool = False
-    """Write ``ingress/access.log`` in the state directory, rotated."""
+    """Write ``ingress/access.log`` in the state directory, never rotated: give it to logrotate."""
     ingress_log_level: Literal["debug", "info", "warn", "error"] = "warn"
     """Of Traefik's own log, ``ingress/traefik.log``, rotated."""
     ingress_dial_timeout: Seconds = 0.5

@@ -85,7 +85,10 @@ class Apis:
             known = self._answers.get(address)
             provider = known.provider if known is not None else "file"
             raw = await self.get(address, f"/api/http/middlewares/{name}@{provider}", absent=b"")
-            found = _marker(orjson.loads(raw)) if raw else None
+            try:
+                found = _marker(orjson.loads(raw)) if raw else None
+            except (ValueError, TypeError, AttributeError) as error:
+                raise _unreachable(address, f"its answer is not understood: {error}") from error
             if found != marker:
                 return False
         return True

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -60,6 +61,8 @@ class FilePublisher:
         self._open = open_
         self._kept: dict[str, _Kept] = {}
         self._owners: dict[str, str] = {}
+        self._alone = threading.Lock()
+        """Held in the thread: one whose caller gave up may still be at work."""
         self.strangers: tuple[str, ...] = ()
         """Files in the directory that are not ours, as last seen."""
 
@@ -83,9 +86,13 @@ class FilePublisher:
         await self._soon(partial(self._publish, Document("platform", OWN, content)))
 
     async def _soon(self, call: Callable[[], T]) -> T:
+        def alone() -> T:
+            with self._alone:
+                return call()
+
         try:
             async with asyncio.timeout(SECONDS):
-                return await asyncio.to_thread(call)
+                return await asyncio.to_thread(alone)
         except (OSError, TimeoutError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "it takes too long"
             raise UserError(

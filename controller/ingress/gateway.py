@@ -154,9 +154,10 @@ async def _persistent(task: Task) -> None:
         try:
             await task()
             return
-        except UserError as error:
-            log.error("ingress", problem=error.message, suggestions=list(error.suggestions))
-            await asyncio.sleep(AGAIN)
+        except* (UserError, OSError) as group:
+            for error in group.exceptions:
+                log.error("ingress", problem=str(error))
+        await asyncio.sleep(AGAIN)
 
 
 def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gateway:
@@ -200,13 +201,23 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
             return "SKYCTL_INGRESS_APIS names no proxy"
         return keeper.problem or (NOT_YET if wiring.wanted() else "")
 
+    async def keep_constant() -> None:
+        """For ever: somebody may remove it, and without it nobody can ask the proxies."""
+        while True:
+            await publisher.keep(constant(token, orders.attempts))
+            await asyncio.sleep(AGAIN)
+
+    async def serve_remote() -> None:
+        where = settings.ingress_token_file or settings.ingress_dir / "token"
+        remote = await asyncio.to_thread(token_of, where)
+        await Provider(settings.ingress_listen, remote, publisher.contents).run()
+
     def beside() -> Sequence[Task]:
-        tasks: list[Task] = [lambda: publisher.keep(constant(token)), orders.run]
+        tasks: list[Task] = [keep_constant, orders.run]
         if mode() in ("process", "container"):
             tasks.append(keeper.run)
         if settings.ingress_listen:
-            remote = token_of(settings.ingress_token_file or settings.ingress_dir / "token")
-            tasks.append(Provider(settings.ingress_listen, remote, publisher.contents).run)
+            tasks.append(serve_remote)
         return tasks
 
     gateway = Gateway(

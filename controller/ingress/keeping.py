@@ -112,9 +112,13 @@ class Keeper:
         if self._serving is None:
             await asyncio.sleep(POLL if self._wanted() and not self.problem else LOOK / 2)
             return
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(LOOK):
                 await self._runner.ended(self._serving)
+        except TimeoutError:
+            return
+        except (UserError, OSError):  # nobody can tell: the next look asks anew
+            await asyncio.sleep(LOOK / 2)
 
     async def turn(self, group: asyncio.TaskGroup) -> None:
         """One look, and what it makes necessary."""
@@ -127,7 +131,9 @@ class Keeper:
             else:
                 self._idle(group, ours)
         except UserError as error:
-            self._told(error)
+            self._told(error.message)
+        except OSError as error:
+            self._told(f"Traefik cannot be kept: {error.strerror or error}")
 
     def _idle(self, group: asyncio.TaskGroup, ours: Sequence[Alive]) -> None:
         now = self._clock.monotonic()
@@ -205,8 +211,8 @@ class Keeper:
         """It stops listening, finishes what it has under way, and ends."""
         try:
             await self._runner.stop(proxy, self._settings.ingress_grace + 5.0)
-        except UserError as error:
-            log.warning("Traefik does not go", id=proxy.id[:12], problem=error.message)
+        except (UserError, OSError) as error:
+            log.warning("Traefik does not go", id=proxy.id[:12], problem=str(error))
         finally:
             self._leaving.discard(proxy)
 
@@ -216,10 +222,10 @@ class Keeper:
             self._serving = proxy
             self._changed()
 
-    def _told(self, error: UserError) -> None:
-        if error.message != self.problem:
-            log.warning("Traefik", problem=error.message)
-            self.problem = error.message
+    def _told(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("Traefik", problem=problem)
+            self.problem = problem
             self._changed()
 
 

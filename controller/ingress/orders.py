@@ -53,7 +53,7 @@ class Orders:
         self._pause = first
         self._due: datetime | None = None
         self._news = asyncio.Event()
-        self._attempts = 0
+        self.attempts = 0
 
     def missing(self, uid: str) -> datetime | None:
         """No certificate is served for that Domain. When it is ordered again; to the second."""
@@ -87,9 +87,9 @@ class Orders:
                     async with asyncio.timeout(left):
                         await self._news.wait()
                 continue
-            self._attempts += 1
+            self.attempts += 1
             log.info("certificates that are missing are ordered again", missing=len(self._missing))
-            await self._again(self._attempts)
+            await self._again(self.attempts)
             self._pause = min(self._pause * SLOWER, RAREST)
             if self._missing:
                 self._due = self._clock.now() + timedelta(seconds=self._pause)

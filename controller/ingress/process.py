@@ -128,7 +128,7 @@ class Process:
                 return
             if patience <= 0:
                 continue
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(int(proxy.id), number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -158,14 +158,28 @@ def _commands() -> Iterator[tuple[int, list[str]]]:
 
 
 def _command(pid: int) -> list[str] | None:
-    """None: there is none, or it has ended."""
+    """None: there is none of ours, or it has ended."""
     if not Path("/proc/self/cmdline").exists():
         return next((command for each, command in _listed() if each == pid), None)
+    if not _beside_us(pid):
+        return None
     try:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return None
     return [os.fsdecode(part) for part in raw.split(b"\0") if part] or None
+
+
+def _beside_us(pid: int) -> bool:
+    """Of our user, and in no container: what tenants run is seen here too, under any name."""
+    try:
+        theirs = os.stat(f"/proc/{pid}/ns/pid").st_ino
+        return (
+            theirs == os.stat("/proc/self/ns/pid").st_ino
+            and os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+        )
+    except OSError:
+        return False
 
 
 def _listed() -> Iterator[tuple[int, list[str]]]:
@@ -186,10 +200,11 @@ def acme_environment(settings: Settings) -> Mapping[str, str]:
         return {}
     try:
         lines = [line.strip() for line in path.read_text().splitlines()]
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
             "CONFIGURATION_INVALID",
-            f"SKYCTL_ACME_ENVIRONMENT_FILE cannot be read: {error.strerror or error}",
+            f"SKYCTL_ACME_ENVIRONMENT_FILE cannot be read: {reason}",
         ) from error
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {name.strip(): value for name, _, value in pairs}
