@@ -132,3 +132,20 @@ def test_servers_are_addresses() -> None:
     assert server_of("http://10.0.0.1") == ("10.0.0.1", 80)
     assert server_of("http://[fd00::1]:80") == ("fd00::1", 80)
     assert server_of("http://web:80") is None
+
+
+def test_a_server_that_was_published_between_two_looks_has_left_too() -> None:
+    """Published and replaced before anybody looked: requests may have gone there."""
+    before = seen(sight(A))
+    told, shelf, late = (
+        frozenset({A, B}),
+        Shelved(Published(UID, NAME, "d2", frozenset({A})), frozenset(), frozenset({BACKEND})),
+        NOW + timedelta(seconds=1),
+    )
+    names = Names(backends=frozenset({BACKEND}))
+    stale = serving(UID, names, shelf, [sight(A)], before, late, told)
+    assert not stale.current
+    assert stale.left == {}
+    fresh = serving(UID, names, shelf, [sight(A, digest="d2")], stale, late, told)
+    assert fresh.current
+    assert fresh.left == {B: late}

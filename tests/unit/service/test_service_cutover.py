@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -263,3 +264,17 @@ def test_an_app_has_a_name_without_a_domain(edge: Edge) -> None:
     assert [set(s.anywhere) for s in published] == [set(edge.serving(web).anywhere)]
     assert edge.reached(web) == {edge.url(edge.only(web))}
     assert edge.rows[data].resource.uid not in edge.world.published
+
+
+def test_one_that_is_published_and_not_yet_seen_is_not_stopped(edge: Edge) -> None:
+    """Nobody has seen a proxy send it requests, but one may by now."""
+    web = started(edge, replicas=2)
+    shown = edge.serving(web)
+    kept = {name: frozenset(sorted(urls)[:1]) for name, urls in shown.anywhere.items()}
+    gone = set().union(*shown.anywhere.values()) - set().union(*kept.values())
+    leaver = next(c for c in edge.containers(web) if edge.url(c) in gone)
+    long_ago = shown.since - timedelta(hours=1)
+    edge.world.put(replace(shown, anywhere=kept, everywhere=kept, current=False, since=long_ago))
+    edge.service(ports=PORTS, replicas=1)
+    assert leaver.name.split("_")[2] == "1"
+    assert "StopContainer" not in edge.text(web)
