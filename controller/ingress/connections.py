@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ESTABLISHED = "01"
+UNDER_WAY = frozenset({"01", "02", "08"})
+"""Established, being opened, and half closed by the server: an answer may still be read."""
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 Server = tuple[str, int]
@@ -52,7 +53,7 @@ def _remotes(table: Path) -> Iterable[str]:
         next(opened, None)
         for line in opened:
             fields = line.split(None, 4)
-            if len(fields) > 4 and fields[3] == ESTABLISHED:
+            if len(fields) > 4 and fields[3] in UNDER_WAY:
                 remote = fields[2]
                 mapped = remote.startswith(_MAPPED) and len(remote) > 32
                 yield remote[len(_MAPPED) :] if mapped else remote

@@ -18,7 +18,7 @@ from resources.routing.world import OUTDATED, Serving
 
 REMEMBERED = timedelta(hours=1)
 """For how long it is known when a server left."""
-SETTLING = timedelta(milliseconds=250)
+SETTLING = timedelta(seconds=1)
 """How long after a server left its connections are counted: a request that was already under way
 to it may only now connect."""
 _TOKEN = re.compile(r"[-_]([0-9a-f]{8})(?=[-_]|$)")

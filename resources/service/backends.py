@@ -90,6 +90,12 @@ class Backends:
             return True  # of an earlier version nobody knows when it was loaded
         return any(urls & there for there in self.serving.anywhere.values())
 
+    def told(self, container: Container) -> bool:
+        """Are the proxies told of it, as far as anybody knows?"""
+        if self.published is not None and self.published.digest:
+            return bool(self.urls(container) & self.published.servers)
+        return self.reached(container)
+
     def seen(self, container: Container) -> bool:
         """Does every proxy know it, in every backend?"""
         if self.serving is None:

@@ -70,8 +70,8 @@ class Cutover:
 
     def _unseen(self, container: Container) -> Container | None:
         """One that is to stand in, and that the proxies do not know yet. What nobody sends
-        requests to needs no stand-in."""
-        if not self._backends.reached(container):
+        requests to needs no stand-in, and what is left out already stays so, whoever joins."""
+        if not self._backends.told(container):
             return None
         others = (c for c in self._joining if c.id != container.id and c.id not in self._leaving)
         return next((other for other in others if not self._backends.seen(other)), None)

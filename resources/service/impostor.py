@@ -70,7 +70,9 @@ def _openings(made: Made, spec: ContainerSpec) -> Iterator[Difference]:
     if made.read_only_root != spec.read_only_root:
         word = "read-only" if made.read_only_root else "writable"
         yield _difference("readOnlyRootFilesystem", f"{word} root filesystem")
-    if dict(made.tmpfs) != {path: size or 0 for path, size in spec.tmpfs.items()}:
+    # One that is missing may be a default that its release did not know.
+    wanted = {path: size or 0 for path, size in spec.tmpfs.items()}
+    if any(wanted.get(path) != size for path, size in made.tmpfs.items()):
         yield _difference("tmpfs", "other tmpfs")
     for extra in sorted(set(made.capabilities) - set(spec.capabilities)):
         yield _difference(SECURITY, f"capability {_clean(extra)}")

@@ -7,7 +7,6 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +18,7 @@ from tests.contract.engine.bench import Bench, DockerBench, eventually
 from tests.contract.engine.test_engine_networks import connect as joined
 from tests.contract.engine.test_engine_networks import disconnect as parted
 from tests.e2e.engines import private_engine, root_here
+from tests.e2e.harness import short_directory
 from tests.images import ensure_busybox_image
 
 
@@ -132,10 +132,10 @@ async def test_a_crash_loop_is_followed(bench: Bench) -> None:
 @pytest.mark.docker
 @pytest.mark.skipif(not root_here(), reason="needs to start an engine of its own")
 @pytest.mark.parametrize("how", ["stop", "kill"])
-async def test_an_engine_s_restart_is_survived(tmp_path: Path, how: str) -> None:
+async def test_an_engine_s_restart_is_survived(how: str) -> None:
     """Stopped, an engine takes its containers down and brings them back by their policies. Killed,
     they live on until it is started again, which ends them for good: somebody must heal that."""
-    with private_engine(tmp_path / "e") as engine:
+    with short_directory() as place, private_engine(place / "e") as engine:
         ensure_busybox_image(engine.host)
         client = await connect(Settings(), host=engine.host, environment={})
         bench = DockerBench(client, "")
