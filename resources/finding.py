@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,9 +109,11 @@ def _token(part: str | int) -> str:
 
 
 def presentable(path: Path, value: Any) -> bool:
-    """Short and printable, and at no place where secrets stand."""
+    """Short, printable and writable as JSON (no infinity), and at no place where secrets stand."""
     if _SECRETIVE.intersection(part for part in path if isinstance(part, str)):
         return False
     if isinstance(value, str):
         return 0 < len(value) <= _SHOWN and value.isprintable()
-    return isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 1 << 53)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, bool) or (isinstance(value, int) and abs(value) < 1 << 53)

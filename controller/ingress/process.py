@@ -207,7 +207,13 @@ def acme_environment(settings: Settings) -> Mapping[str, str]:
             f"SKYCTL_ACME_ENVIRONMENT_FILE cannot be read: {reason}",
         ) from error
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {name.strip(): value for name, _, value in pairs}
+    found = {name.strip(): value for name, _, value in pairs}
+    if "" in found or any("\0" in text for pair in found.items() for text in pair):
+        raise UserError(
+            "CONFIGURATION_INVALID",
+            "SKYCTL_ACME_ENVIRONMENT_FILE: a line is no NAME=VALUE of printable text",
+        )
+    return found
 
 
 def _private(path: str, flags: int) -> int:

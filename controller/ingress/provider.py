@@ -61,7 +61,7 @@ def token_of(path: Path) -> str:
                 opened.flush()
                 os.fsync(opened.fileno())
             fresh.rename(path)
-        token = path.read_text().strip()
+        token = path.read_text(errors="replace").strip()
     except OSError as error:
         raise UserError(
             "CONFIGURATION_INVALID", f"the token in {path} cannot be read: {error.strerror}"

@@ -24,7 +24,7 @@ from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
 from controller.ingress.keeping import Keeper
 from controller.ingress.leaf import marker
-from controller.ingress.process import Process, running, still
+from controller.ingress.process import Process, acme_environment, running, still
 from controller.ingress.provider import Provider, merged, token_of
 from controller.ingress.traefik import Start, constant, has_resolver, static
 from controller.settings import Settings, load_settings
@@ -177,9 +177,26 @@ def test_a_token_is_made_once(tmp_path: Path) -> None:
     token = token_of(path)
     assert token_of(path) == token
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.write_text("short")
-    with pytest.raises(UserError):
-        token_of(path)
+    for content in (b"short", b"\xff\xfe" * 20, b"a\0" * 20):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="holds no token"):
+            token_of(path)
+
+
+@pytest.mark.parametrize("content", [b"NAME=\xff", b"NAME=a\0b", b"=value", None])
+def test_an_environment_file_that_is_none_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "acme.env"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="SKYCTL_ACME_ENVIRONMENT_FILE"):
+        acme_environment(settings(acme_environment_file=path))
+
+
+def test_lines_of_the_environment_file(tmp_path: Path) -> None:
+    path = tmp_path / "acme.env"
+    path.write_text("# comment\n\nCF_TOKEN=a=b\n OTHER = x\n")
+    found = acme_environment(settings(acme_environment_file=path))
+    assert found == {"CF_TOKEN": "a=b", "OTHER": " x"}
 
 
 async def test_who_has_the_token_is_given_the_routes() -> None:

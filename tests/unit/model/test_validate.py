@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -314,3 +315,10 @@ def test_metadata(change: dict[str, Any], pointer: str, message: str) -> None:
 def test_kinds_without_an_organization_have_none() -> None:
     with pytest.raises(UserError, match="must be absent for kind Organization"):
         inspect("Organization", "acme", "acme", {}, {})
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_number_that_json_does_not_have_is_refused_in_json(number: float) -> None:
+    with pytest.raises(UserError) as caught:
+        validate_manifest(Manifest(Key("Service", "acme", number), {"image": "nginx"}))  # type: ignore[arg-type]
+    assert json.dumps(caught.value.to_dict(), allow_nan=False)
