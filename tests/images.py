@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -30,6 +30,16 @@ def ensure_busybox_image(docker_host: str | None = None) -> str:
 
 def ensure_image(reference: str, changes: Sequence[str], docker_host: str | None = None) -> str:
     """Busybox with Dockerfile instructions (CMD, ENTRYPOINT, USER, HEALTHCHECK, ENV ...)."""
+    return import_image(reference, changes, root_filesystem, docker_host)
+
+
+def import_image(
+    reference: str,
+    changes: Sequence[str],
+    filesystem: Callable[[], bytes],
+    docker_host: str | None = None,
+) -> str:
+    """The tar archive as an image of that reference, where the engine does not have it yet."""
     with _client(docker_host) as client:
         if client.get(f"{API}/images/{reference}/json").status_code == 200:
             return reference
@@ -37,7 +47,7 @@ def ensure_image(reference: str, changes: Sequence[str], docker_host: str | None
         answer = client.post(
             f"{API}/images/create",
             params={"fromSrc": "-", "repo": name, "tag": tag, "changes": list(changes)},
-            content=root_filesystem(),
+            content=filesystem(),
             headers={"Content-Type": "application/x-tar"},
         )
         answer.raise_for_status()

@@ -26,39 +26,13 @@ from controller.ingress.process import running
 from tests.e2e import fleet
 from tests.e2e.harness import Docker, Program, short_directory, until
 from tests.e2e.visitors import Crowd
-from tests.images import ensure_busybox_image
+from tests.python_image import ensure_python_image
 
 ORG, HOST = "traffic", "traffic.example.test"
 AFTER = 1.0
 """Seconds for which the visitors are still counted."""
-BACKEND = r"""
-mkdir -p /tmp/w/cgi-bin /tmp/w/a /tmp/w/b; cd /tmp/w
-dd if=/dev/zero of=big bs=1k count=300 2>/dev/null
-echo "$VERSION" | tee index.html a/index.html > b/index.html
-cat > cgi-bin/count <<'X'
-#!/bin/sh
-size=$(head -c $CONTENT_LENGTH | wc -c)
-printf 'Content-Type: text/plain\r\n\r\n%s\n' $size
-X
-cat > cgi-bin/slow <<'X'
-#!/bin/sh
-printf 'Content-Type: text/plain\r\n\r\n'
-i=0
-while [ $i -lt "$QUERY_STRING" ]; do echo line; sleep 0.5; i=$((i+1)); done
-echo end
-X
-cat > cgi-bin/socket <<'X'
-#!/bin/sh
-accept=$(printf '%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11' "$HTTP_SEC_WEBSOCKET_KEY" |
-  sha1sum | cut -d' ' -f1 | xxd -r -p | base64)
-printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
-printf 'Sec-WebSocket-Accept: %s\r\n\r\n' "$accept"
-i=0
-while [ $i -lt 20 ]; do printf '\201\004tick'; sleep 0.2; i=$((i+1)); done
-X
-chmod +x cgi-bin/*
-exec httpd -f -p 8000 -h /tmp/w
-"""
+BACKEND = Path(__file__).with_name("backend.py")
+SILENT = ["/python/bin/python3", "-c", "import time; time.sleep(1e6)"]
 
 
 @dataclass(frozen=True)
@@ -92,9 +66,8 @@ class Stage:
         self.port = int(program.env["SKYCTL_HTTP_PORT"])
         self.version = 0
         self.spec: dict[str, Any] = {
-            "command": ["sh", "-c", BACKEND],
             "replicas": 2,
-            "resources": {"cpu": "1", "memory": "64Mi", "pids": 400},
+            "resources": {"cpu": "1", "memory": "128Mi"},
             "ports": [{"containerPort": 8000}],
             "healthCheck": {"http": {"port": 8000}, "interval": "1s"},
             "update": {"drain": "10s", "progressDeadline": "60s"},
@@ -211,7 +184,7 @@ def fails_and_returns(stage: Stage) -> None:
     """It never answers, is rolled back, and then the version before is declared again."""
     good = dict(stage.spec)
     stage.tell(
-        command=["sleep", "1000000"],
+        command=SILENT,
         healthCheck={"http": {"port": 8000}, "interval": "1s", "startPeriod": "1s", "retries": 1},
         update={"drain": "10s", "progressDeadline": "8s"},
     )
@@ -303,7 +276,7 @@ def drain_limit(stage: Stage) -> None:
 
 def _slow(stage: Stage, halves: int) -> str:
     try:
-        text = stage.ask(f"/cgi-bin/slow?{halves}", seconds=90).text
+        text = stage.ask(f"/slow?{halves}", seconds=90).text
     except httpx.HTTPError:
         return "cut"
     return "whole" if text.endswith("end\n") else "cut"
@@ -340,7 +313,7 @@ def stage(place: Path) -> Iterator[Stage]:
         "SKYCTL_RESYNC_INTERVAL": "1s",
     }
     program, docker = Program(place / "state", env=env), Docker()
-    image = ensure_busybox_image()
+    image = ensure_python_image(BACKEND)
     try:
         made = Stage(program.start(), docker, image)
         made.prepare()

@@ -30,7 +30,7 @@ TICKS = 8
 class Visitors:
     """pause: seconds between two requests of one visitor."""
 
-    def __init__(self, port: int, hostname: str, pause: float = 0.03) -> None:
+    def __init__(self, port: int, hostname: str, pause: float = 0.01) -> None:
         self._base = f"http://127.0.0.1:{port}"
         self._hostname, self._pause = hostname, pause
         self.asked, self.failed = Counter[str](), Counter[str]()
@@ -74,7 +74,7 @@ class Visitors:
             return "" if answer.status == 200 else str(answer.status)
 
     async def _post(self, session: aiohttp.ClientSession) -> str:
-        async with session.post(f"{self._base}/cgi-bin/count", data=BODY) as answer:
+        async with session.post(f"{self._base}/count", data=BODY) as answer:
             said = (await answer.text()).strip()
             good = answer.status == 200 and said == str(len(BODY))
             return "" if good else f"{answer.status} {said[:40]}"
@@ -87,7 +87,7 @@ class Visitors:
             return "" if (answer.status, size) == (200, BIG) else f"{answer.status} {size} bytes"
 
     async def _socket(self, session: aiohttp.ClientSession) -> str:
-        async with session.ws_connect(f"{self._base}/cgi-bin/socket", autoclose=False) as socket:
+        async with session.ws_connect(f"{self._base}/socket", autoclose=False) as socket:
             for _ in range(TICKS):
                 message = await socket.receive()
                 if message.type is not aiohttp.WSMsgType.TEXT:
