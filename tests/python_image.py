@@ -58,10 +58,10 @@ def _filesystem(program: Path) -> bytes:
 def _modules(library: Path) -> Iterator[Path]:
     for path in library.rglob("*"):
         parts = path.relative_to(library).parts
-        wanted = path.suffix in {".py", ".so"} or path.name.endswith("-311.pyc")
-        if wanted and path.is_file() and not LEFT_OUT.intersection(parts):
-            if not any(part.startswith("config-") for part in parts):
-                yield path
+        left = LEFT_OUT.intersection(parts) or any(part.startswith("config-") for part in parts)
+        kept = path.suffix in {".py", ".so"} or path.name.endswith("-311.pyc")
+        if kept and not left and path.is_file():
+            yield path
 
 
 def _libraries(objects: list[Path]) -> set[Path]:
