@@ -29,6 +29,10 @@ class Standings(Protocol):
         """Pulls what is missing, creates and starts; its id. config: as the engine's API has it."""
         ...
 
+    async def pid(self, id_: str) -> int | None:
+        """Of its main process, on the engine's host; None: it does not run."""
+        ...
+
     async def fell(self, id_: str, grace: float) -> None:
         """Stops (within so many seconds; 0: at once) and removes it. Gone is done."""
         ...

@@ -19,7 +19,7 @@ from typing import Any
 
 from controller.engine.standing import Standing, Standings
 from controller.ingress.alive import OPTION, Alive, started_with, sweep, write
-from controller.ingress.process import acme_environment
+from controller.ingress.process import acme_environment, command_line
 from controller.ingress.traefik import Start, static
 from controller.settings import Settings
 from resources.world import L_CONTROLLER, L_KIND, L_NAME, L_REVISION
@@ -89,6 +89,13 @@ class EngineContainer:
         name = f"skypanel_ingress_{self._instance[:8]}_{api_port}"
         id_ = await self._engine.stand(name, self._settings.ingress_image, config)
         return Alive(id_, digest, api_port)
+
+    async def pid(self, proxy: Alive) -> int | None:
+        """None where its processes are not ours to see."""
+        pid = await self._engine.pid(proxy.id)
+        command = None if pid is None else await asyncio.to_thread(command_line, pid)
+        told = started_with(proxy.id, (command or [])[1:], self._home)
+        return pid if told == proxy else None
 
     async def last_words(self, proxy: Alive) -> str:
         for one in await self._engine.standing(self._labels):

@@ -21,6 +21,7 @@ from controller.clock import Clock
 from controller.ingress import ports
 from controller.ingress.alive import Alive
 from controller.ingress.api import Address, Apis
+from controller.ingress.steering import Steering, steer
 from controller.metrics import METRICS
 from controller.settings import Settings
 from resources.errors import UserError
@@ -49,6 +50,10 @@ class Runner(Protocol):
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
         """Starts one beside those that run."""
+        ...
+
+    async def pid(self, proxy: Alive) -> int | None:
+        """As we see it; None where that is not told."""
         ...
 
     async def last_words(self, proxy: Alive) -> str:
@@ -177,17 +182,38 @@ class Keeper:
             address = self._settings.ingress_address
             ports.require(address, self._settings.http_port, "SKYCTL_HTTP_PORT")
             ports.require(address, self._settings.https_port, "SKYCTL_HTTPS_PORT")
+        steering = await self._steered()
+        try:
+            proxy = await self._spawned(digest)
+            await steering.hand_over()
+        finally:
+            steering.close()
+        METRICS.ingress_starts.labels(reason).inc()
+        log.info("Traefik serves", id=proxy.id[:12], reason=reason)
+        self.problem = ""
+        self._serve(proxy)
+        return proxy
+
+    async def _spawned(self, digest: str) -> Alive:
+        """It answers. Raises UserError when it does not, and leaves nothing."""
         proxy = await self._runner.spawn(digest, ports.free_port())
         try:
             await self._answering(proxy)
         except UserError:
             await self._runner.stop(proxy, 0.0)
             raise
-        METRICS.ingress_starts.labels(reason).inc()
-        log.info("Traefik serves", id=proxy.id[:12], reason=reason)
-        self.problem = ""
-        self._serve(proxy)
         return proxy
+
+    async def _steered(self) -> Steering:
+        """Visitors stay with the one that serves, until they are handed over."""
+        pid = None if self._serving is None else await self._runner.pid(self._serving)
+        if pid is None:
+            return Steering()
+        shared = (self._settings.http_port, self._settings.https_port)
+        steering = await asyncio.to_thread(steer, pid, shared)
+        if not steering:
+            log.info("the kernel does not let us steer visitors: a few may see a 404 meanwhile")
+        return steering
 
     async def _answering(self, proxy: Alive) -> None:
         """Its API is opened by the documents, so whoever answers has loaded them."""

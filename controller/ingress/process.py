@@ -95,6 +95,9 @@ class Process:
         self._children[proxy.id] = child
         return proxy
 
+    async def pid(self, proxy: Alive) -> int:
+        return int(proxy.id)
+
     async def last_words(self, proxy: Alive) -> str:
         child = self._children.get(proxy.id)
         if child is None or child.poll() is None:
@@ -161,8 +164,11 @@ def _command(pid: int) -> list[str] | None:
     """None: there is none of ours, or it has ended."""
     if not Path("/proc/self/cmdline").exists():
         return next((command for each, command in _listed() if each == pid), None)
-    if not _beside_us(pid):
-        return None
+    return command_line(pid) if _beside_us(pid) else None
+
+
+def command_line(pid: int) -> list[str] | None:
+    """Of whatever runs under that pid. Blocking."""
     try:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(find_traefik() is None, reason="Traefik is not h
 
 FULL = bool(os.environ.get("SKYCTL_TORTURE"))
 EXCHANGES = 20 if FULL else 4
+REPLACEMENTS = 20 if FULL else 3
 
 
 @pytest.fixture
@@ -66,29 +67,35 @@ async def test_servers_are_exchanged_and_no_request_fails(bed: Bed) -> None:
 
 async def test_a_proxy_outlives_its_controller_and_a_changed_setting(bed: Bed) -> None:
     """One that nobody keeps goes on serving, and is taken over by a controller that comes back. A
-    setting is changed by a second one on the same ports. What falls to that one before it has
-    loaded its routes gets a 404 (Traefik listens first and reads then), and nothing else fails."""
+    setting is changed by a second one on the same ports, which nobody is sent to before it has
+    loaded its routes. A visitor who sends a body on a kept connection in the very moment in which
+    the first closes it is cut off, as HTTP/1.1 has it."""
     server = Server(0)
     await server.start()
     load = Load(bed.settings.http_port)
     async with bed.led():
         await bed.exchange([server.url])
         await bed.route()
-    (first,) = running(bed.settings.ingress_dir)
+    home = bed.settings.ingress_dir
+    (first,) = running(home)
     async with load.upon():
         await until(lambda: load.answers["0"] > 50, "it does not serve without a controller")
         async with bed.led():
             await until(lambda: SERVICE in bed.world.serving, "nothing is known of what is served")
-            assert [proxy.id for proxy in running(bed.settings.ingress_dir)] == [first.id]
-        bed.settings = bed.settings.model_copy(update={"ingress_dial_timeout": 0.7})
-        async with bed.led():
-            await until(lambda: not still(first, bed.settings.ingress_dir), "the first stays")
-            assert len(running(bed.settings.ingress_dir)) == 1
-            before = load.answers["0"]
-            await until(lambda: load.answers["0"] > before + 50, "it does not serve")
+            assert [proxy.id for proxy in running(home)] == [first.id]
+        for number in range(1, REPLACEMENTS + 1):
+            (last,) = running(bed.settings.ingress_dir)
+            changed = {"ingress_dial_timeout": 0.5 + number / 10}
+            bed.settings = bed.settings.model_copy(update=changed)
+            async with bed.led():
+                await until(lambda last=last: not still(last, home), "the one before stays")
+                assert len(running(home)) == 1
+                before = load.answers["0"]
+                await until(lambda before=before: load.answers["0"] > before + 50, "it is silent")
     await server.stop()
-    print(f"\none restart for a setting: {load.told()}")
-    assert sum("404" not in failure for failure in load.failures) <= 2, load.failures
+    print(f"\n{REPLACEMENTS} replacements: {load.told()}")
+    assert not [said for said in load.failures if said[-3:].isdigit()], load.failures
+    assert len(load.failures) <= REPLACEMENTS, load.failures
 
 
 async def test_one_that_dies_is_started_again(bed: Bed) -> None:

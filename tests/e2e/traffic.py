@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import httpx
 from controller.ingress.ports import free_port
 from controller.ingress.process import running
 from tests.e2e import fleet
+from tests.e2e.front import front
 from tests.e2e.harness import Docker, Program, short_directory, until
 from tests.e2e.visitors import Crowd
 from tests.python_image import ensure_python_image
@@ -38,12 +40,13 @@ SILENT = ["/python/bin/python3", "-c", "import time; time.sleep(1e6)"]
 @dataclass(frozen=True)
 class Case:
     """act: what happens. free: failures are expected, it kills what serves. whole: not in the
-    short form."""
+    short form. behind: the visitors come through a second proxy."""
 
     name: str
     act: Callable[[Stage], None]
     free: bool = False
     whole: bool = True
+    behind: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,13 @@ class Stage:
             what=f"{host}{path} is {status}",
         )
 
+    def proxies(self) -> list[int]:
+        """Their pids."""
+        return [int(found.id) for found in running(self.ingress.resolve())]
+
     def proxy(self) -> int:
-        """Its pid."""
-        (found,) = running(self.ingress.resolve())
-        return int(found.id)
+        (found,) = self.proxies()
+        return found
 
     def prepare(self) -> None:
         self.sql(fleet.organization(ORG))
@@ -131,7 +137,12 @@ class Stage:
         self.serves()
 
     def play(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Outcome]]:
-        with Crowd(self.port, HOST) as crowd:
+        for behind, some in groupby(cases, key=lambda case: case.behind):
+            with front(self.port, HOST) if behind else nullcontext(self.port) as port:
+                yield from self._play(port, some)
+
+    def _play(self, port: int, cases: Iterable[Case]) -> Iterator[tuple[Case, Outcome]]:
+        with Crowd(port, HOST) as crowd:
             for case in cases:
                 crowd.tally()
                 began = time.monotonic()
@@ -223,6 +234,18 @@ def proxy_killed(stage: Stage) -> None:
     stage.serves()
 
 
+def proxy_replaced(stage: Stage) -> None:
+    """For a setting that it is started with."""
+    pid = stage.proxy()
+    stage.program.stop()
+    stage.program.env["SKYCTL_INGRESS_DIAL_TIMEOUT"] = f"{0.3 + stage.version / 1000:.3f}s"
+    stage.version += 1
+    stage.program.start()
+    until(lambda: stage.proxies() not in ([pid], []), seconds=60, what="another one is started")
+    until(lambda: pid not in stage.proxies(), seconds=60, what="the one before is gone")
+    stage.settle()
+
+
 def nothing(stage: Stage) -> None:
     time.sleep(5)
 
@@ -297,7 +320,11 @@ CASES = (
     Case("controller stopped", controller_stopped),
     Case("10 updates, 1 replica", updates(10, 1)),
     Case("ten resyncs", resyncs),
+    Case("Traefik replaced", proxy_replaced, free=True),
     Case("Traefik killed", proxy_killed, free=True),
+    Case("2 updates, behind a second Traefik", updates(2, 2), behind=True),
+    Case("Traefik replaced, behind a second one", proxy_replaced, behind=True),
+    Case("Traefik killed, behind a second one", proxy_killed, free=True, behind=True),
 )
 
 

@@ -43,6 +43,10 @@ class StandingContainers:
         )  # fmt: skip
         return id_
 
+    async def pid(self, id_: str) -> int | None:
+        found = await self._wire.get("inspect_container", f"containers/{segment(id_)}/json")
+        return None if found is None else found["State"].get("Pid") or None
+
     async def fell(self, id_: str, grace: float) -> None:
         if grace > 0:
             await self._wire.call(
