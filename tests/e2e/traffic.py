@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ from typing import Any
 import httpx
 
 from controller.ingress.ports import free_port
-from controller.ingress.process import running
+from controller.ingress.process import command_line, running
 from tests.e2e import fleet
 from tests.e2e.front import front
 from tests.e2e.harness import Docker, Program, short_directory, until
@@ -227,6 +228,32 @@ def controller_stopped(stage: Stage) -> None:
     stage.settle()
 
 
+def controller_away(stage: Stage) -> None:
+    """A minute without it."""
+    stage.program.kill()
+    time.sleep(60)
+    stage.program.start()
+    stage.settle()
+
+
+def proxy_restarted_meanwhile(stage: Stage) -> None:
+    """While no controller runs somebody starts it anew, as it was started: it has its routes, and
+    is taken over later."""
+    stage.program.kill()
+    pid = stage.proxy()
+    command = command_line(pid)
+    assert command is not None
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not stage.proxies(), seconds=10, what="it is gone")
+    subprocess.Popen(command, start_new_session=True)
+    until(stage.proxies, seconds=10, what="it is started")
+    stage.serves()
+    pid = stage.proxy()
+    stage.program.start()
+    stage.settle()
+    assert stage.proxies() == [pid]
+
+
 def proxy_killed(stage: Stage) -> None:
     pid = stage.proxy()
     os.kill(pid, signal.SIGKILL)
@@ -318,6 +345,8 @@ CASES = (
     Case("a rollout that fails and returns", fails_and_returns),
     Case("controller killed midway", controller_killed),
     Case("controller stopped", controller_stopped),
+    Case("controller away for a minute", controller_away),
+    Case("Traefik restarted while it is away", proxy_restarted_meanwhile, free=True),
     Case("10 updates, 1 replica", updates(10, 1)),
     Case("ten resyncs", resyncs),
     Case("Traefik replaced", proxy_replaced, free=True),
