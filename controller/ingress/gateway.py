@@ -183,6 +183,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         apis,
         wiring.clock,
         wanted=wiring.wanted,
+        deaf=lambda: gateway.mirror.deaf,
         changed=lambda: gateway.mirror.hurry(),
     )
     orders = Orders(

@@ -1,8 +1,9 @@
 """Keeps one Traefik running, whatever it runs as: it outlives the controller.
 
 One that runs is taken over. One that dies is started again, with growing pauses. When what it was
-started with changed, a second one is started beside it on the same ports, and only once that one
-answers may the first finish what it has under way and go.
+started with changed, or it no longer hears what is published (the directory that it watched is
+another one now, it hangs), a second one is started beside it on the same ports, and only once that
+one answers may the first finish what it has under way and go.
 
 Nothing is started while nobody wants it.
 """
@@ -35,6 +36,8 @@ UP = 30.0
 POLL = 0.1
 PAUSE_FIRST, PAUSE_LAST, STEADY = 0.5, 30.0, 60.0
 """Seconds before it is started again: at first, at most; after this long it starts anew."""
+DEAF_FIRST, DEAF_LAST = 30.0, 600.0
+"""Seconds before one is replaced once more because it does not hear either: at first, at most."""
 UNWANTED = 60.0
 """A proxy that nobody wants any more is stopped after this long."""
 
@@ -70,8 +73,8 @@ class Runner(Protocol):
 
 
 class Keeper:
-    """token: for its API. wanted: does anybody want a proxy? changed: told when another one serves,
-    or none."""
+    """token: for its API. wanted: does anybody want a proxy? deaf: does the one that serves not
+    hear us? changed: told when another one serves, or none."""
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Keeper:
         clock: Clock,
         *,
         wanted: Callable[[], bool],
+        deaf: Callable[[], bool] = lambda: False,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -90,6 +94,8 @@ class Keeper:
         self._apis = apis
         self._clock = clock
         self._wanted = wanted
+        self._deaf = deaf
+        self._deaf_pause, self._deaf_not_before = DEAF_FIRST, 0.0
         self._changed = changed
         self._serving: Alive | None = None
         self._served = False
@@ -160,19 +166,33 @@ class Keeper:
             current = (right or list(ours))[-1]
             log.info("taking over the running Traefik", id=current.id[:12])
         self._serve(current)
-        if current is not None and current in right:
+        if current is not None and current in right and not self._unhearing():
             self.problem = ""
         elif self._clock.monotonic() < self._not_before:
             return
         else:
-            current = await self._start(digest, ours)
+            reason = "deaf" if current in right else "changed" if ours else "died"
+            current = await self._start(digest, ours, reason if self._served else "wanted")
         for proxy in ours:
             if proxy != current:
                 self._dismiss(group, proxy)
 
-    async def _start(self, digest: str, ours: Sequence[Alive]) -> Alive:
+    def _unhearing(self) -> bool:
+        """Ever more rarely: where another one does not hear either, something else is wrong, and is
+        told elsewhere."""
+        now = self._clock.monotonic()
+        if not self._deaf():
+            self._deaf_pause, self._deaf_not_before = DEAF_FIRST, 0.0
+            return False
+        if now < max(self._not_before, self._deaf_not_before):
+            return False
+        log.warning("Traefik does not hear what is published: another one takes its place")
+        self._deaf_not_before = now + self._deaf_pause
+        self._deaf_pause = min(DEAF_LAST, self._deaf_pause * 2)
+        return True
+
+    async def _start(self, digest: str, ours: Sequence[Alive], reason: str) -> Alive:
         """Beside those that run. Raises UserError; then they run on."""
-        reason = "changed" if ours else "died" if self._served else "wanted"
         now = self._clock.monotonic()
         if now - self._started > STEADY:
             self._pause = PAUSE_FIRST

@@ -38,6 +38,9 @@ a look, while much is awaited."""
 LONGEST = 10.0
 EAGER = 8
 """Documents asked for one by one; with more of them everything is looked at."""
+SILENT, IGNORED = 10.0, 20.0
+"""Seconds without an answer from the proxies, and for which they do not serve what is published,
+after which they will not do so by themselves."""
 NOT_YET = "the proxies have not been asked yet"
 
 _Version = tuple[str, str]
@@ -75,6 +78,7 @@ class Mirror:
         self._looked, self._took = float("-inf"), 0.0
         self._drains = False
         self._began = 0.0
+        self._silent_since = float("inf")
         self.problem = NOT_YET
         self.unread = True
         """Nothing is known yet of what is published."""
@@ -126,7 +130,7 @@ class Mirror:
     # -- what is served
     async def run(self) -> None:
         """For ever."""
-        self._began = self._clock.monotonic()
+        self._began = self._silent_since = self._clock.monotonic()
         while True:
             await self.turn()
             with contextlib.suppress(TimeoutError):
@@ -254,6 +258,10 @@ class Mirror:
     def _trouble(self, problem: str) -> None:
         if problem == self.problem:
             return
+        if not problem:
+            self._silent_since = float("inf")
+        elif not self.problem:
+            self._silent_since = self._clock.monotonic()
         self.problem = problem
         METRICS.ingress_up.set(not problem)
         if problem:
@@ -268,7 +276,14 @@ class Mirror:
         tried = self._clock.monotonic() - self._began
         return not self._eager() and (not self.problem or tried > HASTE)
 
+    @property
+    def deaf(self) -> bool:
+        """Do the proxies no longer hear what is published?"""
+        now = self._clock.monotonic()
+        oldest = min(self._awaited.values(), default=now)
+        return now - self._silent_since > SILENT or now - oldest > IGNORED
+
     def rest(self) -> None:
         """Nobody asks the proxies any more: what is known may be old."""
-        self.problem = NOT_YET
+        self.problem, self._silent_since = NOT_YET, float("inf")
         METRICS.ingress_up.set(0)

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from resources.conditions import is_true
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.admission import claim_of
 from resources.domain.routing import document_name
-from resources.domain.standing import PROGRAMMED, Standing, stand
+from resources.domain.standing import Standing, stand
 from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.organization.absence import no_organization
@@ -151,7 +150,7 @@ def _why(standing: Standing) -> tuple[str, str]:
     """What was there and is not any more, or not as we wrote it, is somebody else's doing."""
     published = standing.published
     if published is None:
-        if is_true(standing.context.entry.status, PROGRAMMED):
+        if standing.was_served:
             return "its routes were removed", ROUTES
         return "proven, and its service is served", ""
     if not published.digest:

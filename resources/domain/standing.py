@@ -211,8 +211,19 @@ class Standing:
         if self.ingress.publish == "labels":
             return True
         if self.blind:
-            return (self.context.entry.status or {}).get("phase") == ACTIVE
+            return self._active
         return self.current and not self.amiss
+
+    @property
+    def was_served(self) -> bool:
+        """By what the status says: it was, when it was last told."""
+        status = self.context.entry.status
+        reason = (find(status, PROGRAMMED) or {}).get("reason")
+        return is_true(status, PROGRAMMED) or reason == NO_LONGER or self._active
+
+    @property
+    def _active(self) -> bool:
+        return (self.context.entry.status or {}).get("phase") == ACTIVE
 
     @property
     def unserved_for(self) -> float:

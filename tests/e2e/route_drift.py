@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,8 @@ CLAIM = {
         "services": {"claim": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:9"}]}}},
     }
 }
-SOON = 30.0
+SOON = 60.0
+LATE = "late.example.test"
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,18 @@ def _garbage(stage: Stage) -> Callable[[], bool]:
 
 
 def _all_removed(stage: Stage) -> Callable[[], bool]:
+    """Traefik watches a directory that is no more; what is published next is served anyway."""
     directory = stage.ingress / "routes"
-    before = sorted(path.name for path in directory.iterdir())
+    before = {path.name for path in directory.iterdir()}
     shutil.rmtree(directory)
-    return lambda: (
-        sorted(path.name for path in directory.iterdir()) == before
-        and stage.ask().status_code == 200
-    )
+    until(directory.exists, seconds=SOON, what="it is there again")
+    stage.domain("late", LATE)
+
+    def heard() -> bool:
+        here = directory.exists() and {path.name for path in directory.iterdir()}
+        return bool(here and here >= before and stage.ask(host=LATE).status_code == 200)
+
+    return heard
 
 
 def _killed(stage: Stage) -> Callable[[], bool]:
@@ -105,8 +112,16 @@ def _killed(stage: Stage) -> Callable[[], bool]:
     return lambda: stage.proxy() != pid and stage.ask().status_code == 200
 
 
+def _hangs(stage: Stage) -> Callable[[], bool]:
+    pid = stage.proxy()
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: set(stage.proxies()) - {pid}, seconds=SOON, what="another one is started")
+    return lambda: stage.ask(seconds=1).status_code == 200
+
+
 def _killed_unseen(stage: Stage) -> Callable[[], bool]:
     """While no controller is there."""
+    until(lambda: len(stage.proxies()) == 1, seconds=SOON, what="the one that hung is gone")
     stage.program.stop()
     pid = stage.proxy()
     os.kill(pid, signal.SIGKILL)
@@ -155,6 +170,7 @@ ROWS = (
     Row("a stranger's file beside them", _strange_file, "claim.yml"),
     Row("a container whose labels claim the hostname", _impostor, ""),
     Row("Traefik killed", _killed, "", quiet=False),
+    Row("Traefik hangs", _hangs, "does not hear", quiet=False),
     Row("Traefik killed while no controller runs", _killed_unseen, "", quiet=False),
 )
 
@@ -171,7 +187,10 @@ def play(stage: Stage, rows: Sequence[Row]) -> Iterator[tuple[Row, Outcome]]:
             seconds = time.monotonic() - began
             stage.settle()
             asked, failed = crowd.tally()
-            told = _told(stage, str(last["at"]), size)
+            since = str(last["at"])
+            with suppress(AssertionError):
+                until(lambda: row.told in _told(stage, since, size), seconds=10)  # noqa: B023
+            told = _told(stage, since, size)
             yield row, Outcome(told, seconds, sum(asked.values()), failed)
 
 

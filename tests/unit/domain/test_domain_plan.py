@@ -418,6 +418,15 @@ def test_drift_is_named_and_healed() -> None:
     assert "drift" not in stage.told
 
 
+def test_what_the_proxies_lost_first_was_removed_all_the_same() -> None:
+    stage = active()
+    stage.world.serving.pop(UID)
+    stage.go()
+    assert stage.condition("Programmed") == ("False", "NoLongerServed")
+    stage.world.published.pop(UID)
+    assert stage.go() == [f"PublishRoutes {NAME} (its routes were removed) [drift: routes]"]
+
+
 def test_while_the_proxies_cannot_be_asked_everything_stays() -> None:
     stage = active()
     silent = replace(INGRESS, problem="127.0.0.1:8081 does not answer")

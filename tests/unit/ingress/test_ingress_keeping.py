@@ -1,0 +1,127 @@
+"""Which proxy is kept, started and dismissed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from controller.clock import SystemClock
+from controller.ingress.alive import Alive
+from controller.ingress.api import Address, Apis
+from controller.ingress.keeping import DEAF_FIRST, STEADY, Keeper
+from controller.ingress.ports import free_port
+from controller.settings import Settings
+
+
+class Answering(Apis):
+    async def get(self, address: Address, path: str, *, absent: bytes | None = None) -> bytes:
+        return b"{}"
+
+
+class Clock(SystemClock):
+    at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+class Runner:
+    """Proxies that are names; they answer at once, and go when they are told."""
+
+    def __init__(self) -> None:
+        self.alive: list[Alive] = []
+        self.made = 0
+        self.setting = "one"
+
+    async def desired(self) -> str:
+        return self.setting
+
+    async def running(self) -> Sequence[Alive]:
+        return list(self.alive)
+
+    async def spawn(self, digest: str, api_port: int) -> Alive:
+        self.made += 1
+        self.alive.append(Alive(f"proxy {self.made}", digest, api_port))
+        return self.alive[-1]
+
+    async def pid(self, proxy: Alive) -> int | None:
+        return None
+
+    async def last_words(self, proxy: Alive) -> str:
+        return ""
+
+    async def ended(self, proxy: Alive) -> None:
+        await asyncio.Event().wait()
+
+    async def stop(self, proxy: Alive, grace: float) -> None:
+        with suppress(ValueError):
+            self.alive.remove(proxy)
+
+    @property
+    def names(self) -> list[str]:
+        return [proxy.id for proxy in self.alive]
+
+
+class Stage:
+    def __init__(self, place: Path) -> None:
+        self.deaf = False
+        self.clock, self.runner = Clock(), Runner()
+        settings = Settings(
+            state_dir=place,
+            ingress_address="127.0.0.1",
+            http_port=free_port(),
+            https_port=free_port(),
+        )
+        self.keeper = Keeper(
+            settings,
+            self.runner,
+            "token",
+            Answering(),
+            self.clock,
+            wanted=lambda: True,
+            deaf=lambda: self.deaf,
+        )
+
+    async def turn(self, seconds: float = 0.0) -> list[str]:
+        """After so many more seconds; who runs then."""
+        self.clock.at += seconds
+        async with asyncio.TaskGroup() as group:
+            await self.keeper.turn(group)
+        return self.runner.names
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+async def test_one_is_kept_and_another_takes_its_place_for_a_setting(stage: Stage) -> None:
+    assert await stage.turn() == ["proxy 1"]
+    assert await stage.turn(STEADY) == ["proxy 1"]
+    stage.runner.setting = "two"
+    assert await stage.turn() == ["proxy 2"]
+    stage.runner.alive.clear()
+    assert await stage.turn(STEADY) == ["proxy 3"]
+
+
+async def test_one_that_does_not_hear_is_replaced_ever_more_rarely(stage: Stage) -> None:
+    await stage.turn()
+    stage.deaf = True
+    assert await stage.turn(STEADY) == ["proxy 2"]
+    assert await stage.turn(DEAF_FIRST - 1) == ["proxy 2"]
+    assert await stage.turn(1) == ["proxy 3"]
+    assert await stage.turn(2 * DEAF_FIRST - 1) == ["proxy 3"]
+    assert await stage.turn(1) == ["proxy 4"]
+
+
+async def test_one_that_heard_again_is_replaced_soon_the_next_time(stage: Stage) -> None:
+    await stage.turn()
+    for name in ("proxy 2", "proxy 3", "proxy 4"):
+        stage.deaf = True
+        assert await stage.turn(STEADY) == [name]
+        stage.deaf = False
+        assert await stage.turn() == [name]
