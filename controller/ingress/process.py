@@ -105,7 +105,7 @@ class Process:
         for name in ("traefik.out", "traefik.log"):
             with contextlib.suppress(OSError):
                 text = await asyncio.to_thread((self._home / name).read_text, errors="replace")
-                if lines := text.strip().splitlines():
+                if lines := _complaints(text):
                     return " / ".join(lines[-2:])[-500:]
         return "it ended at once"
 
@@ -136,6 +136,11 @@ class Process:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self.ended(proxy)
+
+
+def _complaints(log: str) -> list[str]:
+    """Its warnings say nothing of why it ended."""
+    return [line for line in log.strip().splitlines() if " WRN " not in line]
 
 
 def running(home: Path) -> list[Alive]:

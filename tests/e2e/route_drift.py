@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -109,7 +110,29 @@ def _all_removed(stage: Stage) -> Callable[[], bool]:
 def _killed(stage: Stage) -> Callable[[], bool]:
     pid = stage.proxy()
     os.kill(pid, signal.SIGKILL)
-    return lambda: stage.proxy() != pid and stage.ask().status_code == 200
+    return lambda: stage.proxies() not in ([pid], []) and stage.ask().status_code == 200
+
+
+def _usurped(stage: Stage) -> Callable[[], bool]:
+    """Another program takes its port, and gives it back once that was told."""
+    pid = stage.proxy()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        until(lambda: _taken(other, stage), seconds=SOON, every=0.001, what="it has the port")
+        until(lambda: f"port {stage.port}" in stage.program.log, seconds=SOON, what="it is told")
+    return lambda: stage.proxies() not in ([pid], []) and stage.ask().status_code == 200
+
+
+def _taken(other: socket.socket, stage: Stage) -> bool:
+    """Another proxy may be started before the port is taken: once more then."""
+    for proxy in stage.proxies():
+        os.kill(proxy, signal.SIGKILL)
+    try:
+        other.bind(("127.0.0.1", stage.port))
+        other.listen()
+    except OSError:
+        return False
+    return True
 
 
 def _hangs(stage: Stage) -> Callable[[], bool]:
@@ -170,6 +193,7 @@ ROWS = (
     Row("a stranger's file beside them", _strange_file, "claim.yml"),
     Row("a container whose labels claim the hostname", _impostor, ""),
     Row("Traefik killed", _killed, "", quiet=False),
+    Row("Traefik killed, another program on its port", _usurped, "port", quiet=False),
     Row("Traefik hangs", _hangs, "does not hear", quiet=False),
     Row("Traefik killed while no controller runs", _killed_unseen, "", quiet=False),
 )
@@ -202,9 +226,15 @@ def _told(stage: Stage, since: str, size: int) -> str:
     warned = [str(line.get("message") or "") for line in lines if line.get("level") == "warning"]
     names = [str(line) for line in warned]
     words = [str(row["reason"]) for row in events] + names
+    words += [w for line in stage.program.log[size:].splitlines() if (w := _problem(line))]
     if "claim.yml" in stage.program.log[size:]:
         words.append("claim.yml")
     return ", ".join(dict.fromkeys(words))
+
+
+def _problem(line: str) -> str:
+    """What the log says of Traefik."""
+    return str(json.loads(line).get("problem", "")) if line.startswith('{"problem"') else ""
 
 
 def table(rows: Sequence[tuple[Row, Outcome]]) -> str:

@@ -149,3 +149,29 @@ def test_every_way_to_prove_it_to_the_authority(
         what="it is renewed",
     )
     assert visit(authority, name) == 200
+
+
+@pytest.mark.skipif(not LONG, reason="long; SKYCTL_TORTURE=1 runs it")
+def test_a_lost_certificate_store_is_made_anew(
+    platform: Program, authority: Authority, image: str
+) -> None:
+    """Traefik serves on from memory; one that starts orders again, and the status tells of it."""
+    platform.env["SKYCTL_DOMAIN_VERIFICATION"] = "none"
+    authority.start()
+    platform.start()
+    declare(platform, image)
+    first = until(lambda: served(authority.https_port, HOST, authority.root), seconds=60)
+    (store,) = platform.state_dir.rglob("acme.json")
+    store.unlink()
+    assert served(authority.https_port, HOST, authority.root) == first
+    began = time.monotonic()
+    platform.end_traefik()
+    until(lambda: certificate(platform).get("names") != [HOST], what="its loss is told")
+    print(f"told after {time.monotonic() - began:.1f} s: {certificate(platform)}")
+    until(lambda: visit(authority, HOST) == 200)
+    second = until(lambda: served(authority.https_port, HOST, authority.root), seconds=90)
+    print(f"served again after {time.monotonic() - began:.1f} s")
+    assert second != first
+    assert store.exists()
+    until(lambda: certificate(platform)["names"] == [HOST], seconds=60)
+    print(platform.sql("SELECT type, reason, message FROM skyctl.events WHERE kind = 'Domain'"))
