@@ -1,25 +1,33 @@
 """Objects of ours whose resource is gone from the store: what to remove. Volumes never.
 
-An object is ours when it carries this controller's mark and a uid. A network goes only when
-everything on it goes too: whoever else is on it keeps it.
+An object is ours when it carries this controller's mark and a uid; what is published is ours. A
+network goes only when everything on it goes too: whoever else is on it keeps it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
-from resources.steps import EngineStep, RemoveContainer, RemoveNetwork
+from resources.routing.steps import WithdrawRoutes
+from resources.steps import RemoveContainer, RemoveNetwork
 from resources.world import L_KIND, L_NAME, L_ORGANIZATION, L_UID, World, is_ours
 
+Removal = RemoveContainer | RemoveNetwork | WithdrawRoutes
 
-def orphans(world: World, instance: str, known: Set[str]) -> list[EngineStep]:
-    """known: uids of all rows. world: a complete listing. Containers first; in a stable order."""
+
+def orphans(world: World, instance: str, known: Set[str]) -> list[Removal]:
+    """known: uids of all rows. world: a complete listing. Routes first, then containers; in a
+    stable order."""
 
     def lost(labels: Mapping[str, str]) -> bool:
         uid = labels.get(L_UID)
         return is_ours(labels, instance) and bool(uid) and uid not in known
 
-    steps: list[EngineStep] = []
+    steps: list[Removal] = [
+        WithdrawRoutes(uid=uid, name=published.name, cause="its resource is gone")
+        for uid, published in sorted(world.published.items())
+        if uid not in known
+    ]
     going: set[str] = set()
     for container in sorted(world.containers.values(), key=lambda c: (c.name, c.id)):
         if lost(container.labels):

@@ -181,7 +181,7 @@ class Executor:
                     done(step)
         return Walk(True, row)
 
-    async def remove(self, steps: Sequence[EngineStep], done: Done) -> None:
+    async def remove(self, steps: Sequence[EngineStep | WithdrawRoutes], done: Done) -> None:
         """Removal of objects without a row, already decided as a batch."""
         for step in steps:
             await self._short(step, "")

@@ -18,8 +18,8 @@ from controller.metrics import METRICS
 from controller.reconcile.execute import Executor
 from controller.store.base import Store
 from resources.guard import Verdict, exceeds, fingerprint, judge
-from resources.orphans import orphans
-from resources.steps import EngineStep, Step
+from resources.orphans import Removal, orphans
+from resources.steps import Step
 from resources.world import World, is_ours
 
 log = structlog.get_logger("orphans")
@@ -61,6 +61,7 @@ class Sweeper:
         # In this order: every object is younger than its row, so the rows that are read afterwards
         # have those of all that is listed.
         listed = await self._engine.list()
+        listed.published.update(world.published)
         entries = await self._store.entries()
         known = frozenset(entry.resource.uid for entry in entries)
         steps = orphans(listed, self._instance, known)
@@ -70,7 +71,7 @@ class Sweeper:
         await self._executor.remove(steps, self._removed)
         return len(steps)
 
-    async def _allowed(self, steps: list[EngineStep], total: int, any_rows: bool) -> bool:
+    async def _allowed(self, steps: list[Removal], total: int, any_rows: bool) -> bool:
         """Past the limits, or with an empty store (which proves nothing): only when approved."""
         items = sorted(step.render() for step in steps)
         limits = self._limits
@@ -111,7 +112,8 @@ class Sweeper:
 
 
 def _ours(world: World, instance: str) -> int:
-    """How many containers and networks carry our mark."""
+    """How many containers and networks carry our mark, and what is published."""
     labels = [o.labels for o in world.containers.values()]
     labels += [o.labels for o in world.networks.values()]
-    return sum(1 for found in labels if is_ours(found, instance))
+    marked = sum(1 for found in labels if is_ours(found, instance))
+    return marked + len(world.published)

@@ -187,6 +187,9 @@ def _orphans(sim: Simulation) -> Iterator[str]:
     for thing in (*ours(sim), *our_networks(sim)):
         if thing.labels.get(L_UID) not in uids:
             yield f"{thing.name} has no row"
+    for document in sim.ingress.documents.values() if sim.ingress is not None else ():
+        if document.uid not in uids:
+            yield f"{document.name} is published and has no row"
 
 
 def _unsettled(entry: Entry) -> Iterator[str]:

@@ -3,6 +3,7 @@ next, and what the proxies serve is believed only while they answer."""
 
 from __future__ import annotations
 
+from resources.meta import Key
 from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes
 from tests.fakes.ingress import FakeIngress
@@ -43,6 +44,20 @@ async def routes(sim: Simulation) -> None:
     second = sim.launch()
     await sim.until(lambda: well(second) and served(second), 120, "the next one does not know")
     assert second.controller.index.world.published[UID].digest == published().document.digest
+
+
+async def nobody(sim: Simulation) -> None:
+    """Routes of a resource that the store does not have, as after a restored database."""
+    assert sim.ingress is not None
+    await sim.ingress.publish(published())
+    await sim.apply(Key("Organization", "", "acme"), {})
+    first = sim.launch()
+    await sim.until(lambda: well(first), 60, "the proxies are not asked")
+    await sim.until(lambda: not sim.ingress.documents, 120, "they stay")  # type: ignore[union-attr]
+
+
+def test_routes_without_a_row_are_withdrawn() -> None:
+    simulate(Simulation(1, ingress=FakeIngress()), nobody)
 
 
 def test_what_is_published_and_served_is_known_to_whoever_leads() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resources.orphans import orphans
+from resources.routing.world import Published
 from resources.world import (
     L_CONTROLLER,
     L_KIND,
@@ -43,6 +44,20 @@ def test_containers_first_then_networks() -> None:
         "RemoveContainer name-a (Service acme/web is gone)",
         "RemoveContainer name-b (Service acme/web is gone)",
         "RemoveNetwork skypanel_acme_x (Organization acme is gone)",
+    ]
+
+
+def test_routes_go_before_what_they_lead_to() -> None:
+    world = World.of(
+        [
+            container("a", labels("s")),
+            Published("s", "service_acme_web_s", "digest"),
+            Published("known", "service_acme_kept_known", "digest"),
+        ]
+    )
+    assert rendered(world, "known") == [
+        "WithdrawRoutes service_acme_web_s (its resource is gone)",
+        "RemoveContainer name-a (Service acme/web is gone)",
     ]
 
 
