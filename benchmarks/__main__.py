@@ -10,13 +10,23 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import contest, converge, crashing, healing, latency, rollout, scale, standing
+from benchmarks import (
+    contest,
+    converge,
+    crashing,
+    healing,
+    latency,
+    rollout,
+    routing,
+    scale,
+    standing,
+)
 from benchmarks.bare import Recorded, record
 from benchmarks.measure import Measure, save, table
 from benchmarks.rig import Rig
 from tests.images import ensure_busybox_image
 
-ROWS = "abcdefghi"
+ROWS = "abcdefghijk"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
     found: list[Measure] = []
-    recorded: Recorded | None = await record(rig) if set("adghi") & set(rows) else None
+    recorded: Recorded | None = await record(rig) if set("adghij") & set(rows) else None
     if "a" in rows and recorded is not None:
         found += await converge.measure(rig, recorded)
     if "c" in rows:
@@ -65,6 +75,8 @@ async def measured(rig: Rig, rows: Sequence[str]) -> list[Measure]:
         found += await rollout.measure(rig, recorded)
     if "i" in rows and recorded is not None:
         found += await crashing.measure(rig, recorded)
+    if {"j", "k"} & set(rows):
+        found += await routing.measure(rig, recorded, rows)
     return sorted(found, key=lambda measure: measure.row)
 
 
