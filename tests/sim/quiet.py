@@ -169,8 +169,9 @@ class Quiet:
     async def _stays(self, poor: frozenset[Key]) -> None:
         """Some resyncs make no write at all."""
         sim = self.sim
-        leader = next((p for p in sim.processes if p.leads and not p.frozen), None)
-        assert leader is not None, "nobody leads"
+        await sim.until(lambda: self._leader() is not None, 120.0, "nobody leads: all are frozen")
+        leader = self._leader()
+        assert leader is not None
         await self._resyncs(leader, 1)
         before, seen = sim.calls.copy(), sim.clock.monotonic()
         await self._resyncs(leader, QUIET_RESYNCS)
@@ -181,6 +182,9 @@ class Quiet:
             limit = 40 * len(poor) * QUIET_RESYNCS
             assert wrote.total() <= limit, f"a hot loop since {seen:.1f}: {dict(wrote)}"
         assert leader.leads, "the leader changed in quiet"
+
+    def _leader(self) -> Controlled | None:
+        return next((p for p in self.sim.processes if p.leads and not p.frozen), None)
 
     async def _resyncs(self, leader: Controlled, number: int) -> None:
         start = leader.controller.resync.completed
