@@ -391,6 +391,7 @@ class Controller:
             vault=self.vault,
             last_words=self.last_words,
             ended_before=self.index.deaths.before,
+            lately=self.gateway.lately if self.gateway is not None else lambda _uid: None,
             decided=self.decided,
         )
 

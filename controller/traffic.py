@@ -58,6 +58,14 @@ class Traffic:
         return steps[-1][0]
 
 
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """seconds: for which it was counted."""
+
+    traffic: Traffic
+    seconds: float
+
+
 class TrafficCollector(Collector):
     """By organization and name. What is shown is replaced as a whole: pages are rendered in another
     thread."""

@@ -28,7 +28,7 @@ from controller.ingress.exposition import (
     increases,
 )
 from controller.metrics import METRICS
-from controller.traffic import CODES, Traffic
+from controller.traffic import CODES, Lately, Traffic
 from resources.errors import UserError
 from resources.meta import Key
 
@@ -66,14 +66,6 @@ class Owners:
             routers.update(dict.fromkeys(one.routers, one.published.uid))
             backends.update(dict.fromkeys(one.backends, one.published.uid))
         return cls(routers, backends)
-
-
-@dataclass(frozen=True, slots=True)
-class Lately:
-    """Of one Domain. seconds: for which it was counted."""
-
-    traffic: Traffic
-    seconds: float
 
 
 Told = Callable[[float], None]

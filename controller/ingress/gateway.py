@@ -18,7 +18,7 @@ from controller.engine.standing import Standings
 from controller.ingress.api import Address, Apis
 from controller.ingress.base import Changed, Proxies, Publisher
 from controller.ingress.container import EngineContainer
-from controller.ingress.counting import Counting, Lately
+from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.mirror import NOT_YET, Mirror
@@ -29,6 +29,7 @@ from controller.ingress.proxies import Traefiks
 from controller.ingress.rollouts import Rollouts
 from controller.ingress.traefik import RESOLVER, constant, has_resolver
 from controller.settings import Settings, listed
+from controller.traffic import Lately
 from resources.context import Context
 from resources.errors import UserError
 from resources.meta import Key
