@@ -81,6 +81,9 @@ class TrafficCollector(Collector):
         if gone in self._shown:
             self._shown = {key: value for key, value in self._shown.items() if key != gone}
 
+    def describe(self) -> Iterable[Metric]:
+        return _families({})
+
     def collect(self) -> Iterable[Metric]:
         return _families(self._shown)
 

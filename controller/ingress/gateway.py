@@ -15,6 +15,7 @@ import structlog
 
 from controller.clock import Clock
 from controller.engine.standing import Standings
+from controller.ingress.access_log import Rotation
 from controller.ingress.api import Address, Apis
 from controller.ingress.base import Changed, Proxies, Publisher
 from controller.ingress.container import EngineContainer
@@ -251,6 +252,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         tasks: list[Task] = [keep_constant, orders.run]
         if mode() in ("process", "container"):
             tasks.append(keeper.run)
+        if mode() == "process" and settings.ingress_access_log:
+            tasks.append(Rotation(settings.ingress_dir.resolve(), keeper.answering).run)
         if settings.ingress_listen:
             tasks.append(serve_remote)
         return tasks

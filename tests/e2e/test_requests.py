@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -25,7 +26,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Stage]:
-    with short_directory() as path, stage(path) as made:
+    with short_directory() as path, stage(path, SKYCTL_INGRESS_ACCESS_LOG="true") as made:
         yield made
 
 
@@ -114,6 +115,40 @@ def test_counting_writes_no_status(place: Stage) -> None:
         before, counted = written(place), exported(place)
         until(lambda: exported(place)["5xx"] >= counted["5xx"] + 10, seconds=60, what="counted on")
         assert written(place) == before
+
+
+def test_the_requests_of_one_domain_are_read_from_the_access_log(place: Stage) -> None:
+    place.domain("other", "other.example.test")
+    place.settle()
+    place.serves(host="other.example.test")
+    assert place.ask("/index.html?token=secret").status_code == 200
+    assert place.ask("/cgi-bin/broken").status_code == 502
+
+    def logged(*options: str) -> list[str]:
+        return place.program.ctl("logs", "domain/site", "--org", ORG, *options).stdout.splitlines()
+
+    until(lambda: "/cgi-bin/broken 502" in logged("--tail", "1")[0], what="it is logged")
+    last = logged("--tail", "2")[0].split()
+    assert last[2:5] == ["GET", f"http://{HOST}/index.html", "200"]
+    whole = "\n".join(logged())
+    assert "secret" not in whole
+    assert "other.example.test" not in whole
+    assert "/api/" not in whole
+    told = json.loads(logged("--tail", "1", "-o", "json")[0])["request"]
+    assert told["DownstreamStatus"] == 502
+    assert "other.example.test" in place.program.ctl("logs", "domain/other", "--org", ORG).stdout
+
+
+def test_a_full_access_log_is_turned_over_and_goes_on(place: Stage) -> None:
+    log = place.ingress / "access.log"
+    with log.open("ab") as opened:
+        opened.truncate(60_000_000)
+    until(lambda: (place.ingress / "access.log.1").exists(), seconds=30, what="it is turned over")
+    place.ask("/afterwards")
+    until(lambda: b"/afterwards" in log.read_bytes(), seconds=30, what="it goes on")
+    assert (
+        f"http://{HOST}/afterwards" in place.program.ctl("logs", "domain/site", "--org", ORG).stdout
+    )
 
 
 def test_a_controller_that_returns_invents_nothing(place: Stage) -> None:
