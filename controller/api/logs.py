@@ -58,6 +58,12 @@ async def logs(
     Domain: its requests, with all that is logged of each in ``request``."""
     entry = await find(core, kind, name, organization)
     if entry.key.kind == "Domain":
+        if previous or ordinal is not None:
+            raise UserError(
+                "CONFIGURATION_INVALID_REQUEST",
+                f"{entry.key.short} has requests, but neither replicas nor earlier runs",
+                suggestions=["those are a service's: service/NAME"],
+            )
         wish = access.Wish(follow, tail, since)
         access.require(core.settings, entry, wish)
         return JsonLines(lambda emit: access.requests(core, entry, wish, emit))
