@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.clock import Clock
 from controller.ingress.counting import Counting, Served
@@ -83,7 +83,8 @@ class Rollouts:
             served = self._counting.served(count.uid)
             if served is not None and count.first is None and began >= count.asked:
                 count.first = served
-                count.since = max(self._clock.now(), count.began)
+                ago = timedelta(seconds=self._clock.monotonic() - began)
+                count.since = max(self._clock.now() - ago, count.began)
             if count.over is None or began < count.over:
                 continue
             if served is not None and count.first is not None and count.since is not None:

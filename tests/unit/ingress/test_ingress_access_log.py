@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -83,11 +84,18 @@ def writer(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "-c", program, str(tmp_path / NAME)], stdout=subprocess.PIPE
     )
     assert process.stdout is not None
-    process.stdout.readline()
+    opened_anew(process)
     yield process
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+def opened_anew(writer: subprocess.Popen[bytes]) -> None:
+    assert writer.stdout is not None
+    ready, _, _ = select.select([writer.stdout], [], [], 20)
+    assert ready, "it was not told to"
+    os.read(writer.stdout.fileno(), 100)
 
 
 async def test_a_file_that_is_full_is_turned_over(
@@ -108,18 +116,17 @@ async def test_a_file_that_is_full_is_turned_over(
     assert not older[0].exists()  # while no proxy answers
 
     serving[0] = Alive(str(writer.pid), "d", 1)
-    assert writer.stdout is not None
     for number in range(FILES + 2):
         log.write_text(f"{number}" * 10)
         await rotation.turn()
-        writer.stdout.readline()
+        opened_anew(writer)
         assert log.read_text() == ""
         assert older[0].read_text() == f"{number}" * 10
     assert [path.exists() for path in older] == [True] * (FILES - 1) + [False]
 
     log.unlink()  # turned over by one that was killed before it could tell the proxy
     await rotation.turn()
-    writer.stdout.readline()
+    opened_anew(writer)
     assert log.read_text() == ""
 
 
@@ -182,6 +189,7 @@ def test_no_request_passes_for_anothers(tmp_path: Path) -> None:
         line(1, "other-11111111", RequestPath=forged)
         + f'"RouterName":"{ROUTERS[0]}@file" is no JSON\n'
         + line(2, "other", msg=f'"RouterName":"{ROUTERS[0]}@file"')
+        + line(3, "other", inner={"RouterName": f"{ROUTERS[0]}@file"})
     )
     lines = Lines(tmp_path, ROUTERS)
     assert paths(lines) == []

@@ -348,6 +348,27 @@ def test_a_rollout_is_counted_from_its_beginning_to_its_end() -> None:
     run_virtually(scene)
 
 
+def test_a_reading_that_was_under_way_already_is_neither_beginning_nor_end() -> None:
+    async def scene() -> None:
+        here = Rolling()
+        here.begin()
+        before = asyncio.get_running_loop().time() - 0.1
+        await here.bed.says(ONE, {"200": 10})
+        here.rollouts = Rollouts(here.bed.counting, here.woken.append, SimClock())
+        here.observed()
+        here.rollouts.read(before)
+        await here.counted(_200=30)
+        here.end()
+        here.rollouts.read(before)
+        assert here.rollouts.requests(here.web) is None
+        await here.counted(_200=40)
+        found = here.rollouts.requests(here.web)
+        assert found is not None
+        assert found.seen == 2 * 10
+
+    run_virtually(scene)
+
+
 def test_nothing_is_told_of_a_rollout_whose_beginning_or_end_nobody_counted() -> None:
     async def scene() -> None:
         here = Rolling()
