@@ -55,7 +55,7 @@ def visited(place: Stage) -> Iterator[Counter[int]]:
         with httpx.Client(headers={"Host": HOST}, timeout=10) as client:
             while not over.is_set():
                 broken = sum(answers.values()) % 5 == 4
-                path = "/cgi-bin/broken" if broken else "/"
+                path = "/status/502" if broken else "/"
                 answers[client.get(f"http://127.0.0.1:{place.port}{path}").status_code] += 1
                 time.sleep(0.02)
 
@@ -74,9 +74,9 @@ def test_requests_and_failures_of_a_domain_are_counted(place: Stage) -> None:
     for _ in range(20):
         assert place.ask().status_code == 200
     for _ in range(3):
-        assert place.ask("/nothing").status_code == 404
+        assert place.ask("/status/404").status_code == 404
     for _ in range(7):
-        assert place.ask("/cgi-bin/broken").status_code == 502
+        assert place.ask("/status/502").status_code == 502
 
     def counted() -> bool:
         now = exported(place)
@@ -122,12 +122,12 @@ def test_the_requests_of_one_domain_are_read_from_the_access_log(place: Stage) -
     place.settle()
     place.serves(host="other.example.test")
     assert place.ask("/index.html?token=secret").status_code == 200
-    assert place.ask("/cgi-bin/broken").status_code == 502
+    assert place.ask("/status/502").status_code == 502
 
     def logged(*options: str) -> list[str]:
         return place.program.ctl("logs", "domain/site", "--org", ORG, *options).stdout.splitlines()
 
-    until(lambda: "/cgi-bin/broken 502" in logged("--tail", "1")[0], what="it is logged")
+    until(lambda: "/status/502 502" in logged("--tail", "1")[0], what="it is logged")
     last = logged("--tail", "2")[0].split()
     assert last[2:5] == ["GET", f"http://{HOST}/index.html", "200"]
     whole = "\n".join(logged())
@@ -158,11 +158,11 @@ def test_a_controller_that_returns_invents_nothing(place: Stage) -> None:
     told = rollout(place)["requests"]
     place.program.kill()
     for _ in range(10):
-        place.ask("/cgi-bin/broken")
+        place.ask("/status/502")
     place.program.start()
     place.settle()
     until(lambda: exported(place), seconds=30, what="the domain is counted")
     assert exported(place)["5xx"] == 0
     assert rollout(place)["requests"] == told
-    place.ask("/cgi-bin/broken")
+    place.ask("/status/502")
     until(lambda: exported(place)["5xx"] == 1, seconds=30, what="it is counted on")
