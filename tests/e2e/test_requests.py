@@ -102,6 +102,7 @@ def test_a_rollout_tells_its_requests_and_what_failed(place: Stage) -> None:
         end = Counter(answers)
     told = rollout(place)["requests"]
     between = end - begin
+    print(f"\nvisitors: {dict(between)}, told: {told}")
     assert 0 < told["seen"] <= sum(between.values()) + 1
     assert 0 < told["failed"] <= between[502] + 1
     assert told["seen"] >= sum(between.values()) / 3

@@ -74,9 +74,9 @@ def test_a_process_writes_a_file_and_a_container_to_its_output(tmp_path: Path) -
 def writer(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """As Traefik does: it opens its file anew at SIGUSR1."""
     program = (
-        "import signal, sys, time\n"
+        "import os, signal, sys, time\n"
         "def again(*_):\n"
-        "    open(sys.argv[1], 'a').close(); print('again', flush=True)\n"
+        "    open(sys.argv[1], 'a').close(); os.write(1, b'.')\n"
         "signal.signal(signal.SIGUSR1, again); again()\n"
         "while True: time.sleep(60)\n"
     )
@@ -95,7 +95,7 @@ def opened_anew(writer: subprocess.Popen[bytes]) -> None:
     assert writer.stdout is not None
     ready, _, _ = select.select([writer.stdout], [], [], 20)
     assert ready, "it was not told to"
-    os.read(writer.stdout.fileno(), 100)
+    os.read(writer.stdout.fileno(), 1)
 
 
 async def test_a_file_that_is_full_is_turned_over(
