@@ -195,6 +195,7 @@ class Controller:
             self.turns.holds,
             self.index.deaths.code,
             self.tags.published,
+            self.gateway.requests if self.gateway is not None else lambda _key: None,
         )
         self.executor = Executor(
             self.engine,
@@ -305,13 +306,21 @@ class Controller:
             wake=self.queue.add,
             turns=self.turns,
             observed=observed(
-                prober.observed, self.tags.observed, verifier.observed, certificates.observed
+                prober.observed,
+                self.tags.observed,
+                verifier.observed,
+                certificates.observed,
+                self._counted,
             ),
             concluded=self.obstructions.note,
         )
         settings = self.settings
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
         return Term(reconciler, prober, verifier, certificates, backoff)
+
+    def _counted(self, observation: Observation | None, key: Key) -> None:
+        if self.gateway is not None:
+            self.gateway.observed(observation.context if observation is not None else None, key)
 
     def _secure_entry(self) -> tuple[str, int]:
         """Where HTTPS is answered: here, unless the proxies are somebody else's."""
@@ -341,6 +350,8 @@ class Controller:
             here=self._engine_is_here,
             changed=routed.changed,
             troubled=routed.troubled,
+            key_of=self.catalogue.key_of,
+            wake=self.queue.add,
         )
         return ingress(wiring)
 
@@ -380,6 +391,7 @@ class Controller:
             vault=self.vault,
             last_words=self.last_words,
             ended_before=self.index.deaths.before,
+            lately=self.gateway.lately if self.gateway is not None else lambda _uid: None,
             decided=self.decided,
         )
 

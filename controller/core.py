@@ -12,6 +12,7 @@ from controller.reconcile.lastwords import LastWords
 from controller.sealing import Vault
 from controller.settings import Settings
 from controller.store.base import Store
+from controller.traffic import Lately
 from resources.errors import UserError
 from resources.meta import Key, Manifest
 from resources.plan import Plan
@@ -70,6 +71,8 @@ class Core:
     """Of the containers that were removed."""
     ended_before: Callable[[str, datetime], datetime | None] = lambda _id, _at: None
     """When a container's process ended the last time before that moment, if it was heard of."""
+    lately: Callable[[str], Lately | None] = lambda _uid: None
+    """What was asked of a Domain in the last minutes, by its uid; None: nobody tells."""
     decided: Callable[[], None] = lambda: None
     """A person decided something (guard, adoption, purge): look again now, not at the next
     resync."""

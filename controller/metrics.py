@@ -20,6 +20,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from controller.traffic import TrafficCollector
 from resources.meta import Key
 from resources.quota import RESOURCES
 
@@ -88,6 +89,11 @@ class Metrics:
         self.ingress_starts = _counter(
             "ingress_starts_total", "Starts of our own proxy by why", "reason"
         )
+        self.ingress_traffic = _histogram(
+            "ingress_traffic_seconds", "Reading what the proxies count of requests"
+        )
+        self.traffic = TrafficCollector()
+        REGISTRY.register(self.traffic)
         self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
         self.loop_delay = _histogram(
             "event_loop_delay_seconds", "How late the event loop was, four times a second"
@@ -181,6 +187,7 @@ class Metrics:
                 _remove(self.replicas, key.organization, key.name, state)
         if key.kind == "Domain":
             self._certificate(key, None)
+            self.traffic.forget(key.organization, key.name)
         if key.kind == "Organization":
             for resource in RESOURCES:
                 self._amounts(key.name, resource, {})
@@ -192,6 +199,7 @@ class Metrics:
         self.replicas.clear()
         self.quota.clear()
         self.certificate.clear()
+        self.traffic.show({})
 
 
 _VALUE = {"True": 1, "False": 0, "Unknown": -1}

@@ -168,7 +168,9 @@ class Settings(BaseModel):
     https_port: Port = 443
     """Port of the entry point websecure."""
     ingress_access_log: bool = False
-    """Write ``ingress/access.log`` in the state directory, never rotated: give it to logrotate."""
+    """Log each request, without headers and query strings: mode process into ``ingress/access.log``
+    in the state directory, turned over at 50 MB and kept four times ('skyctl logs domain/NAME');
+    mode container to the container's output."""
     ingress_log_level: Literal["debug", "info", "warn", "error"] = "warn"
     """Of Traefik's own log, ``ingress/traefik.log``, rotated."""
     ingress_dial_timeout: Seconds = 0.5

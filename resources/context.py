@@ -12,7 +12,7 @@ from resources.host_firewall import HostFirewall
 from resources.image_access import ImageAccess
 from resources.meta import Entry, Key
 from resources.quota import Admission
-from resources.routing.world import NO_INGRESS, Ingress
+from resources.routing.world import NO_INGRESS, Ingress, Requests
 from resources.world import L_UID, Ending, Image, World, is_ours
 
 
@@ -69,7 +69,8 @@ class Context:
     itself, by name. turn: may it begin to replace containers now? published: the digest that a
     Service's image has at its registry by now, '' when nobody knows. referrers: for a Service, the
     Domains that name it. rivals: for a Service that publishes a port of the host, who else names
-    it, of any organization.
+    it, of any organization. requests: for a Service, what was counted during its newest rollout;
+    None: it is not over, or nobody knows.
     """
 
     entry: Entry
@@ -92,6 +93,7 @@ class Context:
     referrers: tuple[Entry, ...] = ()
     published: str = ""
     rivals: tuple[Entry, ...] = ()
+    requests: Requests | None = None
 
     @property
     def key(self) -> Key:

@@ -22,11 +22,13 @@ from controller.api.models import (
     RetainedBody,
     RevisionBody,
     StepBody,
+    TrafficBody,
     WaitBody,
 )
 from controller.core import Difference
 from controller.reconcile.preview import differences
 from controller.store.base import Event, Held, Revision
+from controller.traffic import Lately
 from resources.context import Retained
 from resources.errors import UserError
 from resources.meta import Entry, Key
@@ -175,6 +177,19 @@ def revision_bodies(entry: Entry, revisions: Iterable[Revision]) -> list[Revisio
         )
         before = spec
     return bodies
+
+
+def traffic_body(lately: Lately | None) -> TrafficBody | None:
+    if lately is None:
+        return None
+    found = lately.traffic
+    within = {share: found.quantile(float(share) / 100) for share in ("50", "95", "99")}
+    return TrafficBody(
+        seconds=round(lately.seconds, 1),
+        requests={code: round(count) for code, count in sorted(found.codes.items())},
+        failed=round(found.failed),
+        within={share: round(it, 4) for share, it in within.items() if it is not None},
+    )
 
 
 def held_body(held: Held) -> HeldBody:

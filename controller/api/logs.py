@@ -15,6 +15,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from controller.api import access
 from controller.api.containers import ordinal_of, replicas_of
 from controller.api.lookup import CoreOf, find
 from controller.api.previous import attached, notice, previous_runs, say
@@ -53,8 +54,19 @@ async def logs(
     """NDJSON: ``{"type": "container", container, ordinal}`` for each that is attached,
     ``{"type": "line", container, ordinal, stream, time, text}``, and now and then
     ``{"type": "notice", text}``. ``tail`` counts per container. ``previous``: what the run before
-    the present one said: of the same container, else of the one that was removed before it."""
+    the present one said: of the same container, else of the one that was removed before it. Of a
+    Domain: its requests, with all that is logged of each in ``request``."""
     entry = await find(core, kind, name, organization)
+    if entry.key.kind == "Domain":
+        if previous or ordinal is not None:
+            raise UserError(
+                "CONFIGURATION_INVALID_REQUEST",
+                f"{entry.key.short} has requests, but neither replicas nor earlier runs",
+                suggestions=["those are a service's: service/NAME"],
+            )
+        wish = access.Wish(follow, tail, since)
+        access.require(core.settings, entry, wish)
+        return JsonLines(lambda emit: access.requests(core, entry, wish, emit))
     containers = await _chosen(core, entry, ordinal)
     if previous:
         return JsonLines(lambda emit: previous_runs(core, entry, containers, ordinal, tail, emit))
@@ -71,7 +83,7 @@ async def _chosen(core: Core, entry: Entry, ordinal: int | None) -> list[Contain
         raise UserError(
             "CONFIGURATION_INVALID_REQUEST",
             f"{entry.key.short} runs nothing, so it has no logs",
-            suggestions=["name a service: service/NAME"],
+            suggestions=["name a service or a domain: service/NAME, domain/NAME"],
         )
     replicas = await replicas_of(core, entry)
     return [c for c in replicas if ordinal is None or ordinal_of(c) == ordinal]

@@ -193,10 +193,23 @@ class RevisionList(Shape):
     items: list[RevisionBody]
 
 
+class TrafficBody(Shape):
+    """Of a Domain, of the last so many seconds. requests: by the class of the code; failed: 5xx.
+    within: seconds in which 50, 95 and 99 % were answered; absent where there were none."""
+
+    seconds: float
+    requests: dict[str, int]
+    failed: int
+    within: dict[str, float]
+
+
 class Description(Shape):
+    """traffic: of a Domain, where the proxies tell."""
+
     resource: ResourceBody
     events: list[EventBody]
     revisions: list[RevisionBody]
+    traffic: TrafficBody | None = None
 
 
 class Written(Shape):

@@ -99,12 +99,13 @@ async def delete(
 async def describe(
     core: CoreOf, kind: str, name: str, organization: Organization = None
 ) -> Description:
-    """The resource with its events and revisions."""
+    """The resource with its events and revisions, and what visitors ask of a Domain now."""
     entry = await find(core, kind, name, organization)
     return Description(
         resource=documents.resource_body(entry),
         events=await of_resource(core, entry.resource.uid, limit=30),
         revisions=documents.revision_bodies(entry, await core.store.revisions(entry.resource.uid)),
+        traffic=documents.traffic_body(core.lately(entry.resource.uid)),
     )
 
 

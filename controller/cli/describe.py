@@ -58,6 +58,7 @@ def _print(description: dict[str, Any]) -> None:
     _section("Conditions", _conditions(status))
     _section("Containers", _containers(status))
     _section("Restarts", _restarts(status))
+    _section("Traffic", _traffic(description.get("traffic")))
     rest = {k: v for k, v in status.items() if k not in _SHOWN_APART and v not in (None, [], {})}
     _section("Status", _yaml(rest))
     _section("Spec", _yaml(document["spec"]))
@@ -157,6 +158,25 @@ def _restarts(status: Document) -> str:
         cause = "out of memory" if restart.get("oomKilled") else f"exit {restart.get('exitCode')}"
         lines.append(f"{age(restart.get('at'))} ago: {cause}")
         lines += [f"  | {clean(line)}" for line in str(restart.get("logTail") or "").splitlines()]
+    return "\n".join(lines)
+
+
+def _traffic(traffic: Document | None) -> str:
+    """What its visitors got in the last minutes."""
+    if traffic is None:
+        return ""
+    total, seconds = sum(traffic["requests"].values()), traffic["seconds"]
+    if not total:
+        return f"no request in the last {seconds:.0f} s"
+    codes = ", ".join(f"{n} {code}" for code, n in traffic["requests"].items() if n)
+    share = 100 * traffic["failed"] / total
+    within = ", ".join(f"{p} % within {t * 1000:.0f} ms" for p, t in traffic["within"].items())
+    rate = total / seconds if seconds else 0.0
+    lines = [
+        f"{total} requests in the last {seconds:.0f} s, {rate:.1f} each second: {codes}",
+        f"{traffic['failed']} failed (5xx), {share:.2g} %",
+        f"answered: {within}",
+    ]
     return "\n".join(lines)
 
 

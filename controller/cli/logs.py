@@ -50,12 +50,12 @@ def logs(
     selector: Selector = None,
     output: Output = None,
 ) -> None:
-    """The log lines of a service's containers."""
+    """The log lines of a service's containers, or the requests to a domain (domain/NAME)."""
     form, where = output_format(output), organization(org, every)
     start = None if since is None else time.time() - parse_seconds(since)
     services = _services(service, where, selector)
     if follow and len(services) > 1:
-        raise Misuse(f"{len(services)} services fit; one can be followed", "name it: service/NAME")
+        raise Misuse(f"{len(services)} of them fit; one can be followed", "name it: service/NAME")
     if len(services) > 1 and prefix is None:
         prefix = True
     printer = _Printer(prefix, timestamps=timestamps, as_json=form == "json")
@@ -117,6 +117,6 @@ class _Printer:
         if self._prefix or (self._prefix is None and len(self._containers) > 1):
             hue = _HUES[max(line["ordinal"], 0) % len(_HUES)]
             parts.append(paint(name, hue, sys.stdout))
-        if self._timestamps:
+        if self._timestamps or line["stream"] == "access":
             parts.append(line["time"])
         print(" ".join([*parts, line["text"]]), flush=True)

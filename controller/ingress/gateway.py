@@ -15,9 +15,11 @@ import structlog
 
 from controller.clock import Clock
 from controller.engine.standing import Standings
+from controller.ingress.access_log import Rotation
 from controller.ingress.api import Address, Apis
 from controller.ingress.base import Changed, Proxies, Publisher
 from controller.ingress.container import EngineContainer
+from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.mirror import NOT_YET, Mirror
@@ -25,11 +27,15 @@ from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
 from controller.ingress.proxies import Traefiks
+from controller.ingress.rollouts import Rollouts
 from controller.ingress.traefik import RESOLVER, constant, has_resolver
 from controller.settings import Settings, listed
+from controller.traffic import Lately
+from resources.context import Context
 from resources.errors import UserError
+from resources.meta import Key
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
-from resources.routing.world import NO_INGRESS, Ingress
+from resources.routing.world import NO_INGRESS, Ingress, Requests
 from resources.sealed import Sealed
 from resources.world import World
 
@@ -40,7 +46,8 @@ log = structlog.get_logger("ingress")
 class Wiring:
     """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
-    changed: told whose routes changed. troubled: told when what is told of the ingress changed."""
+    changed: told whose routes changed. troubled: told when what is told of the ingress changed.
+    key_of: whose uid it is. wake: puts a key on the queue."""
 
     settings: Settings
     instance: str
@@ -51,6 +58,8 @@ class Wiring:
     here: Callable[[], bool | None]
     changed: Changed
     troubled: Callable[[], None]
+    key_of: Callable[[str], Key | None] = lambda _uid: None
+    wake: Callable[[Key], None] = lambda _key: None
 
 
 AGAIN = 5.0
@@ -61,7 +70,8 @@ Task = Callable[[], Awaitable[None]]
 
 class Gateway:
     """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does. orders:
-    for certificates, where the proxies order any."""
+    for certificates, where the proxies order any. counting: of requests, where they can be asked
+    for their metrics."""
 
     def __init__(
         self,
@@ -73,12 +83,17 @@ class Gateway:
         beside: Callable[[], Sequence[Task]] = tuple,
         close: Task | None = None,
         orders: Orders | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self._settings = wiring.settings
         self._mode = mode
         self._beside = beside
         self._close = close
         self.orders = orders
+        self._counting = counting
+        self._rollouts: Rollouts | None = None
+        if counting is not None:
+            self._rollouts = Rollouts(counting, wiring.wake, wiring.clock)
         self._wanted = wiring.wanted
         self._told = NO_INGRESS
         self.mirror = Mirror(
@@ -133,10 +148,30 @@ class Gateway:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.mirror.run(), name="mirror of the proxies")
+                if self._counting is not None:
+                    group.create_task(self._counting.run(), name="counting of requests")
                 for task in self._beside():
                     group.create_task(_persistent(task), name="beside the proxies")
         finally:
             self.mirror.rest()
+            if self._counting is not None:
+                self._counting.rest()
+            if self._rollouts is not None:
+                self._rollouts.rest()
+
+    # -- what was asked of the proxies
+    def observed(self, context: Context | None, key: Key) -> None:
+        """Of each finished pass; None: the resource is gone."""
+        if self._rollouts is not None:
+            self._rollouts.observed(context, key)
+
+    def requests(self, key: Key) -> Requests | None:
+        """To a Service during its newest rollout, once it is over."""
+        return self._rollouts.requests(key) if self._rollouts is not None else None
+
+    def lately(self, uid: str) -> Lately | None:
+        """Of a Domain; None: nobody tells."""
+        return self._counting.lately(uid) if self._counting is not None else None
 
     async def prepare(self) -> None:
         """Before the first pass: what is published already is known then."""
@@ -217,6 +252,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         tasks: list[Task] = [keep_constant, orders.run]
         if mode() in ("process", "container"):
             tasks.append(keeper.run)
+        if mode() == "process" and settings.ingress_access_log:
+            tasks.append(Rotation(settings.ingress_dir.resolve(), keeper.answering).run)
         if settings.ingress_listen:
             tasks.append(serve_remote)
         return tasks
@@ -229,5 +266,13 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         beside=beside,
         close=apis.close,
         orders=orders,
+        counting=Counting(
+            apis,
+            addresses,
+            lambda: gateway.mirror.shelf,
+            wiring.key_of,
+            wiring.clock,
+            own=lambda: mode() != "external",
+        ),
     )
     return gateway

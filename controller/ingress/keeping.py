@@ -109,6 +109,17 @@ class Keeper:
     def addresses(self) -> Sequence[Address]:
         return () if self._serving is None else (self._address(self._serving),)
 
+    async def answering(self) -> Alive | None:
+        """The one that serves, if it answers now."""
+        proxy = self._serving
+        if proxy is None:
+            return None
+        try:
+            await self._apis.get(self._address(proxy), "/api/version")
+        except UserError:
+            return None
+        return proxy
+
     def _address(self, proxy: Alive) -> Address:
         return Address(f"http://127.0.0.1:{proxy.api_port}", self._token)
 

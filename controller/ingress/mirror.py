@@ -84,6 +84,11 @@ class Mirror:
         """Nothing is known yet of what is published."""
 
     # -- what is published
+    @property
+    def shelf(self) -> Mapping[str, Shelved]:
+        """By the owner's uid, as last read or written. Another object when anything changed."""
+        return self._shelf
+
     async def publish(self, step: PublishRoutes) -> None:
         """Raises UserError."""
         async with self._lock:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from controller.ingress import access_log
 from controller.settings import Settings, listed
 
 WEB, WEBSECURE, API = "web", "websecure", "skyctl"
@@ -71,7 +72,7 @@ def static(settings: Settings, start: Start) -> dict[str, Any]:
         "log": {"level": settings.ingress_log_level.upper(), **_file(home / "traefik.log")},
     }
     if settings.ingress_access_log:
-        whole["accessLog"] = {"filePath": str(home / "access.log"), "format": "json"}
+        whole["accessLog"] = access_log.configuration(settings, home)
     if has_resolver(settings):
         whole["certificatesResolvers"] = {RESOLVER: {"acme": _acme(settings, home)}}
     return whole

@@ -29,6 +29,7 @@ from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
 from resources.quota import Admission
+from resources.routing.world import Requests
 from resources.service.cycle import circle
 from resources.subnets import choose, overlaps
 from resources.world import Probe, Scope, World
@@ -89,7 +90,8 @@ class Observer:
     """world: the live index. read: asks the engine. platform: asked at each pass (settings may
     change). ensure: makes the index know these image references. unreadable: what is wrong with the
     sealed values of a row. turn: may it roll out now? died: with which code a process ended
-    then. published: the digest that a service's tag has at its registry."""
+    then. published: the digest that a service's tag has at its registry. requests: to a service
+    during its newest rollout."""
 
     def __init__(
         self,
@@ -105,8 +107,10 @@ class Observer:
         turn: Callable[[Key], bool] = lambda _: True,
         died: Died = lambda _id, _at: None,
         published: Callable[[Key], str] = lambda _: "",
+        requests: Callable[[Key], Requests | None] = lambda _: None,
     ) -> None:
         self._turn = turn
+        self._requests = requests
         self._published = published
         self._catalogue = catalogue
         self._world = world
@@ -155,6 +159,7 @@ class Observer:
             members,
             self._platform(),
             self._published(key),
+            self._requests(key),
         )
         return _Glimpse(reading, refs, scope, identity)
 
@@ -294,6 +299,7 @@ class Observer:
             referrers=self._referrers(reading.entry.key),
             published=self._published(reading.entry.key),
             rivals=self._catalogue.rivals(reading),
+            requests=self._requests(reading.entry.key),
         )
 
     async def _offered(self, observation: Observation | None) -> Observation | None:

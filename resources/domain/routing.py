@@ -43,11 +43,21 @@ class Route:
 
     @property
     def base(self) -> str:
-        return f"{self.key.organization}-{self.key.name}-{short_uid(self.uid)}"
+        return _base(self.key, self.uid)
 
     @property
     def document_name(self) -> str:
         return document_name(self.key, self.uid)
+
+
+def _base(key: Key, uid: str) -> str:
+    return f"{key.organization}-{key.name}-{short_uid(uid)}"
+
+
+def router_names(key: Key, uid: str) -> tuple[str, ...]:
+    """All that a Domain may have."""
+    base = _base(key, uid)
+    return base, f"{base}-redirect", f"{base}-secure"
 
 
 def document_name(key: Key, uid: str) -> str:

@@ -94,6 +94,17 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Requests:
+    """What the proxies counted of the requests to a Service during its newest rollout. since: from
+    when on; later than the rollout's beginning where it was not counted from there. failed: those
+    answered 5xx."""
+
+    since: datetime
+    seen: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ingress:
     """The ingress as a whole; part of the platform.
 

@@ -157,7 +157,24 @@ def _rollout(standing: Standing) -> dict[str, Any]:
         message = found.setback.told if state == "rolledBack" else found.setback.doing
     elif found.stop_reason:
         message = found.stop_reason
-    return {"state": state, "revision": found.wanted.revision.label, "message": message}
+    shown = {"state": state, "revision": found.wanted.revision.label, "message": message}
+    requests = _requests(standing) if state != "progressing" else None
+    return {**shown, "requests": requests} if requests else shown
+
+
+def _requests(standing: Standing) -> Mapping[str, Any] | None:
+    """During this rollout. What was told of it before stands: after a restart of ours nobody could
+    tell it again."""
+    context = standing.survey.context
+    record, counted = context.entry.record.rollout, context.requests
+    if record is None:
+        return None
+    if counted is not None and counted.since >= record.started_at:
+        since = timestamp(counted.since)
+        return {"seen": counted.seen, "failed": counted.failed, "since": since}
+    told: Mapping[str, Any] = (context.entry.status or {}).get("rollout") or {}
+    before: Mapping[str, Any] | None = told.get("requests")
+    return before if before and before.get("since", "") >= timestamp(record.started_at) else None
 
 
 _ROLLOUT_STATES = {READY: "complete", FAILED: "paused", RETURNED: "rolledBack"}

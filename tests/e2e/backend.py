@@ -3,7 +3,7 @@ reads bodies, streams and speaks WebSocket. It runs in a container of its own, o
 ends at SIGTERM at once, whatever is under way, as most programs do.
 
 ``/big`` is 300 KiB, ``/count`` says how many bytes were sent, ``/slow?N`` streams a line each half
-second for N times, ``/socket`` ticks, and everything else says $VERSION.
+second for N times, ``/socket`` ticks, ``/status/N`` answers N, and everything else says $VERSION.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 PORT = 8000
 BIG = b"x" * (300 * 1024)
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+STATUS = "/status/"
 VERSION = os.environ.get("VERSION", "").encode()
 
 
@@ -34,7 +35,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 return await tick(writer, headers["sec-websocket-key"])
             if path == "/slow":
                 return await drip(writer, int(query))
-            answer(writer, BIG if path == "/big" else body if path == "/count" else VERSION)
+            code = int(path[len(STATUS) :]) if path.startswith(STATUS) else 200
+            answer(writer, BIG if path == "/big" else body if path == "/count" else VERSION, code)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
@@ -54,8 +56,8 @@ async def read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) ->
     return b"%d" % total
 
 
-def answer(writer: asyncio.StreamWriter, content: bytes) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n")
+def answer(writer: asyncio.StreamWriter, content: bytes, code: int) -> None:
+    writer.write(b"HTTP/1.1 %d As asked\r\nContent-Type: text/plain\r\n" % code)
     writer.write(b"Content-Length: %d\r\n\r\n" % len(content))
     writer.write(content)
 

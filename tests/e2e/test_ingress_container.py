@@ -90,6 +90,7 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
         http_port=free_port(),
         https_port=free_port(),
         ingress_grace=2.0,
+        ingress_access_log=True,
     )
     bed, load, server = Bed(settings, engine.standings), Load(settings.http_port), Server(0)
     bed.instance = instance
@@ -102,6 +103,8 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
             async with load.upon():
                 await until(lambda: load.answers["0"] > 20, "it does not serve")
         (first,) = await engine.standings.standing(labels)
+        said = [line.text async for line in engine.logs(first.id, tail=5)]
+        assert any('"RouterName":"acme-site-11111111@file"' in text for text in said), said
         world = await engine.list()
         assert L_UID not in world.containers[first.id].labels
         assert [s for s in orphans(world, instance, frozenset()) if first.id in repr(s)] == []

@@ -358,7 +358,7 @@ CASES = (
 
 
 @contextmanager
-def stage(place: Path) -> Iterator[Stage]:
+def stage(place: Path, **settings: str) -> Iterator[Stage]:
     """With free ports, and nobody who asks for a proof of ownership."""
     env = {
         "SKYCTL_INGRESS": "process",
@@ -367,6 +367,7 @@ def stage(place: Path) -> Iterator[Stage]:
         "SKYCTL_HTTPS_PORT": str(free_port()),
         "SKYCTL_DOMAIN_VERIFICATION": "none",
         "SKYCTL_RESYNC_INTERVAL": "1s",
+        **settings,
     }
     program, docker = Program(place / "state", env=env), Docker()
     image = ensure_python_image(BACKEND)
