@@ -27,6 +27,7 @@ from controller.reconcile.probes import Prober
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.verifier import Verifier
 from controller.resync import Resync
+from controller.sampler import Sampler
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import ManifestSource, SyncReport
 from controller.store.catalogue import Catalogue
@@ -43,6 +44,7 @@ class Term:
     prober: Prober
     verifier: Verifier
     certificates: CertificateWatcher
+    sampler: Sampler
     backoff: Backoff[Key]
 
 
@@ -109,6 +111,7 @@ class Acting:
                     group.create_task(term.prober.run(), name="prober"),
                     group.create_task(term.verifier.run(), name="verifier"),
                     group.create_task(term.certificates.run(), name="certificates"),
+                    group.create_task(term.sampler.run(), name="sampler"),
                     *self._beside(group),
                     *(
                         group.create_task(source.run(), name=f"manifests-{source.name}")

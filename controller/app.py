@@ -13,7 +13,7 @@ import contextlib
 import os
 import random
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +54,10 @@ from controller.reconcile.retention import Retention
 from controller.reconcile.tags import Tags
 from controller.reconcile.turns import Turns, rolling
 from controller.reconcile.verifier import Ask, Verifier
+from controller.replicas import Replicas
 from controller.resync import Resync
 from controller.routed import Routed
+from controller.sampler import Sampler
 from controller.sealing import FileKeyring, Keyring, Vault
 from controller.settings import Settings, listed
 from controller.sources.database import DatabaseSource
@@ -132,8 +134,15 @@ class Controller:
             engine,
             instance=instance,
             random_=self.random,
-            on_change=self.waking.engine_changed,
+            on_change=self._engine_changed,
             on_relist=self._relisted,
+        )
+        self.replicas = Replicas(
+            lambda: self.index.world,
+            self.catalogue.key_of,
+            instance,
+            self.index.deaths.oom_kills,
+            METRICS.containers,
         )
         self.identity = EngineIdentity(store, engine)
         self.leadership = Leadership(store.leadership(self.process), Backoff(0.2, 5.0, self.random))
@@ -316,7 +325,8 @@ class Controller:
         )
         settings = self.settings
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
-        return Term(reconciler, prober, verifier, certificates, backoff)
+        sampler = Sampler(self.engine, self.replicas, self.clock)
+        return Term(reconciler, prober, verifier, certificates, sampler, backoff)
 
     def _counted(self, observation: Observation | None, key: Key) -> None:
         if self.gateway is not None:
@@ -331,6 +341,10 @@ class Controller:
         return ("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound), ingress.https_port
 
     # -- what wakes the loop
+    def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
+        self.waking.engine_changed(labels, name, type_)
+        self.replicas.changed(labels, name, type_)
+
     def _relisted(self, reason: str) -> None:
         METRICS.source_relists.labels("engine", reason).inc()
         if reason != "resync":

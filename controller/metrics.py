@@ -20,6 +20,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from controller.consumption import ContainerCollector
 from controller.traffic import TrafficCollector
 from resources.meta import Key
 from resources.quota import RESOURCES
@@ -94,6 +95,11 @@ class Metrics:
         )
         self.traffic = TrafficCollector()
         REGISTRY.register(self.traffic)
+        self.containers = ContainerCollector()
+        REGISTRY.register(self.containers)
+        self.sample_interval = _gauge(
+            "container_sample_interval_seconds", "Between two readings of what a container consumes"
+        )
         self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
         self.loop_delay = _histogram(
             "event_loop_delay_seconds", "How late the event loop was, four times a second"
@@ -119,6 +125,12 @@ class Metrics:
         self.certificate = _gauge(
             "domain_certificate_expiry_timestamp_seconds",
             "When the certificate that is served for a Domain ends",
+            "organization",
+            "name",
+        )
+        self.volume_size = _gauge(
+            "volume_size_bytes",
+            "Size that a Volume declares, whether or not it is enforced",
             "organization",
             "name",
         )
@@ -159,6 +171,8 @@ class Metrics:
                 self.replicas.labels(key.organization, key.name, state).set(status.get(field, 0))
         if key.kind == "Domain":
             self._certificate(key, (status.get("certificate") or {}).get("notAfter"))
+        if key.kind == "Volume":
+            self._size(key, status.get("sizeBytes"))
         if key.kind == "Organization":
             for resource, amounts in (status.get("usage") or {}).items():
                 self._amounts(key.name, resource, amounts)
@@ -169,6 +183,12 @@ class Metrics:
         else:
             seconds = datetime.fromisoformat(end).timestamp()
             self.certificate.labels(key.organization, key.name).set(seconds)
+
+    def _size(self, key: Key, size: int | None) -> None:
+        if size is None:
+            _remove(self.volume_size, key.organization, key.name)
+        else:
+            self.volume_size.labels(key.organization, key.name).set(size)
 
     def _amounts(self, organization: str, resource: str, amounts: Mapping[str, Any]) -> None:
         """What is unlimited has no limit exported."""
@@ -188,6 +208,8 @@ class Metrics:
         if key.kind == "Domain":
             self._certificate(key, None)
             self.traffic.forget(key.organization, key.name)
+        if key.kind == "Volume":
+            self._size(key, None)
         if key.kind == "Organization":
             for resource in RESOURCES:
                 self._amounts(key.name, resource, {})
@@ -199,6 +221,8 @@ class Metrics:
         self.replicas.clear()
         self.quota.clear()
         self.certificate.clear()
+        self.volume_size.clear()
+        self.containers.clear()
         self.traffic.show({})
 
 

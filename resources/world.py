@@ -65,9 +65,9 @@ class Mount:
 class Container:
     """state: created, running, paused, restarting, removing, exited, dead.
     health: the engine's word, '' when it checks nothing: starting, healthy, unhealthy.
-    limits, restart_policy, exit details are None/default until inspected. powers: what it may do on
-    the host that no container of ours may (``privileged``, ``bind /etc``), sorted. made: None until
-    inspected."""
+    limits, restart_policy, pid, exit details are None/default until inspected. pid: of its process,
+    on the engine's machine. powers: what it may do on the host that no container of ours may
+    (``privileged``, ``bind /etc``), sorted. made: None until inspected."""
 
     id: str
     name: str
@@ -80,6 +80,7 @@ class Container:
     oom_killed: bool = False
     error: str = ""
     restarts: int = 0
+    pid: int = 0
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

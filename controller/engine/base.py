@@ -108,6 +108,28 @@ class Usage:
     disk_write: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a container's process consumed since its start. at: seconds, of no particular beginning.
+    cpu: seconds. memory: bytes now, without page cache. The rest: bytes; None: not known."""
+
+    at: float
+    cpu: float
+    memory: int
+    network_receive: int | None
+    network_transmit: int | None
+    disk_read: int | None
+    disk_write: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """found: by the container's id. cost: seconds of CPU for all of it, about."""
+
+    found: Mapping[str, Sample]
+    cost: float
+
+
 class ExecSession(Protocol):
     """A running exec. Bytes in, (stream, bytes) out, then an exit code."""
 
@@ -192,5 +214,9 @@ class Engine(Protocol):
     ) -> ExecSession: ...
 
     async def usage(self, container: str) -> Usage | None: ...
+
+    async def sample(self, containers: Sequence[Container]) -> Sampled:
+        """Of those that run; who is gone, or cannot be read now, is not among what is found."""
+        ...
 
     async def close(self) -> None: ...

@@ -1,5 +1,6 @@
 """When and with which code processes ended lately, as the events told: an inspection forgets the
-code as soon as the process runs again, and knows of the last end only."""
+code as soon as the process runs again, and knows of the last end only; of a child that was killed
+for want of memory it knows nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 
 from controller.engine.base import EngineEvent
+from resources.world import L_ORDINAL, L_UID
 
 REMEMBERED = 5000
 """Containers."""
@@ -20,9 +22,12 @@ class Deaths:
     def __init__(self) -> None:
         self._last: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
         self._before: dict[str, datetime] = {}
+        self._oom_kills: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def heard(self, event: EngineEvent) -> None:
         """Any event of a container of ours."""
+        if event.action == "oom":
+            self._killed(event)
         if event.action != "die" or event.exit_code is None:
             return
         if (known := self._last.get(event.id)) is not None:
@@ -32,6 +37,16 @@ class Deaths:
         if len(self._last) > REMEMBERED:
             forgotten, _ = self._last.popitem(last=False)
             self._before.pop(forgotten, None)
+
+    def _killed(self, event: EngineEvent) -> None:
+        place = event.labels.get(L_UID, ""), event.labels.get(L_ORDINAL, "")
+        self._oom_kills[place] = self._oom_kills.pop(place, 0) + 1
+        if len(self._oom_kills) > REMEMBERED:
+            self._oom_kills.popitem(last=False)
+
+    def oom_kills(self, uid: str, ordinal: int) -> int:
+        """How often the kernel killed in that replica of that Service, whichever its container."""
+        return self._oom_kills.get((uid, str(ordinal)), 0)
 
     def before(self, container: str, finished_at: datetime) -> datetime | None:
         """When a process of it ended before the one that ended then; None when that was not

@@ -66,6 +66,7 @@ def container_inspected(raw: Mapping[str, Any]) -> Container:
         oom_killed=bool(state.get("OOMKilled")),
         error=state.get("Error") or "",
         restarts=raw.get("RestartCount") or 0,
+        pid=state.get("Pid") or 0,
         created_at=moment(raw.get("Created")),
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")),

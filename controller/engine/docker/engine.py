@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from controller.engine.base import EngineEvent, EngineInfo, LogLine, PullProgress, Usage
+from controller.engine.base import EngineEvent, EngineInfo, LogLine, PullProgress, Sampled, Usage
 from controller.engine.docker import execution, host, logs
 from controller.engine.docker.endpoint import endpoint_from
 from controller.engine.docker.events import Events
 from controller.engine.docker.execution import DockerExec
 from controller.engine.docker.pulls import OnPull, Pulls
 from controller.engine.docker.reading import Reading
+from controller.engine.docker.sampling import Sampling
 from controller.engine.docker.standing import StandingContainers
 from controller.engine.docker.steps import Steps
 from controller.engine.docker.usage import Meter
@@ -55,6 +56,7 @@ class DockerEngine(Steps):
         self._events = Events(wire, settings.engine_silence)
         self._pulls = Pulls(wire, settings.pull_timeout, self._progress)
         self._meter = Meter(wire)
+        self._sampling = Sampling(wire)
         self.standings = StandingContainers(wire, self._pulls)
 
     def _progress(self, progress: PullProgress) -> None:
@@ -133,6 +135,9 @@ class DockerEngine(Steps):
 
     async def usage(self, container: str) -> Usage | None:
         return await self._meter.usage(container)
+
+    async def sample(self, containers: Sequence[Container]) -> Sampled:
+        return await self._sampling.sample(containers)
 
     async def close(self) -> None:
         await self._wire.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 from controller.engine.base import Usage
 from controller.engine.docker import convert
+from controller.engine.docker.cgroups import without_cache
 from controller.engine.docker.wire import Wire, segment
 
 FIRST = 0.25
@@ -66,17 +67,16 @@ class Meter:
         now = _rated(self._last.get(container), _reading(raw), cores)
         self._remember(container, now)
         memory = raw.get("memory_stats") or {}
-        networks = (raw.get("networks") or {}).values()
-        blocks = (raw.get("blkio_stats") or {}).get("io_service_bytes_recursive") or ()
+        receive, transmit, read, write = transferred(raw)
         return Usage(
             cpu_ratio=now.ratio,
             memory=resident(memory),
             memory_limit=host.get("Memory") or memory.get("limit") or 0,
             pids=(raw.get("pids_stats") or {}).get("current") or 0,
-            network_rx=sum(n.get("rx_bytes") or 0 for n in networks),
-            network_tx=sum(n.get("tx_bytes") or 0 for n in networks),
-            disk_read=_sum(blocks, "read"),
-            disk_write=_sum(blocks, "write"),
+            network_rx=receive,
+            network_tx=transmit,
+            disk_read=read,
+            disk_write=write,
         )
 
     def _remember(self, container: str, reading: Reading) -> None:
@@ -89,9 +89,20 @@ class Meter:
 def resident(memory: Mapping[str, Any]) -> int:
     """Bytes in use without the page cache that can be dropped."""
     stats = memory.get("stats") or {}
-    used = memory.get("usage") or 0
     cache = stats.get("total_inactive_file", stats.get("inactive_file", 0))
-    return used - cache if cache < used else used
+    return without_cache(memory.get("usage") or 0, cache)
+
+
+def transferred(raw: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Bytes received, sent, read and written."""
+    networks = (raw.get("networks") or {}).values()
+    blocks = (raw.get("blkio_stats") or {}).get("io_service_bytes_recursive") or ()
+    return (
+        sum(n.get("rx_bytes") or 0 for n in networks),
+        sum(n.get("tx_bytes") or 0 for n in networks),
+        _sum(blocks, "read"),
+        _sum(blocks, "write"),
+    )
 
 
 def _reading(raw: Mapping[str, Any]) -> Reading:
