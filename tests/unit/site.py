@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import httpx
 import structlog
@@ -28,6 +29,7 @@ from controller.firewall.nft import Nft
 from controller.settings import Settings
 from resources.conditions import READY, is_true
 from resources.meta import Key, Manifest
+from resources.service import health
 from tests.fakes.dns import FakeDns
 from tests.fakes.engine import FakeEngine
 from tests.fakes.keyring import MemoryKeyring
@@ -147,9 +149,13 @@ class Site:
 
 @contextmanager
 def running_site(listen: str = "", nft: Nft | None = None) -> Iterator[Site]:
-    """Under a short path, since a socket's may have 107 bytes; its log lines go nowhere."""
+    """Under a short path, since a socket's may have 107 bytes; its log lines go nowhere. What has
+    no health check proves itself sooner than in earnest."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    with tempfile.TemporaryDirectory(prefix="skyctl-") as directory:
+    with (
+        patch.object(health, "SETTLE", 0.2),
+        tempfile.TemporaryDirectory(prefix="skyctl-") as directory,
+    ):
         site = Site(Path(directory), listen, nft)
         site.start()
         try:
