@@ -171,6 +171,10 @@ class Settings(BaseModel):
     """Log each request, without headers and query strings: mode process into ``ingress/access.log``
     in the state directory, turned over at 50 MB and kept four times ('skyctl logs domain/NAME');
     mode container to the container's output."""
+    ingress_alias_headers: Literal["delete", "reject", "keep", ""] = "delete"
+    """Requests' headers that many programs read as another one (X_Forwarded_For for
+    X-Forwarded-For): not passed on, the request refused, or passed on; '' where the Traefik of
+    SKYCTL_INGRESS_IMAGE is too old to be told."""
     ingress_log_level: Literal["debug", "info", "warn", "error"] = "warn"
     """Of Traefik's own log, ``ingress/traefik.log``, rotated."""
     ingress_dial_timeout: Seconds = 0.5
