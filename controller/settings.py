@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 
 from controller.firewall.rules import parse_ports
@@ -152,10 +153,14 @@ class Settings(BaseModel):
     ingress_publish: Literal["provider", "labels"] = "provider"
     """How Traefik learns of routes: 'provider', by files or its HTTP provider, or 'labels', by
     labels on the containers, for a Traefik of your own with the Docker provider."""
+    ingress_labels_wait: Seconds = 3.0
+    """By labels, and with no SKYCTL_INGRESS_APIS to ask: a container counts as served once it has
+    run, and been well, for this long. Longer than your Traefik's providersThrottleDuration."""
     ingress_image: str = "traefik:v3.7"
     """Image of Traefik in mode container; it must be on the engine or can be pulled."""
     ingress_apis: str = ""
-    """Mode external: base URLs of the API of every Traefik, with commas between them."""
+    """Mode external, or by labels: base URLs of the API of every Traefik, with commas between
+    them."""
     ingress_listen: str = ""
     """HOST:PORT where the HTTP provider of Traefiks elsewhere finds the routes; '' serves none."""
     ingress_token_file: Path | None = None
@@ -219,6 +224,15 @@ class Settings(BaseModel):
     """Inferred deletions of more than this share of a source are held ..."""
     mass_change_minimum: int = 5
     """... when they are at least this many."""
+
+    @model_validator(mode="after")
+    def _somebody_elses(self) -> Self:
+        if self.ingress_publish == "labels" and self.ingress in ("process", "container"):
+            raise ValueError(
+                "SKYCTL_INGRESS_PUBLISH=labels is for a Traefik of your own: give "
+                f"SKYCTL_INGRESS=external, or nothing, instead of {self.ingress}"
+            )
+        return self
 
     @property
     def sealing_key_file(self) -> Path:

@@ -69,6 +69,8 @@ class Waking:
         self._queue.add(key)
         for other in self._catalogue.referrers(key):
             self._queue.add(other)
+            for service in self._led_to(other):  # whose containers may carry it as labels
+                self._queue.add(service)
         for ref in gone.refs if gone is not None else self._led_to(key):
             self._queue.add(ref)
 

@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 
 from controller.store.catalogue import Catalogue, Reading, read
 from resources.context import Context, Platform
+from resources.domain.carrying import by_labels
 from resources.errors import UserError
 from resources.forecast import advance
 from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.quota import Admission, Request, shortfalls, total
+from resources.routing.labelled import carriers, labelled, serving
 from resources.service.cycle import circle
 from resources.service.host_ports import rivals
 from resources.share import in_force
@@ -113,6 +115,7 @@ class Future:
                 *world.probes.items(),
                 *world.published.values(),
                 *world.serving.values(),
+                *world.labelled.values(),
                 *world.findings.values(),
                 *world.certificates.values(),
             )
@@ -144,9 +147,19 @@ class Future:
         plan = reading.kind.plan(self._context(reading))
         self._pulled(reading.entry.key, plan)
         entry = self._claimed(advance(self._world, reading.entry, plan.steps, self._now), plan)
+        self._read_labels()
         status = reading.kind.status(self._context(reading), plan, None)
         self._rows.move(reading, replace(entry, status=status))
         return plan, status != reading.entry.status
+
+    def _read_labels(self) -> None:
+        """What the containers carry, where that is how routes are published."""
+        if not by_labels(self._platform.ingress):
+            return
+        world = self._world
+        found = carriers(world.containers.values(), self._platform.instance)
+        world.labelled = labelled(found, lambda _: True)
+        world.serving = serving(found, lambda _: True, world.serving, self._now)
 
     def _pulled(self, key: Key, plan: Plan) -> None:
         """What is pulled may be run from then on."""
@@ -184,13 +197,18 @@ class Future:
     def _context(self, reading: Reading) -> Context:
         key = reading.entry.key
         members, undeleted = 0, None
+        refs = {ref: self._rows.entry(ref) for ref in reading.refs}
+        referrers = self._domains(key)
+        for domain in referrers:
+            secrets = (ref for ref in domain.refs if ref.kind == "Secret")
+            refs.update((ref, self._rows.entry(ref)) for ref in secrets)
         if key.kind == "Organization":
             members, undeleted = self._rows.members(key.name)
         return Context(
             entry=reading.entry,
             spec=reading.spec,
             effective_generation=reading.effective_generation,
-            refs={ref: self._rows.entry(ref) for ref in reading.refs},
+            refs=refs,
             world=World.of(self._world.slice(scope_of(self._rows, reading))),
             platform=self._platform,
             now=self._now,
@@ -202,7 +220,16 @@ class Future:
             unreadable=self._unreadable(reading.entry),
             admissions=self._rows.admissions(key.name) if key.kind == "Organization" else {},
             rivals=self._rows.rivals(reading),
+            referrers=tuple(domain.entry for domain in referrers),
         )
+
+    def _domains(self, key: Key) -> list[Reading]:
+        """What a Service's containers carry; its backends follow what is served."""
+        if key.kind != "Service" or not by_labels(self._platform.ingress):
+            return []
+        keys = (ref for ref in self._rows.referrers(key) if ref.kind == "Domain")
+        found = (self._rows.get(ref) for ref in keys)
+        return [reading for reading in found if reading is not None and key in reading.refs]
 
     def _offer(self, entry: Entry) -> str | None:
         if entry.key.kind != "Organization" or entry.record.subnet is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -86,7 +86,7 @@ class Previewer:
             await asyncio.sleep(0)
             given[manifest.key] = _declare(rows, manifest, source, now)
         changed = [d.key for d in given.values() if d.action in ("create", "configure")]
-        concerned = dict.fromkeys([*given, *(r for k in changed for r in rows.referrers(k))])
+        concerned = dict.fromkeys([*given, *(r for k in changed for r in _touched(rows, k))])
         played = self._ordered(k for k in concerned if not _refused(given.get(k)))
         await self._ensure(sorted(_unread(rows, played)))
         future = Future(rows, self._world(), self._platform(), now, self._unreadable)
@@ -109,6 +109,16 @@ class Previewer:
 
 def _refused(difference: Difference | None) -> bool:
     return difference is not None and difference.action == "refused"
+
+
+def _touched(rows: Rows, key: Key) -> Iterator[Key]:
+    """Who refers to it; and the Services of a Domain, whose containers may have to carry it."""
+    for found in (key, *rows.referrers(key)):
+        if found != key:
+            yield found
+        reading = rows.get(found) if found.kind == "Domain" else None
+        refs = reading.refs if reading is not None else ()
+        yield from (ref for ref in refs if ref.kind == "Service" and rows.get(ref) is not None)
 
 
 def _unread(rows: Rows, keys: Iterable[Key]) -> set[str]:

@@ -233,3 +233,13 @@ def detached(name: str, network: str) -> UserError:
         suggestions=["skyctl resume service/NAME, if it is paused", "set driftPolicy: heal"],
         retryable=True,
     )
+
+
+def labelled(container: Container) -> UserError:
+    """Its image has labels of Traefik's, which its containers inherit."""
+    return UserError(
+        "DEPLOYMENT_IMAGE_LABELS",
+        f"the image {container.image} carries labels of Traefik's, which are the platform's to set",
+        details={"image": container.image},
+        suggestions=["build the image without labels that begin with 'traefik.'"],
+    )
