@@ -69,6 +69,7 @@ class Stage:
         self.program, self.docker, self.image = program, docker, image
         self.port = int(program.env["SKYCTL_HTTP_PORT"])
         self.version = 0
+        self.environment: dict[str, str] = {}
         self.spec: dict[str, Any] = {
             "replicas": 2,
             "resources": {"cpu": "1", "memory": "128Mi"},
@@ -85,7 +86,7 @@ class Stage:
         """Declares the Service, without waiting."""
         self.spec |= change
         self.version += 1
-        spec = {**self.spec, "environment": {"VERSION": str(self.version)}}
+        spec = {**self.spec, "environment": {**self.environment, "VERSION": str(self.version)}}
         self.sql(fleet.service(ORG, "web", spec.pop("image", self.image), **spec))
 
     def domain(self, name: str, hostname: str = HOST, **spec: Any) -> None:
