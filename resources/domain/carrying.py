@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from resources.conditions import is_true
+from resources.conditions import find, is_true
 from resources.context import Context
 from resources.domain import references
 from resources.domain.backends import Backend, first_port, named, wanted
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from resources.service.spec import ServiceSpec
 
 ACCEPTED, VERIFIED = "Accepted", "Verified"
+LOST = "NoLongerProven"
+"""Why it is not verified: it was, and DNS has said otherwise for long."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _serving(context: Context, domain: Entry) -> tuple[DomainSpec, int] | None:
 
 
 def _held(domain: Entry, spec: DomainSpec) -> bool:
-    """The name is ours and leads here, as far as that was found out."""
+    """The name is ours, and is not known to lead elsewhere for long."""
     claims = domain.record.hostnames
     ours = any(
         claim.verified and not claim.conflict
@@ -139,8 +141,9 @@ def _held(domain: Entry, spec: DomainSpec) -> bool:
         if (claim.hostname, claim.path) == (spec.hostname, spec.path)
     )
     status = domain.status or {}
-    told = status.get("hostname") == spec.hostname
-    return ours and (not told or is_true(status, VERIFIED))
+    said = find(status, VERIFIED) or {}
+    lost = status.get("hostname") == spec.hostname and said.get("reason") == LOST
+    return ours and not lost
 
 
 def _admitted(domain: Entry) -> bool:

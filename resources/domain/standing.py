@@ -14,7 +14,7 @@ from resources.context import Context
 from resources.domain import references
 from resources.domain.admission import Declaration, claim_of, declaration, unreachable
 from resources.domain.backends import named, wanted
-from resources.domain.carrying import by_labels, of_domain
+from resources.domain.carrying import LOST, VERIFIED, by_labels, of_domain
 from resources.domain.labels import Labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
@@ -31,7 +31,9 @@ from resources.routing.world import (
     Serving,
 )
 
-PROGRAMMED, VERIFIED = "Programmed", "Verified"
+__all__ = ["ACTIVE", "LOST", "NO_LONGER", "PROGRAMMED", "VERIFIED", "Standing", "stand"]
+
+PROGRAMMED = "Programmed"
 ACTIVE = "Active"
 NO_LONGER = "NoLongerServed"
 

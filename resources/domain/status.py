@@ -13,7 +13,15 @@ from resources.conditions import Conditions, find, is_true, timestamp
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.routing import certified, url
-from resources.domain.standing import ACTIVE, NO_LONGER, PROGRAMMED, VERIFIED, Standing, stand
+from resources.domain.standing import (
+    ACTIVE,
+    LOST,
+    NO_LONGER,
+    PROGRAMMED,
+    VERIFIED,
+    Standing,
+    stand,
+)
 from resources.domain.verifying import shown
 from resources.errors import UserError
 from resources.plan import Plan
@@ -108,7 +116,8 @@ def _verified(standing: Standing) -> tuple[bool, str, str]:
     if not standing.needs_proof:
         return standing.claimed, "NotRequired", ""
     if not standing.verified:
-        return (False, *standing.unverified)
+        reason, words = standing.unverified
+        return False, LOST if standing.gone else reason, words
     doubt = "" if standing.proven and standing.pointed else _doubt(standing)
     return True, "Verified", doubt
 

@@ -100,7 +100,10 @@ class Stage:
     def context(self, key: Key) -> Context:
         entry, kind = self.rows[key], kinds()[key.kind]
         found = effective(entry)
-        refs = {ref: self.rows.get(ref) for ref in references(kind, entry, found)}
+        refs = {ref: self.rows.get(ref) for ref in self._refs(entry)}
+        for domain in self._referrers(key):
+            secrets = (ref for ref in self._refs(domain) if ref.kind == "Secret")
+            refs.update((ref, self.rows.get(ref)) for ref in secrets)
         scope = kind.scope(entry, found.spec, refs)
         members = [e.resource for k, e in self.rows.items() if k.organization == key.name]
         return Context(
@@ -124,12 +127,13 @@ class Stage:
         )
 
     def _referrers(self, key: Key) -> tuple[Entry, ...]:
+        if key.kind != "Service":
+            return ()
         domains = (e for k, e in self.rows.items() if k.kind == "Domain")
-        return tuple(
-            entry
-            for entry in domains
-            if Key("Service", entry.key.organization, str(entry.resource.spec["service"])) == key
-        )
+        return tuple(entry for entry in domains if key in self._refs(entry))
+
+    def _refs(self, entry: Entry) -> tuple[Key, ...]:
+        return references(kinds()[entry.key.kind], entry, effective(entry))
 
     def admissions(self, organization: str) -> dict[str, Admission]:
         members = [e for k, e in self.rows.items() if k.organization == organization]

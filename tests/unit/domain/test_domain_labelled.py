@@ -1,0 +1,451 @@
+"""Routes as labels on containers: what gets onto them and when, how a change rolls, and what
+becomes of somebody who claims the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.reconcile.opening import opened
+from resources.conditions import find
+from resources.context import Platform
+from resources.domain.labels import Target, labels
+from resources.domain.routing import Route, render
+from resources.domain.spec import DomainSpec
+from resources.meta import HostnameClaim, Key
+from resources.plan import Plan
+from resources.routing.carried import hosts, read, signed, written
+from resources.routing.labelled import carriers, labelled, serving
+from resources.routing.world import DnsFinding, Ingress, Labelled
+from resources.steps import CreateContainer, StartContainer
+from resources.world import L_ROUTES, Container
+from tests.property.apply import INSTANCE, uid_of
+from tests.unit.service.theatre import Theatre
+
+WEB, SHOP = Key("Service", "acme", "web"), Key("Domain", "acme", "shop")
+UID = uid_of(*SHOP)
+INGRESS = Ingress(mode="external", publish="labels", verification="none", asked=False)
+KEY_ID = "0123456789abcdef"
+
+
+class Labelling(Theatre):
+    """Everything is played in turn. ``proxies``: what they have seen of a container."""
+
+    def __init__(self, ingress: Ingress = INGRESS, **web: Any) -> None:
+        self._given = 1
+        self.conflicts: list[str] = []
+        self.proxies: Callable[[Container], bool] = lambda _: True
+        keys = frozenset({KEY_ID})
+        super().__init__(platform=Platform(INSTANCE, ingress=ingress, sealing_keys=keys))
+        self.service("web", **{"ports": [{"containerPort": 80}], "replicas": 2, **web})
+
+    def domain(self, name: str = "shop", **spec: Any) -> Key:
+        whole = {"hostname": "shop.example.com", "service": "web", **spec}
+        return self.declare("Domain", "acme", name, whole)
+
+    def look(self) -> None:
+        found = carriers(self.world.containers.values(), INSTANCE)
+        self.world.labelled = labelled(found, self.proxies)
+        self.world.serving = serving(found, self.proxies, self.world.serving, self.now)
+
+    def apply(self, key: Key, step: Any) -> None:
+        super().apply(key, step)
+        if isinstance(step, StartContainer):
+            self._address(step)
+        self.conflicts += conflicts(carriers(self.world.containers.values(), INSTANCE))
+
+    def _address(self, step: StartContainer) -> None:
+        found = self.world.container_named(step.container_name)
+        assert found is not None
+        self._given += 1
+        (place,) = found.networks
+        self.change(found, networks=(replace(place, address=f"10.0.0.{self._given}"),))
+
+    def play(self) -> list[str]:
+        """Until nobody has had anything to do for a while; what was done, rendered."""
+        said: list[str] = []
+        quiet = 0
+        for _ in range(60):
+            before = len(said)
+            for key in tuple(self.rows):
+                if key in self.rows:
+                    said += [step.render() for step in self.pass_(key).steps]
+                    self.look()
+            self.wait(1)
+            quiet = quiet + 1 if len(said) == before else 0
+            if quiet == 4:
+                return said
+        raise AssertionError("it never ends:\n" + "\n".join(said))
+
+    def condition(self, type_: str, key: Key = SHOP) -> tuple[str, str]:
+        found = find(self.status(key), type_)
+        assert found is not None
+        return found["status"], found["reason"]
+
+    def carried(self, key: Key = WEB) -> list[list[str]]:
+        return [
+            sorted({each.name for each in read(c.labels[L_ROUTES])}) for c in self.containers(key)
+        ]
+
+    def labels(self, key: Key = WEB) -> dict[str, str]:
+        """Of all replicas: they are equal."""
+        first, *others = [
+            {name: text for name, text in c.labels.items() if name.startswith("traefik.")}
+            for c in self.containers(key)
+        ]
+        assert all(other == first for other in others)
+        return first
+
+    def rules(self, key: Key = WEB) -> set[str]:
+        return {text for name, text in self.labels(key).items() if name.endswith(".rule")}
+
+
+def conflicts(containers: list[Container]) -> list[str]:
+    """Names that two define unequally, which Traefik drops."""
+    parts: dict[str, dict[str, dict[str, str]]] = {}
+    for container in containers:
+        for name, text in container.labels.items():
+            if name.startswith("traefik.http."):
+                _, _, kind, part, *_ = name.split(".")
+                whole = parts.setdefault(f"{kind}.{part}", {})
+                whole.setdefault(container.id, {})[name] = text
+    return [
+        name
+        for name, by in parts.items()
+        if any(one != other for one in by.values() for other in by.values())
+    ]
+
+
+def active(**spec: Any) -> Labelling:
+    stage = Labelling()
+    stage.domain(**spec)
+    stage.play()
+    assert stage.status(SHOP)["state"] == "active", stage.status(SHOP)
+    return stage
+
+
+def test_what_is_accepted_and_proven_is_on_every_replica() -> None:
+    stage = active()
+    found = stage.labels()
+    assert found["traefik.enable"] == "true"
+    assert found["traefik.docker.network"].startswith("skypanel_acme_")
+    assert stage.rules() == {"Host(`shop.example.com`)"}
+    assert stage.carried() == [["shop"], ["shop"]]
+    assert stage.condition("Programmed") == ("True", "Labels")
+    assert find(stage.status(SHOP), "Programmed")["message"] == (  # type: ignore[index]
+        "containers of Service web carry it; no proxy is asked"
+    )
+    assert stage.text(WEB) == ""
+    assert stage.text(SHOP) == ""
+
+
+def test_a_service_without_a_domain_is_expressly_not_served() -> None:
+    stage = Labelling()
+    stage.play()
+    assert stage.labels() == {"traefik.enable": "false"}
+    provider = Theatre()
+    web = provider.service()
+    provider.go(web)
+    assert not [name for name in provider.only(web).labels if "traefik" in name]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pathPrefix": "/b"}, {"port": 81}, {"sticky": True}, {"middlewares": {"compress": True}}],
+)
+def test_a_change_rolls_and_says_so_and_nothing_is_defined_unequally(
+    change: dict[str, Any],
+) -> None:
+    stage = active(pathPrefix="/a")
+    before = {container.id for container in stage.containers(WEB)}
+    stage.domain(**{"pathPrefix": "/a", **change})
+    said = stage.play()
+    assert "(labels changed: domain shop)" in next(s for s in said if "CreateContainer" in s)
+    assert not before & {container.id for container in stage.containers(WEB)}
+    assert stage.conflicts == []
+    assert stage.status(SHOP)["state"] == "active"
+
+
+def test_by_the_update_strategy() -> None:
+    stage = Labelling(replicas=3, update={"order": "startFirst", "parallelism": 1})
+    stage.domain()
+    stage.play()
+    stage.domain(pathPrefix="/a")
+    serving_: list[int] = []
+    for _ in range(40):
+        for key in (WEB, SHOP):
+            stage.pass_(key)
+            stage.look()
+            serving_.append(sum(container.running for container in stage.containers(WEB)))
+        stage.wait(1)
+    assert (min(serving_), max(serving_)) == (3, 4)
+
+
+def test_old_and_new_lead_to_the_same_servers_as_long_as_the_port_is_the_same() -> None:
+    stage = active(pathPrefix="/a")
+    old = backends(stage.labels())
+    stage.domain(pathPrefix="/b")
+    stage.play()
+    assert backends(stage.labels()) == old
+    stage.domain(pathPrefix="/b", port=81)
+    stage.play()
+    assert not backends(stage.labels()) & old
+
+
+def backends(found: dict[str, str]) -> set[str]:
+    return {text for name, text in found.items() if name.endswith(".service")}
+
+
+def test_the_newer_of_two_that_match_alike_wins() -> None:
+    stage = active()
+    (old,) = {text for name, text in stage.labels().items() if name.endswith(".priority")}
+    stage.domain(port=81)
+    stage.play()
+    (new,) = {text for name, text in stage.labels().items() if name.endswith(".priority")}
+    assert int(new) == int(old) + 1
+
+
+def test_added_and_removed() -> None:
+    stage = active()
+    other = stage.domain("other", hostname="other.example.com")
+    assert any("(labels changed: domain other added)" in text for text in stage.play())
+    assert stage.carried() == [["other", "shop"]] * 2
+    stage.delete(other)
+    assert stage.plan(other).render() == (
+        "wait: the containers that carry its labels to be replaced"
+    )
+    said = stage.play()
+    assert any("(labels changed: domain other removed)" in text for text in said)
+    assert any(text.startswith("Finalize row") for text in said)
+    assert stage.carried() == [["shop"]] * 2
+    assert other not in stage.rows
+
+
+def test_a_name_that_is_somebody_elses_is_on_no_container() -> None:
+    stage = Labelling()
+    stage.domain()
+    stage.play()
+    entry = stage.rows[SHOP]
+    lost = (HostnameClaim("shop.example.com", "", False, "ownedElsewhere"),)
+    stage.rows[SHOP] = replace(entry, record=replace(entry.record, hostnames=lost))
+    stage.play()
+    assert stage.carried() == [[], []]
+    assert stage.labels() == {"traefik.enable": "false"}
+    assert stage.condition("Programmed")[0] == "False"
+
+
+def test_a_name_that_is_not_proven_is_on_no_container() -> None:
+    stage = Labelling(replace(INGRESS, verification="dns", addresses=("192.0.2.7",)))
+    stage.domain()
+    said = stage.play()
+    assert stage.carried() == [[], []]
+    assert not any("Accept generation 1 (new)" in s and "shop" in s for s in said)
+    assert stage.status(SHOP)["message"].startswith("waiting for proof")
+
+
+def test_another_hostname_is_carried_when_it_is_proven_and_the_old_one_until_then() -> None:
+    stage = Labelling(replace(INGRESS, verification="dns", addresses=("192.0.2.7",)))
+    stage.domain()
+    stage.play()
+    prove(stage, "shop.example.com")
+    stage.play()
+    assert stage.rules() == {"Host(`shop.example.com`)"}
+    stage.domain(hostname="new.example.com")
+    stage.play()
+    assert stage.rules() == {"Host(`shop.example.com`)"}
+    assert stage.condition("Programmed") == ("False", "NotVerified")
+    prove(stage, "new.example.com")
+    said = stage.play()
+    assert stage.rules() == {"Host(`new.example.com`)"}
+    assert any(text.startswith("ReleaseHostnames") for text in said)
+    assert stage.conflicts == []
+
+
+def prove(stage: Labelling, hostname: str) -> None:
+    found = DnsFinding(UID, f"_skypanel-verify.{hostname}", proven=True, pointed=True)
+    stage.world.put(found)
+
+
+def test_another_service_carries_it_before_the_first_lets_go() -> None:
+    stage = active()
+    second = stage.service("second", ports=[{"containerPort": 80}])
+    stage.play()
+    stage.proxies = lambda container: container.labels["io.skypanel.name"] == "web"
+    stage.domain(service="second")
+    stage.play()
+    assert stage.carried() == [["shop"]] * 2
+    assert stage.carried(second) == [["shop"]]
+    assert stage.condition("Programmed") == ("False", "NotServedYet")
+    stage.proxies = lambda _: True
+    stage.look()
+    stage.play()
+    assert stage.carried() == [[], []]
+    assert stage.carried(second) == [["shop"]]
+    assert stage.status(SHOP)["state"] == "active"
+    assert stage.conflicts == []
+
+
+def test_no_replica_goes_before_another_is_seen() -> None:
+    stage = active()
+    stage.proxies = lambda container: "nginx:1.26" in container.image
+    stage.service("web", image="nginx:1.27", ports=[{"containerPort": 80}], replicas=2)
+    stage.play()
+    images = sorted(c.image for c in stage.containers(WEB) if c.running)
+    assert images.count("nginx:1.26") == 2
+    assert "the proxies to send requests to" in stage.text(WEB)
+    stage.proxies = lambda _: True
+    stage.look()
+    stage.play()
+    assert {c.image for c in stage.containers(WEB)} == {"nginx:1.27"}
+
+
+def test_proxies_that_do_not_answer_are_waited_for() -> None:
+    stage = active()
+    away = replace(INGRESS, problem="it does not answer", asked=True)
+    stage.platform = replace(stage.platform, ingress=away)
+    stage.service("web", image="nginx:1.27", ports=[{"containerPort": 80}], replicas=2)
+    stage.play()
+    assert "nginx:1.26" in {c.image for c in stage.containers(WEB) if c.running}
+    assert "the proxies to answer" in stage.text(WEB)
+    assert stage.condition("Programmed") == ("Unknown", "ProxiesUnknown")
+    assert stage.status(SHOP)["state"] == "active"
+
+
+def test_an_impostor_is_told_and_left_alone() -> None:
+    stage = active()
+    stage.world.put(replace(stage.world.labelled[UID], impostors=("evil",)))
+    assert stage.text(SHOP) == (
+        "drift: labels: evil, which is not ours, claims shop.example.com by its labels"
+    )
+    told = stage.status(SHOP)
+    assert told["drift"] == [
+        {
+            "field": "labels",
+            "cause": "evil, which is not ours, claims shop.example.com by its labels",
+        }
+    ]
+    assert find(told, "Drifted")["status"] == "True"  # type: ignore[index]
+    assert stage.condition("Ready")[0] == "True"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("traefik.http.routers.evil.rule", "Host(`bank.example.com`)"),
+        ("Traefik.HTTP.Routers.evil.rule", "Host(`bank.example.com`)"),
+        ("traefik.enable", "false"),
+    ],
+)
+def test_one_of_ours_with_other_labels_is_made_anew(name: str, text: str) -> None:
+    stage = active()
+    victim = stage.containers(WEB)[0]
+    stage.change(victim, labels={**victim.labels, name: text})
+    assert f"not made by us: label {name}" in stage.text(WEB)
+    stage.play()
+    assert stage.rules() == {"Host(`shop.example.com`)"}
+
+
+def test_basic_authentication_is_opened_with_the_container() -> None:
+    stage = Labelling()
+    box = f"v1:{KEY_ID}:{'A' * 64}"
+    users = stage.declare("Secret", "acme", "users", {"sealedData": {"alice": box, "bob": box}})
+    stage.domain(middlewares={"basicAuth": {"secret": "users"}})
+    stage.settle(users)
+    plans: list[Plan] = []
+    for _ in range(12):
+        for key in tuple(stage.rows):
+            plans.append(stage.pass_(key))
+            stage.look()
+        stage.wait(1)
+    made = [s for p in plans for s in p.steps if isinstance(s, CreateContainer) and s.spec.users]
+    (name,) = made[0].spec.users
+    assert name.endswith("basicauth.users")
+    assert not [n for n in made[0].spec.labels if "basicauth.users" in n]
+    plain = opened(made[0], lambda sealed: {"alice": "wonderland", "bob": ""}[sealed.key])
+    again = opened(made[1], lambda sealed: {"alice": "wonderland", "bob": ""}[sealed.key])
+    assert isinstance(plain, CreateContainer)
+    assert isinstance(again, CreateContainer)
+    found = plain.spec.labels[name]
+    assert found.startswith("alice:$apr1$")
+    assert found.endswith(",bob:*")
+    assert "wonderland" not in found
+    assert again.spec.labels[name] == found
+    assert "$apr1$" not in repr(made[0])
+
+
+def test_without_its_users_it_is_not_served_at_all() -> None:
+    stage = active()
+    stage.domain(middlewares={"basicAuth": {"secret": "users"}})
+    stage.play()
+    assert stage.condition("Accepted")[0] == "False"
+    assert stage.rules() == {"Host(`shop.example.com`)"}
+
+
+def test_a_one_off_is_not_served() -> None:
+    stage = Labelling(preDeploy={"command": ["migrate"]})
+    stage.domain()
+    made: list[CreateContainer] = []
+    for _ in range(8):
+        for key in tuple(stage.rows):
+            made += [s for s in stage.pass_(key).steps if isinstance(s, CreateContainer)]
+            stage.look()
+    once = [s.spec.labels for s in made if "predeploy" in s.spec.name]
+    assert once
+    for found in once:
+        assert found["traefik.enable"] == "false"
+        assert not any(".rule" in name for name in found)
+        assert read(found[L_ROUTES]) == ()
+
+
+def test_the_default_name_of_an_app() -> None:
+    stage = Labelling(replace(INGRESS, default_domain="apps.test"))
+    stage.play()
+    assert stage.rules() == {"Host(`web.acme.apps.test`)"}
+    assert stage.carried() == [[""], [""]]
+
+
+def test_names_say_what_they_stand_for() -> None:
+    """Whoever changes what is rendered makes other containers: say so in the notes of a release."""
+    spec = DomainSpec.model_validate(
+        {"hostname": "a.example.com", "service": "web", "tls": {"enabled": False}}
+    )
+    target = Target("acme-web-22222222-80", 80)
+    route = Route(SHOP, "3f2a9c01-0000", spec, target.name)
+    found = labels(render(route, INGRESS), target, 7)
+    base = f"acme-shop-3f2a9c01-{found.digest}"
+    assert found.digest == "e20d98ef"
+    assert found.plain == {
+        f"traefik.http.routers.{base}.rule": "Host(`a.example.com`)",
+        f"traefik.http.routers.{base}.priority": "10000000007",
+        f"traefik.http.routers.{base}.service": target.label,
+        f"traefik.http.routers.{base}.entrypoints": "web",
+        f"traefik.http.routers.{base}.middlewares": f"acme-shop-3f2a9c01-retry-{found.digest}",
+        f"traefik.http.middlewares.acme-shop-3f2a9c01-retry-{found.digest}.retry.attempts": "20",
+        f"traefik.http.middlewares.acme-shop-3f2a9c01-retry-{found.digest}.retry.initialinterval": (
+            "25ms"
+        ),
+        f"traefik.http.services.{target.label}.loadbalancer.server.port": "80",
+    }
+
+
+def test_labels_that_an_image_brings_are_seen() -> None:
+    names = ("traefik.enable", "io.skypanel.uid", "traefik.http.routers.a.rule")
+    text = written((), names)
+    assert signed(text, names)
+    assert signed(text, (*names, "org.opencontainers.image.title"))
+    assert not signed(text, (*names, "traefik.http.routers.evil.rule"))
+    assert not signed(text, (*names, "Traefik.Http.Routers.evil.rule"))
+
+
+def test_hosts_of_a_rule() -> None:
+    rule = '(Host(`A.example.com`, `b.example.com`) && PathPrefix(`/x`)) || HostSNI("c.test")'
+    assert hosts(rule) == {"a.example.com", "b.example.com", "c.test"}
+    assert hosts("HostRegexp(`.*`)") == frozenset()
+
+
+def test_nothing_is_known_of_a_domain_that_nobody_carries() -> None:
+    assert labelled([], lambda _: True) == {}
+    assert Labelled(UID).digests == frozenset()
