@@ -170,12 +170,12 @@ class LabelWatch:
         strangers = [c for c in self._world().containers.values() if self._strange(c)]
         if not strangers:
             return
-        own = {
-            name: each.uid
-            for container in carriers
-            for each in read(container.labels[L_ROUTES])
-            for name in labelled.routers(container, each)
-        }
+        own: dict[str, set[str]] = {}
+        for container in carriers:
+            for each in read(container.labels[L_ROUTES]):
+                backends = (name for name, _ in labelled.urls(container))
+                for name in (*labelled.routers(container, each), *backends):
+                    own.setdefault(name, set()).add(each.uid)
         accused: dict[str, set[str]] = {}
         for stranger in strangers:
             claimed = labelled.claims(stranger)
@@ -183,7 +183,8 @@ class LabelWatch:
                 if any(covers(hostname, host) for host in claimed):
                     accused.setdefault(uid, set()).add(stranger.name)
             for name in labelled.names(stranger) & own.keys():
-                accused.setdefault(own[name], set()).add(stranger.name)
+                for uid in own[name]:
+                    accused.setdefault(uid, set()).add(stranger.name)
         for uid, found in accused.items():
             before = domains.get(uid) or Labelled(uid)
             domains[uid] = replace(before, impostors=tuple(sorted(found)))

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 PREFIX = "traefik."
 _ROUTER = re.compile(r"traefik\.http\.routers\.([^.]+)\.rule", re.IGNORECASE)
-_SERVICE = re.compile(r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port")
+_SERVICE = re.compile(
+    r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port", re.IGNORECASE
+)
 _HOSTS = re.compile(r"\bHost(?:SNI)?\s*\(([^)]*)\)", re.IGNORECASE)
 _QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 
