@@ -157,6 +157,9 @@ class Future:
         if not by_labels(self._platform.ingress):
             return
         world = self._world
+        for made in carriers(world.containers.values(), self._platform.instance):
+            places = (replace(p, address=p.address or made.name) for p in made.networks)
+            world.put_container(replace(made, networks=tuple(places)))
         found = carriers(world.containers.values(), self._platform.instance)
         world.labelled = labelled(found, lambda _: True)
         world.serving = serving(found, lambda _: True, world.serving, self._now)

@@ -106,7 +106,7 @@ async def main() -> None:
     loop.add_signal_handler(signal.SIGTERM, told.set)
     await told.wait()
     if MANNERS == "lingers":
-        LEAVING.touch()
+        LEAVING.touch()  # noqa: ASYNC240
         await asyncio.sleep(3)
     server.close()
     while idle or busy:
