@@ -88,6 +88,11 @@ class LabelWatch:
         self._looked = float("-inf")
 
     @property
+    def deaf(self) -> bool:
+        """Whoever runs it looks after it."""
+        return False
+
+    @property
     def settled(self) -> bool:
         return not self._awaiting
 

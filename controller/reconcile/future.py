@@ -14,13 +14,15 @@ from datetime import datetime, timedelta
 from controller.store.catalogue import Catalogue, Reading, read
 from resources.context import Context, Platform
 from resources.domain.carrying import by_labels
+from resources.domain.standing import stand
 from resources.errors import UserError
 from resources.forecast import advance
 from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
-from resources.plan import Plan
+from resources.plan import Plan, Wait
 from resources.quota import Admission, Request, shortfalls, total
 from resources.routing.labelled import carriers, labelled, serving
+from resources.routing.world import DnsFinding
 from resources.service.cycle import circle
 from resources.service.host_ports import rivals
 from resources.share import in_force
@@ -106,6 +108,7 @@ class Future:
         self._unreadable = unreadable
         self._platform = platform
         self._now = now
+        self._proofs: dict[Key, Wait] = {}
         self._world = World.of(
             (
                 *world.containers.values(),
@@ -136,10 +139,29 @@ class Future:
                 plan, news = self._turn(reading)
                 last[key] = plan
                 steps[key].extend(plan.steps)
-                moved = moved or news or bool(plan.steps)
+                moved = moved or news or bool(plan.steps) or self._supposed(reading, plan)
             if not moved and not self._waits(last.values()):
                 break
-        return {key: replace(last[key], steps=tuple(steps[key])) for key in keys if key in last}
+        waits = {key: self._proofs.get(key, plan.wait) for key, plan in last.items()}
+        return {
+            key: replace(last[key], steps=tuple(steps[key]), wait=waits[key])
+            for key in keys
+            if key in last
+        }
+
+    def _supposed(self, reading: Reading, plan: Plan) -> bool:
+        """That a name will be proven: by labels that makes containers anew, which whoever asks
+        wants to know. What is waited for stays said."""
+        key, world = reading.entry.key, self._world
+        if key.kind != "Domain" or key in self._proofs or plan.steps or plan.wait is None:
+            return False
+        standing = stand(self._context(reading))
+        aim = standing.target if standing.by_labels and standing.declared.spec else None
+        if aim is None or standing.verified:
+            return False
+        self._proofs[key] = plan.wait
+        world.put(DnsFinding(aim.uid, aim.record, (aim.token,), True, aim.addresses, True))
+        return True
 
     def _turn(self, reading: Reading) -> tuple[Plan, bool]:
         """One plan carried out, and whether the status says anything new."""

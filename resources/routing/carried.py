@@ -41,8 +41,13 @@ def signature(names: Iterable[str]) -> str:
 
 def read(text: str) -> tuple[Carried, ...]:
     """What is not understood is left out."""
-    parts = (part.split("/") for part in text.split()[1:])
-    return tuple(Carried(*part) for part in parts if len(part) == 3)
+    found = []
+    for part in text.split()[1:]:
+        name, _, rest = part.partition("/")
+        uid, _, digest = rest.rpartition("/")
+        if uid and digest:
+            found.append(Carried(name, uid, digest))
+    return tuple(found)
 
 
 def signed(text: str, names: Iterable[str]) -> bool:

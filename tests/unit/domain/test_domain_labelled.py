@@ -15,7 +15,7 @@ from resources.context import Platform
 from resources.domain.labels import Target, labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
-from resources.meta import HostnameClaim, Key
+from resources.meta import HostnameClaim, Key, Manifest
 from resources.plan import Plan
 from resources.routing.carried import hosts, read, signed, written
 from resources.routing.labelled import carriers, labelled, serving
@@ -23,6 +23,7 @@ from resources.routing.world import DnsFinding, Ingress, Labelled
 from resources.steps import CreateContainer, StartContainer
 from resources.world import L_ROUTES, Container
 from tests.property.apply import INSTANCE, uid_of
+from tests.unit.service.preview import diff
 from tests.unit.service.theatre import Theatre
 
 WEB, SHOP = Key("Service", "acme", "web"), Key("Domain", "acme", "shop")
@@ -312,6 +313,27 @@ def test_proxies_that_do_not_answer_are_waited_for() -> None:
     assert "the proxies to answer" in stage.text(WEB)
     assert stage.condition("Programmed") == ("Unknown", "ProxiesUnknown")
     assert stage.status(SHOP)["state"] == "active"
+
+
+async def test_a_diff_says_that_it_rolls() -> None:
+    stage = active()
+    spec = {"hostname": "shop.example.com", "service": "web", "pathPrefix": "/a"}
+    found = await diff(stage, Manifest(SHOP, spec))
+    shown = found["web"].plan.render()
+    assert shown.count("RemoveContainer acme_web_") == 2
+    assert shown.count("(labels changed: domain shop)") == 8
+    assert found["shop"].plan.wait is None
+    same = {"hostname": "shop.example.com", "service": "web"}
+    assert "web" not in await diff(stage, Manifest(SHOP, same))
+
+
+async def test_a_diff_of_one_that_is_not_proven_says_both() -> None:
+    stage = Labelling(replace(INGRESS, verification="dns", addresses=("192.0.2.7",)))
+    stage.play()
+    spec = {"hostname": "shop.example.com", "service": "web"}
+    found = await diff(stage, Manifest(SHOP, spec))
+    assert "(labels changed: domain shop added)" in found["web"].plan.render()
+    assert found["shop"].plan.render().endswith("wait: proof: DNS is being asked")
 
 
 def test_an_impostor_is_told_and_left_alone() -> None:
