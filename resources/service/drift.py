@@ -73,7 +73,10 @@ def _labels(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
 
 
 def _routes(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
-    """Where routes are published by labels: of a container that has any."""
+    """Where routes are published by labels: of a container that has any. One that never ran is
+    not started with what its image brought (``execute``), and would not be another if made anew."""
+    if container.state == "created":
+        return
     found = {name: text for name, text in container.labels.items() if _routing(name)}
     if L_ROUTES not in spec.labels or not (found or L_ROUTES in container.labels):
         return

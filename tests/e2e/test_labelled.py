@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from controller.ingress.binary import find_traefik
-from tests.e2e import labelled
+from tests.e2e import fleet, labelled
 from tests.e2e.harness import short_directory, until
 from tests.e2e.traffic import HOST, ORG, Stage, table
 from tests.e2e.visitors import Crowd
+from tests.images import FOREVER, ensure_image
 
 pytestmark = [
     pytest.mark.docker,
@@ -47,6 +48,7 @@ def test_a_change_is_announced_and_rolled_and_an_impostor_is_told() -> None:
         assert sum(asked.values()) > 100
         assert not [why for why in failed if "404" in why], failed
         told(stage)
+        smuggled(stage)
         assert stage.program.ctl("delete", "domain/site", "--org", ORG).returncode == 0
         stage.serves(status=404)
         until(lambda: carried(stage) == {"traefik.enable": "false"}, seconds=30, what="no labels")
@@ -110,6 +112,23 @@ def told(stage: Stage) -> None:
     finally:
         stage.docker.remove(made["Id"])
     until(lambda: cause not in drift(stage), seconds=20, what="it is not told any more")
+
+
+def smuggled(stage: Stage) -> None:
+    """An image that brings labels of Traefik's is not run: its containers would have them too."""
+    rule = f'LABEL traefik.enable=true traefik.http.routers.evil.rule="Host(`{HOST}`)"'
+    image = ensure_image("skypanel/test-smuggler:1", (FOREVER, rule))
+    stage.sql(fleet.service(ORG, "evil", image))
+
+    def refused() -> bool:
+        error = stage.program.get("service", "evil", "--org", ORG)["status"]["error"]
+        return bool(error and error["code"] == "DEPLOYMENT_IMAGE_LABELS")
+
+    until(refused, seconds=20, what="the image is refused")
+    (made,) = stage.docker.containers(stage.program.label, "io.skypanel.name=evil")
+    assert made["State"] == "created"
+    assert made["Labels"]["traefik.http.routers.evil.rule"] == f"Host(`{HOST}`)"
+    stage.drop("Service", "evil")
 
 
 def drift(stage: Stage) -> list[str]:
