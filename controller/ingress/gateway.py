@@ -125,11 +125,16 @@ class Gateway:
             http_port=settings.http_port,
             https_port=settings.https_port,
             verification=settings.domain_verification,
-            resolver=RESOLVER if has_resolver(settings) else "",
+            resolver=RESOLVER if has_resolver(settings) or self._by_labels else "",
             unread=unread,
             wildcards=settings.acme_challenge == "dns",
-            asked=settings.ingress_publish != "labels" or bool(listed(settings.ingress_apis)),
+            asked=not self._by_labels or bool(listed(settings.ingress_apis)),
         )
+
+    @property
+    def _by_labels(self) -> bool:
+        """Somebody else's Traefik has the resolver of that name."""
+        return self._settings.ingress_publish == "labels"
 
     @property
     def _routing(self) -> bool:
