@@ -60,9 +60,8 @@ def replacement(
 
 def rerouted(container: Container, wanted: Wanted) -> list[str]:
     """Which Domains it carries in another version than wanted, or wrongly, or not."""
-    if L_ROUTES not in container.labels or not wanted.routes.on:
-        return []
-    old = {each.name: each.digest for each in read(container.labels[L_ROUTES])}
+    told = read(container.labels.get(L_ROUTES, ""))
+    old = {each.name: each.digest for each in told}
     new = {each.name: each.digest for each in wanted.routes.carried}
     said = [_shown(name, old, new) for name in _entries(old, new)]
     return [f"labels changed: {', '.join(said)}"] if said else []
