@@ -67,6 +67,27 @@ def test_a_change_rolls_and_says_so_and_nothing_is_defined_unequally(
     assert stage.status(SHOP)["state"] == "active"
 
 
+@pytest.mark.parametrize("passes", range(6))
+def test_killed_anywhere_it_ends_the_same(passes: int) -> None:
+    """After each step of each of the first plans."""
+    for steps in range(4):
+        stage = active(pathPrefix="/a")
+        stage.domain(pathPrefix="/b")
+        for _ in range(passes):
+            for key in (SHOP, WEB):
+                stage.pass_(key)
+                stage.look()
+        for key in (WEB, SHOP):
+            stage.run(key, steps)
+        stage.play()
+        assert stage.rules() == {
+            "Host(`shop.example.com`) && (Path(`/b`) || PathPrefix(`/b/`))",
+        }
+        assert len(stage.containers(WEB)) == 2
+        assert stage.status(SHOP)["state"] == "active"
+        assert stage.conflicts == []
+
+
 def test_by_the_update_strategy() -> None:
     stage = Labelling(replicas=3, update={"order": "startFirst", "parallelism": 1})
     stage.domain()
