@@ -161,6 +161,8 @@ def _labelled(standing: Standing) -> Plan:
     if ingress.problem:
         return Plan(wait=Wait(f"the proxies: {ingress.problem}"), drift=drift)
     if not standing.seen:
+        if standing.unserved_for >= REVISIT:
+            drift = (*drift, Drift(ROUTERS, "a proxy does not serve its routers any more"))
         for name, why in standing.labelled.faults.items():
             return Plan(problem=problems.refused(name, why), drift=drift)
         return Plan(wait=Wait("every proxy to serve its routers", REVISIT), drift=drift)
