@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from controller.clock import Clock
-from controller.ingress.base import Changed, Proxies, Sight
+from controller.ingress.base import Changed, Proxies, Shelved, Sight
 from controller.metrics import METRICS
 from resources.errors import UserError
 from resources.hostname import covers
@@ -86,6 +86,11 @@ class LabelWatch:
         self.unread = True
         self._sights, self._since = (), {}
         self._looked = float("-inf")
+
+    @property
+    def shelf(self) -> Mapping[str, Shelved]:
+        """No document lies anywhere."""
+        return {}
 
     @property
     def deaf(self) -> bool:
