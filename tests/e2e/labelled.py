@@ -32,6 +32,8 @@ NAMES = (
     "scaled 1, 4, 1, 2",
     "a domain added and removed",
     "a path moved",
+    "controller killed midway",
+    "a rollout that fails and returns",
 )
 LEAVING = [
     "/python/bin/python3", "-ISc", "import os; raise SystemExit(os.path.exists('/leaving'))"
