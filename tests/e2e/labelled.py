@@ -22,7 +22,8 @@ import httpx
 from controller.ingress.binary import find_traefik
 from controller.ingress.ports import free_port
 from tests.e2e.harness import DOCKER_SOCKET, Docker, Program, short_directory, until
-from tests.e2e.traffic import BACKEND, CASES, Case, Outcome, Stage, table
+from tests.e2e.stage import BACKEND, Case, Outcome, Stage, table
+from tests.e2e.traffic import CASES
 from tests.python_image import ensure_python_image
 
 NAMES = (

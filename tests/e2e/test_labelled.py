@@ -13,7 +13,7 @@ import pytest
 from controller.ingress.binary import find_traefik
 from tests.e2e import fleet, labelled
 from tests.e2e.harness import short_directory, until
-from tests.e2e.traffic import HOST, ORG, Stage, table
+from tests.e2e.stage import HOST, ORG, Stage, table
 from tests.e2e.visitors import Crowd
 from tests.images import FOREVER, ensure_image
 
