@@ -45,13 +45,15 @@ class Platform:
 @dataclass(frozen=True, slots=True)
 class Retained:
     """A retained volume (one row of ``retained_volumes``). uid: the former resource's; its data
-    is adopted under it. label_uid: the ``io.skypanel.uid`` on the engine ('': the same)."""
+    is adopted under it. label_uid: the ``io.skypanel.uid`` on the engine ('': the same).
+    purged_by: who asked for its end ('': nobody says who); None: nobody did."""
 
     uid: str
     engine_name: str
     organization: str
     expires_at: datetime | None
     label_uid: str = ""
+    purged_by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.confirmation import Yes, confirm
 from controller.cli.failure import FAILED, USAGE, Misuse
 from controller.cli.options import output_format
 from controller.cli.output import print_data
@@ -116,12 +117,13 @@ def status(
 
 
 @app.command()
-def remove(now_only: NowOnly = False) -> None:
+def remove(now_only: NowOnly = False, yes: Yes = False) -> None:
     """Take the rules away, now and for the next boot. A controller that runs with
     SKYCTL_HOST_FIREWALL=keep puts them back."""
     from controller.firewall.boot import Boot
     from controller.firewall.nft import Nft
 
+    confirm("open what the host listens on to containers?", yes)
     asyncio.run(Nft().remove())
     print("removed: containers reach what the host listens on")
     for path in () if now_only else Boot().remove():

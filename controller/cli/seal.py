@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.client import connect
-from controller.cli.decisions import confirm
+from controller.cli.confirmation import Yes, confirm
 from controller.cli.failure import FAILED, Misuse
 from controller.cli.files import located, problem_lines, read_documents
 from controller.cli.options import Org, Output, OutputFormat, organization, output_format
@@ -53,7 +53,7 @@ def seal_(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Make another key, and seal for that from now on.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     org: Org = None,
     output: Output = None,
 ) -> None:

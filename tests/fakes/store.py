@@ -306,7 +306,8 @@ class FakeStore(FakeSealing, FakeImageAccess):
             retained, key = database.retained[uid]
             now = database.now()
             expires = min(retained.expires_at or now, now)
-            database.retained[uid] = (replace(retained, expires_at=expires), key)
+            by = (actor or "") if retained.purged_by is None else retained.purged_by
+            database.retained[uid] = (replace(retained, expires_at=expires, purged_by=by), key)
             message = f"purge requested by {actor or 'skyctl'}"
             database.event(Event(uid, key, "Normal", "PurgeRequested", message))
             database.decided("retained")

@@ -136,6 +136,7 @@ def retained_of(row: Row) -> Retained:
         organization=row["organization"],
         expires_at=row["expires_at"],
         label_uid=row["label_uid"],
+        purged_by=row["purged_by"],
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from resources.meta import Key, Manifest
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Answers, Run
 from tests.unit.site import Site
 
 
@@ -377,7 +377,21 @@ def test_guard(skyctl: Run, site: Site) -> None:
     assert skyctl("guard", "approve", "nonsense").code == 1
 
 
-def test_purge_asks_first(skyctl: Run, site: Site) -> None:
+def test_guard_approve_asks_first(skyctl: Run, site: Site, answers: Answers) -> None:
+    epoch = site.database.epoch
+    held = site.call(site.store.hold("manifest:y", ["Service/a/c"], 9, "h", epoch=epoch))
+    ran = skyctl("guard", "approve", held.id)
+    assert ran.code == 2
+    assert "CONFIGURATION_UNCONFIRMED" in ran.err
+    answers("n\n", terminal=True)
+    ran = skyctl("guard", "approve", held.id)
+    assert (ran.code, ran.out) == (1, "")
+    assert "Service/a/c" in ran.err
+    answers("y\n", terminal=True)
+    assert skyctl("guard", "approve", held.id).lines == [f"{held.id} approved: 1 will be deleted"]
+
+
+def test_purge_asks_first(skyctl: Run, site: Site, answers: Answers) -> None:
     home, key = Key("Organization", "", "purged"), Key("Volume", "purged", "data")
     site.apply(Manifest(home, {}), Manifest(key, {"size": "1Gi"}))
     site.until(lambda: site.settled(key))
@@ -386,8 +400,19 @@ def test_purge_asks_first(skyctl: Run, site: Site) -> None:
     listing = skyctl("purge", "--org", "purged")
     assert listing.lines[0].split() == ["ORGANIZATION", "VOLUME", "EXPIRES", "IN", "UID"]
     name = listing.lines[1].split()[1]
-    assert skyctl("purge", "--all").code == 2
-    assert site.engine.world.volume(name) is not None
+    for words in (("--all",), (name,)):
+        for said in (None, "y\n"):  # a pipe is nobody's answer
+            answers(said, terminal=False)
+            ran = skyctl("purge", *words)
+            assert ran.code == 2
+            assert "error: CONFIGURATION_UNCONFIRMED: " in ran.err
+            assert "try: give --yes" in ran.err
+    answers("n\n", terminal=True)
+    ran = skyctl("purge", name)
+    assert (ran.code, ran.out) == (1, "")
+    assert name in ran.err
+    assert [item.purged_by for item in site.call(site.store.retained())] == [None]
+    answers(None, terminal=False)
     ran = skyctl("purge", name, "--yes")
     assert ran.code == 0
     assert ran.lines[-1] == f"{name} is being removed"

@@ -42,8 +42,11 @@ def test_a_life(kernel: FakeNft, tmp_path: Path, capsys: pytest.CaptureFixture[s
     told = json.loads(out)
     assert (code, told["state"], told["atBoot"]) == (0, "installed", True)
     assert told["openPorts"] == ["80/tcp", "443/tcp", "443/udp"]
+    code, _, err = ran(capsys, "remove")
+    assert (code, kernel.items is None) == (2, False)
+    assert "CONFIGURATION_UNCONFIRMED" in err
     for _ in range(2):
-        assert ran(capsys, "remove")[0] == 0
+        assert ran(capsys, "remove", "--yes")[0] == 0
     assert kernel.items is None
     assert not (tmp_path / "etc/skyctl/host-firewall.nft").exists()
 
@@ -75,8 +78,8 @@ def test_who_may_not(kernel: FakeNft, capsys: pytest.CaptureFixture[str]) -> Non
     code, out, _ = ran(capsys, "status")
     assert (code, out.partition(":")[0]) == (2, "unknown")
     assert "try: as root" in out
-    for command in ("install", "remove"):
-        code, _, err = ran(capsys, command)
+    for command in (("install",), ("remove", "--yes")):
+        code, _, err = ran(capsys, *command)
         assert code == 1
         assert "CONFIGURATION_HOST_FIREWALL: only root may" in err
 
