@@ -80,8 +80,13 @@ def seal_(
         _files(filename, _key(public_key), form)
     else:
         secret, name = _address(words or [])
+        if (where := organization(org)) is None:
+            raise Misuse(
+                "for whom? a sealed value opens in one organization only",
+                f"skyctl seal secret/{secret} {name} --org ORGANIZATION",
+                f"the platform's own: skyctl seal secret/{secret} {name} --org ''",
+            )
         key, value = _key(public_key), _value(from_file)
-        where = organization(org) or ""
         text = _sealed(key, where, secret, name, value)
         told = {"organization": where, "secret": secret, "key": name, "sealed": text}
         print_done(form, text, told)
