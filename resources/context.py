@@ -70,9 +70,9 @@ class Context:
     by a container's id, how its process ended the last time. circle: how a Service depends on
     itself, by name. turn: may it begin to replace containers now? published: the digest that a
     Service's image has at its registry by now, '' when nobody knows. referrers: for a Service, the
-    Domains that name it. rivals: for a Service that publishes a port of the host, who else names
-    it, of any organization. requests: for a Service, what was counted during its newest rollout;
-    None: it is not over, or nobody knows.
+    Domains that name it. rivals: who else names what only one may have (a Service's ports of
+    the host, an Organization's external id), of any organization. requests: for a Service, what was
+    counted during its newest rollout; None: it is not over, or nobody knows.
     """
 
     entry: Entry
