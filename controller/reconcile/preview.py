@@ -22,7 +22,7 @@ from controller.store.catalogue import Catalogue
 from resources.context import Platform
 from resources.errors import UserError
 from resources.meta import Entry, Key, Manifest, Resource
-from resources.metadata import merged
+from resources.metadata import heeded_names, merged
 from resources.ownership import owned_elsewhere
 from resources.plan import Plan
 from resources.registry import kinds
@@ -135,7 +135,7 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
         rows.declare(Entry(_new(manifest, source)))
         return Difference(manifest.key, "create", Plan())
     old = before.resource
-    annotations = merged(old.annotations, manifest.annotations)
+    annotations = merged(old.annotations, old.applied_annotations, manifest)
     spec_changes = differences(old.spec, manifest.spec)
     changes = (
         *spec_changes,
@@ -150,6 +150,7 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
         generation=old.generation + bool(spec_changes),
         labels=manifest.labels,
         annotations=annotations,
+        applied_annotations=heeded_names(manifest.annotations),
         updated_at=now,
     )
     rows.declare(replace(before, resource=resource))

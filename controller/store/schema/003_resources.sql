@@ -139,12 +139,12 @@ RETURNS text[] LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
     WHEN skyctl.is_protected(target.annotations) THEN ARRAY['55000', 'RESOURCE_PROTECTED',
       format('%s/%s is protected against deletion', target.kind, target.name),
-      'remove its annotation skypanel.io/protect first']
+      'remove its annotation skypanel.io/protect first: null in a manifest, annotations - ''skypanel.io/protect'' in SQL']
     WHEN target.kind = 'Organization' THEN (
       SELECT ARRAY['55000', 'RESOURCE_PROTECTED',
           format('Organization/%s holds what is protected against deletion: %s', target.name,
                  string_agg(kind || '/' || name, ', ' ORDER BY kind, name)),
-          'remove their annotation skypanel.io/protect first']
+          'remove their annotation skypanel.io/protect first: null in a manifest, annotations - ''skypanel.io/protect'' in SQL']
         FROM skyctl.resource_rows
         WHERE organization = target.name AND deletion_requested_at IS NULL
           AND skyctl.is_protected(annotations)
@@ -159,7 +159,8 @@ DECLARE
 BEGIN
   NEW.organization := coalesce(NEW.organization, '');
   NEW.labels := coalesce(NEW.labels, '{}');
-  NEW.annotations := coalesce(NEW.annotations, '{}');
+  -- null takes one away.
+  NEW.annotations := jsonb_strip_nulls(coalesce(NEW.annotations, '{}'));
   problem := coalesce(
     skyctl.identity_problem(NEW.kind, NEW.organization, NEW.name),
     skyctl.spec_problem(NEW.kind, NEW.spec),
@@ -202,7 +203,8 @@ DECLARE
   problem text[];
 BEGIN
   NEW.labels := coalesce(NEW.labels, '{}');
-  NEW.annotations := coalesce(NEW.annotations, '{}');
+  -- null takes one away.
+  NEW.annotations := jsonb_strip_nulls(coalesce(NEW.annotations, '{}'));
   NEW.uid := OLD.uid;
   NEW.created_at := OLD.created_at;
   NEW.generation := OLD.generation;

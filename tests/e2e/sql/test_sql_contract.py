@@ -122,8 +122,13 @@ async def test_protection(panel: Any) -> None:
     )
     error = await refused(panel, DELETE)
     assert error.sqlstate == "55000"
-    assert error.hint == "remove its annotation skypanel.io/protect first"
-    await panel.execute("UPDATE skyctl.resources SET annotations = '{}'" + WHERE)
+    assert error.hint == (
+        "remove its annotation skypanel.io/protect first: null in a manifest,"
+        " annotations - 'skypanel.io/protect' in SQL"
+    )
+    without = """annotations || '{"skypanel.io/protect": null}'"""
+    await panel.execute(f"UPDATE skyctl.resources SET annotations = {without}{WHERE}")
+    assert (await row(panel))["annotations"] == {}
     assert await panel.execute(DELETE) == "DELETE 1"
 
 

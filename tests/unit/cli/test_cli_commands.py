@@ -308,13 +308,49 @@ def test_delete_waits_until_it_is_gone(skyctl: Run, site: Site) -> None:
 def test_delete_what_files_declare(skyctl: Run, site: Site, tmp_path: Path) -> None:
     site.service("filed")
     file = write(tmp_path / "a.yaml", organization("filed"), service("filed"))
-    ran = skyctl("delete", "-f", file, "--wait", "--timeout", "20s")
+    ran = skyctl("delete", "-f", file, "--wait", "--timeout", "20s", "--yes")
     assert ran.code == 0, ran
     assert ran.lines[:2] == [
         "service/web deletion requested",
         "organization/filed deletion requested",
     ]
     assert Key("Organization", "", "filed") not in site.database.entries
+
+
+@pytest.mark.parametrize("words", [("org/whole",), ("organizations", "whole"), ("ORG/whole",)])
+def test_a_whole_customer_is_not_deleted_unasked(
+    skyctl: Run, site: Site, answers: Answers, words: tuple[str, ...]
+) -> None:
+    home = Key("Organization", "", "whole")
+    site.apply(
+        Manifest(home, {"deletion": {"retainVolumes": "2d"}}),
+        Manifest(Key("Service", "whole", "web"), {"image": "nginx:1"}),
+        Manifest(Key("Volume", "whole", "kept"), {}),
+        Manifest(Key("Volume", "whole", "short"), {"deletionPolicy": "Expire"}),
+        Manifest(Key("Volume", "whole", "gone"), {"deletionPolicy": "Delete"}),
+    )
+    ran = skyctl("delete", *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert "error: CONFIGURATION_UNCONFIRMED" in ran.err
+    answers("\n", terminal=True)
+    ran = skyctl("delete", *words)
+    assert (ran.code, ran.out) == (1, "")
+    assert "organization whole goes with all in it: 3 Volume, 1 Service" in ran.err
+    told = {line.split()[0]: line for line in ran.err.splitlines() if "volume/" in line}
+    assert told["volume/kept"].endswith("data kept until skyctl purge")
+    assert "data kept until 20" in told["volume/short"]
+    assert told["volume/gone"].endswith("removed with its data")
+    assert not site.database.entries[home].resource.deleting
+
+
+def test_a_whole_customer_is_deleted_when_somebody_says_so(
+    skyctl: Run, site: Site, answers: Answers
+) -> None:
+    for name, said in (("bye", "yes\n"), ("farewell", None)):
+        site.apply(Manifest(Key("Organization", "", name), {}))
+        answers(said, terminal=said is not None)
+        ran = skyctl("delete", f"org/{name}", *(() if said else ("--yes",)))
+        assert ran.lines == [f"organization/{name} deletion requested"]
 
 
 def test_wait(skyctl: Run, site: Site) -> None:

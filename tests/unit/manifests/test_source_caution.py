@@ -348,6 +348,22 @@ async def test_a_protected_row_stays(desk: Desk) -> None:
     assert desk.rows == {"web", "db"}
 
 
+async def test_a_file_takes_its_protection_away_again(desk: Desk) -> None:
+    head, _, spec = service("db").partition("spec:")
+    protect = f"{head}  annotations: {{{ANNOTATION_PROTECT}: 'true'}}\nspec:{spec}"
+    desk.write("all.yaml", service("web") + "---\n" + protect)
+    await desk.source.sync_once()
+    desk.write("all.yaml", services("web", "db"))
+    await desk.source.sync_once()
+    assert desk.resources[key("db")].annotations == {}
+    await desk.store.annotate(key("db"), {ANNOTATION_PROTECT: "true"})
+    nulled = protect.replace("'true'", "null")
+    desk.write("all.yaml", service("web") + "---\n" + nulled)
+    report = await desk.source.sync_once()
+    assert report.problems == ()
+    assert desk.resources[key("db")].annotations == {}
+
+
 # ---------------------------------------------------------------- who owns what
 
 

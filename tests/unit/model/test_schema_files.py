@@ -150,8 +150,15 @@ for the organization's retainVolumes, or deleted.
                     When and how the data is copied away.
   warnAt          <whole number 1..100, default 80>
                     Percent of the size from which on there is a warning.
+
+ANNOTATIONS (metadata.annotations; null takes one away):
+  skypanel.io/protect
+    Any value: deletion is refused, also of an Organization that holds it.
 """
     )
+    told = explain("Service")
+    for name in ("restartedAt", "paused", "protect"):
+        assert f"\n  skypanel.io/{name}\n" in told
 
 
 def test_explain_a_field() -> None:
