@@ -63,7 +63,7 @@ async def pick_running(
         + (f" with ordinal {ordinal}" if ordinal is not None else ""),
         details={"containers": states},
         suggestions=[
-            f"skyctl describe {entry.key.kind.lower()}/{entry.key.name} says why",
+            f"see why: skyctl describe service/{entry.key.name} --org {entry.key.organization}",
             *(f"{name} is {state}" for name, state in states.items()),
         ],
     )

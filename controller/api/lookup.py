@@ -96,7 +96,7 @@ def _missing(
         for e in siblings
         if where and e.key.name == name
     ][:3]
-    suggestions = suggestions or [f"skyctl get {kind.plural.lower()} lists what there is"]
+    suggestions = suggestions or [f"see what there is: skyctl get {kind.plural.lower()} -A"]
     return UserError(
         "RESOURCE_NOT_FOUND",
         f"there is no {kind.name} {name[:80]!r}{where}",

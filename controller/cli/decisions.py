@@ -91,7 +91,7 @@ def _retained(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
     for item in items:
         if name in (item["uid"], item["engineName"]):
             return item
-    raise Misuse(f"no retained volume {name!r}", "skyctl purge lists them")
+    raise Misuse(f"no retained volume {name!r}", "see which are: skyctl purge")
 
 
 def _purge(client: Client, chosen: list[dict[str, Any]]) -> None:

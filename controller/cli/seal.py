@@ -109,7 +109,7 @@ def _key(given: str | None) -> SealingKey:
     except binascii.Error:
         raw = b""
     if len(raw) != 32:
-        raise Misuse("--public-key is no key", "skyctl seal --print-key shows it")
+        raise Misuse("--public-key is no key", "see it: skyctl seal --print-key")
     return SealingKey(key_id(raw), given)
 
 

@@ -22,13 +22,14 @@ def not_found(key: Key) -> UserError:
 
 
 def owned_elsewhere(key: Key, owner: str, source: str) -> UserError:
+    place = f" --org {key.organization}" if key.organization else ""
     return UserError(
         "RESOURCE_OWNED_ELSEWHERE",
         f"{key.short} belongs to {owner}; {source} may not change it",
         details={"source": owner, "writer": source},
         suggestions=[
             "change it where it comes from, or take it over:"
-            f" skyctl adopt {key.short} --source {source}"
+            f" skyctl adopt {key.kind.lower()}/{key.name}{place} --source {source}"
         ],
     )
 

@@ -89,7 +89,7 @@ async def test_a_spec_belongs_to_its_source(store: Store) -> None:
     error = await refused(store.apply(manifest(spec={"image": "b"}), source="manifest:prod"))
     assert error.code == "RESOURCE_OWNED_ELSEWHERE"
     assert error.details == {"source": "sql", "writer": "manifest:prod"}
-    assert "skyctl adopt Service/web --source manifest:prod" in error.suggestions[0]
+    assert "skyctl adopt service/web --org acme --source manifest:prod" in error.suggestions[0]
     assert (await refused(store.apply(manifest(), source="api"))).code == error.code
     deleting = await refused(store.delete(WEB, source="manifest:prod"))
     assert deleting.code == error.code

@@ -417,7 +417,10 @@ async def test_a_row_that_another_source_owns(desk: Desk) -> None:
         (problem,) = source.problems
         assert problem.error.code == "RESOURCE_OWNED_ELSEWHERE"
         assert problem.place.endswith("web.yaml:1")
-        assert "skyctl adopt Service/web --source manifest:main" in problem.error.suggestions[0]
+        assert (
+            "skyctl adopt service/web --org acme --source manifest:main"
+            in problem.error.suggestions[0]
+        )
         assert desk.image("web") == "sql:1"
         await passes(desk, source)
         events = await desk.store.events(uid=desk.resources[key("web")].uid)
