@@ -313,6 +313,16 @@ class ControllerBody(Shape):
     secrets: ErrorBody | None = None
 
 
+class SettingsBody(Shape):
+    """given: names of those that were set. values: by field, without what may be secret. database:
+    its URL without the password; null: the embedded one. docker: DOCKER_* of its environment."""
+
+    given: list[str]
+    values: dict[str, Any]
+    database: str | None
+    docker: dict[str, str]
+
+
 class SealingKeyBody(Shape):
     """publicKey: base64 of an X25519 public key. usable: the controller that answers has the
     private half."""
