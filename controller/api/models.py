@@ -123,7 +123,8 @@ class DriftBody(Shape):
 
 
 class PlanBody(Shape):
-    """drift: what is left as it is (reported only, beyond us, or over already)."""
+    """drift: what is left as it is (reported only, beyond us, or over already). resumed: what it
+    would do if nobody paused it; null when nobody does."""
 
     kind: str
     organization: str
@@ -133,6 +134,7 @@ class PlanBody(Shape):
     wait: WaitBody | None = None
     problem: ErrorBody | None = None
     text: str
+    resumed: list[StepBody] | None = None
 
 
 class PlanList(Shape):
@@ -140,7 +142,8 @@ class PlanList(Shape):
 
 
 class DifferenceBody(Shape):
-    """action: create, configure, unchanged, delete, refused. changes: of the declaration."""
+    """action: create, configure, unchanged, delete, refused. changes: of the declaration. accepted:
+    false when the row would be written and then not accepted, as the problem says."""
 
     kind: str
     organization: str = ""
@@ -152,6 +155,7 @@ class DifferenceBody(Shape):
     problem: ErrorBody | None = None
     text: str = ""
     error: ErrorBody | None = None
+    accepted: bool = True
 
 
 class DiffResponse(Shape):

@@ -126,6 +126,14 @@ def test_diff_of_what_is_refused_is_2(skyctl: Run, tmp_path: Path) -> None:
     assert "1 refused" in ran.out
 
 
+def test_diff_of_what_would_not_be_accepted_is_2(skyctl: Run, tmp_path: Path, site: Site) -> None:
+    bad = service("held", ports=[{"containerPort": 80, "hostPort": 9}])
+    ran = skyctl("diff", "-f", write(tmp_path / "a.yaml", organization("held"), bad))
+    assert ran.code == 2
+    assert "! Service/web (held) create, not accepted" in ran.lines
+    assert ran.lines[-1].startswith("1 to create, 0 to change, 0 to remove, 1 not accepted (")
+
+
 def test_diff_without_a_controller_is_2(offline: Run, tmp_path: Path) -> None:
     assert offline("diff", "-f", write(tmp_path / "a.yaml", organization("x"))).code == 2
 
@@ -138,6 +146,16 @@ def test_plan(skyctl: Run, site: Site) -> None:
     ]
     body = json.loads(skyctl("plan", "svc/web", "--org", "planned", "-o", "json").out)
     assert body["plans"][0]["steps"] == []
+
+
+def test_plan_of_a_paused_service_says_what_resuming_would_do(skyctl: Run, site: Site) -> None:
+    key = site.service("halting")
+    site.call(site.store.annotate(key, {"skypanel.io/paused": "lunch"}))
+    site.apply(Manifest(key, {"image": "nginx:2"}))
+    lines = skyctl("plan", "svc/web", "--org", "halting").lines
+    assert "  wait: somebody to resume it; paused: lunch" in lines
+    after = lines.index("  after skyctl resume service/web --org halting:")
+    assert any(line.startswith("    BeginRollout generation 2 ") for line in lines[after:])
 
 
 # ---------------------------------------------------------------- reading
