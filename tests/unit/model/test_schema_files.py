@@ -141,16 +141,16 @@ FIELDS:
                     How much it may hold, like '10Gi'; absent: unlimited. It counts towards the \
 organization's quota, but is not enforced, and what is used is not measured, in this version.
   onFull          <one of refuse, warn, default warn>
-                    refuse: writes beyond the size fail, where the host can; warn: a warning. Without \
-effect in this version.
+                    refuse: writes beyond the size fail, where the host can; warn: a warning. \
+Without effect in this version.
   deletionPolicy  <one of Retain, Expire, Delete, default Retain>
                     What happens to the data when the Volume is deleted: kept until purged, kept \
 for the organization's retainVolumes, or deleted.
   adopt           <text>
                     uid of a retained volume whose data this one takes over.
   backup          <map>
-                    When and how the data is copied away. This version keeps it and makes no backups: \
-back the data up yourself.
+                    When and how the data is copied away. This version keeps it and makes no \
+backups: back the data up yourself.
   warnAt          <whole number 1..100, default 80>
                     Percent of the size from which on there is a warning. Without effect in this \
 version.
