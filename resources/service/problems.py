@@ -64,7 +64,7 @@ def secret_not_ready(entry: Entry, path: Path) -> UserError:
     """Nothing of it was accepted yet."""
     error = (entry.status or {}).get("error")
     name = entry.key.name
-    why = f": {error['message']}" if error else "; it was not looked at yet"
+    why = f": {error['message']}" if error else "; that is about to change"
     return UserError(
         "SECRET_NOT_READY",
         f"{shown_place(path)}: Secret {name} has no value in force yet{why}",

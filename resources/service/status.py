@@ -57,7 +57,8 @@ def _bare(
 ) -> dict[str, Any]:
     """Nothing was ever accepted, so nothing runs."""
     problem = failure or plan.problem or found.problem
-    word = "Deleting" if context.deleting else "Failed" if problem else "Pending"
+    stuck = problem is not None and not problem.retryable
+    word = "Deleting" if context.deleting else "Failed" if stuck else "Pending"
     message = problem.message if problem else "waiting to be accepted"
     if context.deleting:
         message = _deleting(context, plan)

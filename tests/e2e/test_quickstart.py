@@ -133,6 +133,7 @@ def test_it_runs_and_is_taken_over_untouched(quickstart: Program, docker: Docker
     assert len(proxies) == 1
     assert len(made) == 3
     names = [c["Names"][0].lstrip("/") for c in docker.containers(quickstart.label)]
+    assert "there is no Service" not in quickstart.log, "whichever file is read first"
     assert interrupt(first) == 0
     assert containers(docker, quickstart) == made == dict.fromkeys(made, "running")
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.cli.events import row
+from controller.cli.text import age, clock
 from resources.meta import Key, Manifest
 from tests.unit.cli.conftest import Answers, Run
 from tests.unit.site import Site
@@ -264,6 +266,37 @@ def test_events_and_top(skyctl: Run, site: Site) -> None:
     assert len(top.lines) == 2
 
 
+def test_an_event_that_is_watched_has_its_time(skyctl: Run, site: Site) -> None:
+    site.service("watched")
+    with site.client() as client:
+        body = client.get("/v1/events", params={"organization": "watched"}).json()
+    event = body["items"][0]
+    assert row(event)[0] == age(event["at"])
+    assert row(event, clock)[0] == clock(event["at"])
+    assert row(event, clock)[0].count(":") == 2
+
+
+def test_all_organizations_and_one_exclude_each_other(skyctl: Run, site: Site) -> None:
+    ran = skyctl("get", "all", "-A", "--org", "x")
+    assert ran.code == 2
+    assert "-A is of all organizations, --org of one" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("events", "skyctl events"),
+        ("pods", "skyctl get services"),
+        ("namespaces", "organizations?"),
+        ("ingress", "domains?"),
+    ],
+)
+def test_words_of_elsewhere_lead_to_ours(skyctl: Run, word: str, advice: str) -> None:
+    ran = skyctl("get", word)
+    assert ran.code == 2
+    assert advice in ran.err.split("try: ")[1]
+
+
 def test_messages_of_others_cannot_move_the_cursor(skyctl: Run, site: Site) -> None:
     key = site.service("sly")
     site.call(site.store.annotate(key, {"note": "\x1b[2Jgotcha"}))
@@ -402,6 +435,16 @@ def test_logs(skyctl: Run, site: Site) -> None:
     one = skyctl("logs", "web", "--org", "logged", "--ordinal", "0", "--timestamps")
     assert one.lines[0].startswith("2026-01-01T00:00:00.000000001Z from logged_web_0_")
     assert skyctl("logs", "web", "--org", "logged", "--previous").code == 0
+
+
+def test_exec_in_what_is_stopped_says_start(skyctl: Run, site: Site) -> None:
+    key = site.service("asleep", state="running")
+    org = ("--org", "asleep")
+    site.call(site.store.adopt(key, source="api"))
+    assert skyctl("stop", "web", *org, "--wait").code == 0
+    ran = skyctl("exec", "web", *org, "--", "ls")
+    assert ran.code == 1
+    assert "try: it is declared as stopped: skyctl start service/web --org asleep" in ran.err
 
 
 def test_exec_exits_as_the_command_did(skyctl: Run, site: Site) -> None:
