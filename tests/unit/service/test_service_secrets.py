@@ -139,7 +139,9 @@ def test_a_secret_that_was_not_looked_at_yet_is_waited_for() -> None:
     assert told(web, scene.context(web), scene.plan(web), (), None) == []
     status = scene.status(web)
     assert status["phase"] == "Pending"
-    assert status["message"].endswith("Secret db has no value in force yet; that is about to change")
+    assert status["message"].endswith(
+        "Secret db has no value in force yet; that is about to change"
+    )
     scene.settle(db)
     assert created(scene, web)
 
