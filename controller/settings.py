@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -252,6 +253,15 @@ class Settings(BaseModel):
             return None
         low, _, high = self.host_ports.partition("-")
         return int(low), int(high or low)
+
+
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown."""
+    parts = urlsplit(url)
+    account, at, place = parts.netloc.rpartition("@")
+    query = [(k, v) for k, v in parse_qsl(parts.query) if "password" not in k.lower()]
+    netloc = account.partition(":")[0] + at + place
+    return f"{parts.scheme}://{netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **flags: Any) -> Settings:

@@ -7,7 +7,7 @@ references. Whoever plays lets others run after each plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,7 +24,6 @@ from resources.quota import Admission, Request, shortfalls, total
 from resources.routing.labelled import carriers, labelled, serving
 from resources.routing.world import DnsFinding
 from resources.service.cycle import circle
-from resources.service.host_ports import rivals
 from resources.share import in_force
 from resources.steps import Claim, PullImage, Step
 from resources.subnets import choose
@@ -41,6 +40,7 @@ class Rows:
         self._readings: dict[Key, Reading] = {}
         self._referrers: dict[Key, dict[Key, None]] = {}
         self._members: dict[str, dict[Key, None]] = {}
+        self._contested: dict[Hashable, dict[Key, None]] = {}
         for key in catalogue.all_keys():
             if (reading := catalogue.get(key)) is not None:
                 self._put(reading)
@@ -67,8 +67,9 @@ class Rows:
         return {e.resource.uid: found for e in entries if (found := in_force(e)) is not None}
 
     def rivals(self, reading: Reading) -> tuple[Entry, ...]:
-        key, spec = reading.entry.key, reading.spec
-        return rivals(key, spec, (other.entry for other in self._readings.values()))
+        found = {k: None for what in reading.contested for k in self._contested.get(what, ())}
+        found.pop(reading.entry.key, None)
+        return tuple(self._readings[key].entry for key in found)
 
     def declare(self, entry: Entry) -> None:
         self._put(read(entry))
@@ -89,6 +90,8 @@ class Rows:
         self._readings[key] = reading
         for ref in reading.refs:
             self._referrers.setdefault(ref, {})[key] = None
+        for what in reading.contested:
+            self._contested.setdefault(what, {})[key] = None
         if key.organization:
             self._members.setdefault(key.organization, {})[key] = None
 

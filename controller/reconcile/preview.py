@@ -15,14 +15,16 @@ from datetime import datetime
 from typing import Any
 
 from controller.clock import Clock
-from controller.core import Difference
+from controller.core import Difference, Planned
 from controller.reconcile.future import Future, Rows, scope_of
 from controller.reconcile.observe import Observer
-from controller.store.catalogue import Catalogue
-from resources.context import Platform
+from controller.reconcile.undecided import veiled
+from controller.store.catalogue import Catalogue, Reading
+from resources.conditions import ACCEPTED, find
+from resources.context import Context, Platform
 from resources.errors import UserError
-from resources.meta import Entry, Key, Manifest, Resource
-from resources.metadata import merged
+from resources.meta import ANNOTATION_PAUSED, Entry, Key, Manifest, Resource, heeded
+from resources.metadata import heeded_names, merged
 from resources.ownership import owned_elsewhere
 from resources.plan import Plan
 from resources.registry import kinds
@@ -55,10 +57,10 @@ class Previewer:
         self._ensure = ensure
         self._unreadable = unreadable
 
-    async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[tuple[Key, Plan]]:
+    async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[Planned]:
         """Named keys are read authoritatively, all keys from the mirrors. Raises UserError
         RESOURCE_NOT_FOUND for a named key that does not exist."""
-        found: list[tuple[Key, Plan]] = []
+        found: list[Planned] = []
         for key in self._ordered(self._catalogue.all_keys()) if keys is None else keys:
             await asyncio.sleep(0)
             observation = (
@@ -74,7 +76,8 @@ class Previewer:
                         suggestions=[f"skyctl get {key.kind} -A"],
                     )
                 continue
-            found.append((key, observation.reading.kind.plan(observation.context)))
+            decide, context = observation.reading.kind.plan, observation.context
+            found.append(Planned(key, decide(context), _resumed(decide, context)))
         return found
 
     async def diff(self, manifests: Sequence[Manifest], source: str) -> Sequence[Difference]:
@@ -93,9 +96,11 @@ class Previewer:
         plans = await future.play(played)
         shown: list[Difference] = []
         for key in self._ordered(concerned):
-            plan = plans.get(key, Plan())
+            known, reading = self._catalogue.entry(key), rows.get(key)
+            plan = veiled(plans.get(key, Plan()), known, reading, changed)
             if key in given:
-                shown.append(replace(given[key], plan=plan))
+                accepted = key not in changed or _accepted(reading)
+                shown.append(replace(given[key], plan=plan, accepted=accepted))
             elif plan.steps:
                 shown.append(Difference(key, "unchanged", plan))
         return shown
@@ -105,6 +110,23 @@ class Previewer:
         """Kinds in the order in which they depend on each other, then by name."""
         order = {name: number for number, name in enumerate(kinds())}
         return sorted(keys, key=lambda k: (order.get(k.kind, len(order)), k.organization, k.name))
+
+
+def _resumed(decide: Callable[[Context], Plan], context: Context) -> Plan | None:
+    """What it would be without its pause; None when it has none."""
+    row = context.entry.resource
+    if heeded(row.annotations, ANNOTATION_PAUSED) is None:
+        return None
+    annotations = {k: v for k, v in row.annotations.items() if k != ANNOTATION_PAUSED}
+    entry = replace(context.entry, resource=replace(row, annotations=annotations))
+    return decide(replace(context, entry=entry))
+
+
+def _accepted(reading: Reading | None) -> bool:
+    """As its status would say in the end."""
+    status = reading.entry.status if reading is not None else None
+    found = find(status or {}, ACCEPTED)
+    return found is None or found.get("status") != "False"
 
 
 def _refused(difference: Difference | None) -> bool:
@@ -145,7 +167,7 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
         rows.declare(Entry(_new(manifest, source)))
         return Difference(manifest.key, "create", Plan())
     old = before.resource
-    annotations = merged(old.annotations, manifest.annotations)
+    annotations = merged(old.annotations, old.applied_annotations, manifest)
     spec_changes = differences(old.spec, manifest.spec)
     changes = (
         *spec_changes,
@@ -160,6 +182,7 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
         generation=old.generation + bool(spec_changes),
         labels=manifest.labels,
         annotations=annotations,
+        applied_annotations=heeded_names(manifest.annotations),
         updated_at=now,
     )
     rows.declare(replace(before, resource=resource))

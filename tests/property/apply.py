@@ -21,8 +21,8 @@ from resources.meta import FINALIZER, Entry, Key, Resource
 from resources.plan import Plan
 from resources.quota import Admission, Asking, Request, Terms, settle, total, union
 from resources.registry import kinds
+from resources.rivalry import rivals
 from resources.service.cycle import circle
-from resources.service.host_ports import rivals
 from resources.share import in_force
 from resources.steps import (
     Claim,
@@ -122,7 +122,7 @@ class Stage:
             unreadable=self.unreadable.get(key, {}),
             circle=circle(key, found.spec, self.rows.get),
             admissions=self.admissions(key.name) if kind.name == "Organization" else {},
-            rivals=rivals(key, found.spec, self.rows.values()),
+            rivals=rivals(entry, self.rows.values()),
             referrers=self._referrers(key),
         )
 

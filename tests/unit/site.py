@@ -41,9 +41,13 @@ DEADLINE = 20.0
 
 
 class Site:
-    def __init__(self, state_dir: Path, listen: str = "", nft: Nft | None = None) -> None:
+    def __init__(
+        self, state_dir: Path, listen: str = "", nft: Nft | None = None, **more: Any
+    ) -> None:
         self.nft = nft
-        self.settings = Settings(state_dir=state_dir, listen=listen, host_ports="18000-18099")
+        self.settings = Settings(
+            state_dir=state_dir, listen=listen, host_ports="18000-18099", **more
+        )
         self.database = FakeDatabase()
         self.store = FakeStore(self.database)
         self.dns = FakeDns()
@@ -148,7 +152,7 @@ class Site:
 
 
 @contextmanager
-def running_site(listen: str = "", nft: Nft | None = None) -> Iterator[Site]:
+def running_site(listen: str = "", nft: Nft | None = None, **more: Any) -> Iterator[Site]:
     """Under a short path, since a socket's may have 107 bytes; its log lines go nowhere. What has
     no health check proves itself sooner than in earnest."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -156,7 +160,7 @@ def running_site(listen: str = "", nft: Nft | None = None) -> Iterator[Site]:
         patch.object(health, "SETTLE", 0.2),
         tempfile.TemporaryDirectory(prefix="skyctl-") as directory,
     ):
-        site = Site(Path(directory), listen, nft)
+        site = Site(Path(directory), listen, nft, **more)
         site.start()
         try:
             yield site

@@ -57,6 +57,41 @@ async def test_what_is_not_made_yet_has_no_uid_in_its_names() -> None:
     assert "CreateNetwork skypanel_new_xxxxxxxx " in found["new"].plan.render()
 
 
+async def test_what_is_decided_when_it_is_applied_looks_undecided() -> None:
+    stage = Theatre()
+    home, data = Key("Organization", "", "new"), Key("Volume", "new", "data")
+    mounts = {"volumes": [{"volume": "data", "mountPath": "/data"}]}
+    web = Manifest(Key("Service", "new", "web"), {"image": "nginx:1.27", **mounts})
+    plain = Manifest(Key("Service", "new", "plain"), {"image": "nginx:1.27"})
+    found = await diff(stage, Manifest(home, {}), Manifest(data, {}), web, plain)
+    network = found["new"].plan.render()
+    assert "ReserveSubnet x.x.x.x/24 (free in 10.128.0.0/9)" in network
+    assert "CreateNetwork skypanel_new_xxxxxxxx x.x.x.x/24" in network
+    made = found["web"].plan.render()
+    assert "BeginRollout generation 1 v1:xxxxxxxxxxxxxxxx" in made
+    assert "CreateContainer new_web_0_xxxxxx " in made
+    assert "StartContainer new_web_0_xxxxxx " in made
+    assert "xxxxxx" not in found["plain"].plan.render(), "that one is known"
+
+
+async def test_what_is_declared_is_decided() -> None:
+    stage = Theatre()
+    home = Manifest(Key("Organization", "", "new"), {"network": {"subnet": "10.9.9.0/24"}})
+    assert (
+        "CreateNetwork skypanel_new_xxxxxxxx 10.9.9.0/24"
+        in (await diff(stage, home))["new"].plan.render()
+    )
+
+
+async def test_what_would_not_be_accepted_is_told_apart() -> None:
+    stage = Theatre()
+    web = service("web", volumes=[{"volume": "nowhere", "mountPath": "/x"}])
+    found = await diff(stage, web, service("fine"))
+    assert (found["web"].action, found["web"].accepted) == ("create", False)
+    assert found["web"].plan.problem is not None
+    assert found["fine"].accepted
+
+
 async def test_labels_and_annotations_differ_as_the_store_would_have_them() -> None:
     stage = Theatre()
     web = stage.service()
