@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 REQUIREMENTS := requirements-embedded.txt requirements-build.txt pyproject.toml scripts/venv
-PY_SCRIPTS := scripts/contained scripts/engine scripts/quickstart-image \
+PY_SCRIPTS := scripts/contained scripts/down scripts/engine scripts/quickstart-image \
 	scripts/reference scripts/run scripts/venv
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv dev run test check sim e2e torture bench crds docs image lock clean engine test-needs \
+.PHONY: help .venv dev run down test check sim e2e torture bench crds docs image lock clean engine test-needs \
 	style types imports fresh
 
 help: ## This list
@@ -17,6 +17,9 @@ help: ## This list
 run: .venv/.run engine ## Everything, from nothing to a URL that answers; Ctrl-C leaves the containers running
 	@scripts/quickstart-image
 	@$(BIN)/python scripts/run
+
+down: .venv/.run ## Remove all that run has made, volumes and database too; asks (YES=1: does not)
+	@$(BIN)/python scripts/down
 
 # What drives an engine waits much: two at a time, each file's tests in their order. Every file has
 # organizations of its own, since containers of equal names would meet on the one engine.
@@ -79,7 +82,7 @@ clean: ## Remove what was built; the state in .state and the containers stay
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .grimp_cache examples/node/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
-	@echo "Left alone: .state, and the engine (scripts/engine stop ends one that was started here)"
+	@echo "Left alone: .state (make down removes it), and the engine (scripts/engine stop ends one that was started here)"
 
 .venv/.run: $(REQUIREMENTS)
 	@$(PYTHON) scripts/venv

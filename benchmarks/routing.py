@@ -41,6 +41,8 @@ ORGANIZATION, PORT = "routing", 8080
 COMMAND = ["httpd", "-f", "-p", str(PORT), "-h", "/www"]
 DOMAINS, SERVICES = 1_000, 10
 POLL = 0.002
+REST = 60.0
+"""Seconds over which those that have nothing to do are watched."""
 PATIENCE = 120.0
 MIB = 1 << 20
 
@@ -193,14 +195,16 @@ async def _among_many(rig: Rig, controller: Running, visitor: Visitor) -> Sequen
             rig.say(f"(k) {pair + 1}: {ours[-1]:.0f} ms, bare {theirs[-1]:.0f} ms")
     files = list((home / "routes").iterdir())
     assert controller.program.process is not None
-    memory = [
-        resident(int(kept.id)) / MIB,
-        resident(controller.program.process.pid) / MIB,
-    ]
+    both = int(kept.id), controller.program.process.pid
+    memory = [resident(pid) / MIB for pid in both]
+    before = [cpu(pid) for pid in both]
+    await asyncio.sleep(REST)
+    idle = [100 * (cpu(pid) - since) / REST for pid, since in zip(both, before, strict=True)]
     what = f"one change among {DOMAINS} domains, committed to served"
     note = (
         f"{len(files)} files, {sum(f.stat().st_size for f in files) / 1000:.0f} kB;"
-        f" resident: Traefik {memory[0]:.0f} MiB, controller {memory[1]:.0f} MiB"
+        f" resident: Traefik {memory[0]:.0f} MiB, controller {memory[1]:.0f} MiB;"
+        f" at rest: Traefik {idle[0]:.1f} %, controller {idle[1]:.1f} % of a core"
     )
     return [
         Measure("k", what, "ms", ours, "a file replaced", theirs, note=note),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,10 @@ class Beside(Protocol):
     def settled(self) -> bool: ...
 
     async def run(self) -> None: ...
+
+
+FIRST_READING = 5.0
+"""Seconds that the other manifest directories wait for the first reading of one."""
 
 
 class Acting:
@@ -113,14 +117,21 @@ class Acting:
                     group.create_task(term.certificates.run(), name="certificates"),
                     group.create_task(term.sampler.run(), name="sampler"),
                     *self._beside(group),
-                    *(
-                        group.create_task(source.run(), name=f"manifests-{source.name}")
-                        for source in self._manifests
-                    ),
+                    group.create_task(self._sources(), name="manifests"),
                 ]
                 await self._drained(term)
                 for task in aside:
                     task.cancel()
+
+    async def _sources(self) -> None:
+        """In the order in which they were given, each once the one before it has written what it
+        declares (or took too long): what one declares may refer to what another does."""
+        async with asyncio.TaskGroup() as group:
+            for source in self._manifests:
+                group.create_task(source.run(), name=f"manifests-{source.name}")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(FIRST_READING):
+                        await source.begun.wait()
 
     async def once(self, epoch: int) -> None:
         """Converges and ends: manifests read, every key worked until none is waiting."""

@@ -366,6 +366,7 @@ class Controller:
             troubled=routed.troubled,
             key_of=self.catalogue.key_of,
             wake=self.queue.add,
+            hostnames=routed.hostnames,
         )
         return ingress(wiring)
 

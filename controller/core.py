@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from controller.engine.base import Engine, EngineInfo, PullProgress
 from controller.reconcile.lastwords import LastWords
@@ -21,13 +21,23 @@ from resources.plan import Plan
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What applying one manifest would do. action: create | configure | unchanged | delete |
-    refused (then error says why)."""
+    refused (then error says why). accepted: False when the controller would not accept it (the
+    plan's problem says why)."""
 
     key: Key
     action: str
     plan: Plan
     changes: tuple[str, ...] = ()
     error: UserError | None = None
+    accepted: bool = True
+
+
+class Planned(NamedTuple):
+    """resumed: what it would do once nobody pauses it; None when nobody does."""
+
+    key: Key
+    plan: Plan
+    resumed: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ class Readiness:
 
 
 class Preview(Protocol):
-    async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[tuple[Key, Plan]]:
+    async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[Planned]:
         """What the next pass of each key would do (None: of all), read authoritatively."""
         ...
 

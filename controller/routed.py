@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from controller.settings import Settings
 from controller.store.catalogue import Catalogue
@@ -30,6 +30,13 @@ class Routed:
     def wanted(self) -> bool:
         """Has somebody asked for a proxy, or does anything need one?"""
         return self._asked or bool(self._world().published) or self._catalogue.any_of("Domain")
+
+    def hostnames(self) -> Iterator[tuple[str, str]]:
+        """Of the Domains: uid and hostname."""
+        for key in self._catalogue.all_keys():
+            reading = self._catalogue.get(key) if key.kind == "Domain" else None
+            if reading is not None and reading.spec is not None:
+                yield reading.entry.resource.uid, reading.spec.hostname
 
     def changed(self, uid: str) -> None:
         """Its owner looks, and so does who routes to it or is routed to by it."""

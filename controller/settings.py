@@ -10,7 +10,8 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 
 from controller.firewall.rules import parse_ports
@@ -152,10 +154,14 @@ class Settings(BaseModel):
     ingress_publish: Literal["provider", "labels"] = "provider"
     """How Traefik learns of routes: 'provider', by files or its HTTP provider, or 'labels', by
     labels on the containers, for a Traefik of your own with the Docker provider."""
+    ingress_labels_wait: Seconds = 3.0
+    """By labels, and with no SKYCTL_INGRESS_APIS to ask: a container counts as served once it has
+    run, and been well, for this long. Longer than your Traefik's providersThrottleDuration."""
     ingress_image: str = "traefik:v3.7"
     """Image of Traefik in mode container; it must be on the engine or can be pulled."""
     ingress_apis: str = ""
-    """Mode external: base URLs of the API of every Traefik, with commas between them."""
+    """Mode external, or by labels: base URLs of the API of every Traefik, with commas between
+    them."""
     ingress_listen: str = ""
     """HOST:PORT where the HTTP provider of Traefiks elsewhere finds the routes; '' serves none."""
     ingress_token_file: Path | None = None
@@ -171,6 +177,10 @@ class Settings(BaseModel):
     """Log each request, without headers and query strings: mode process into ``ingress/access.log``
     in the state directory, turned over at 50 MB and kept four times ('skyctl logs domain/NAME');
     mode container to the container's output."""
+    ingress_alias_headers: Literal["delete", "reject", "keep", ""] = "delete"
+    """Requests' headers that many programs read as another one (X_Forwarded_For for
+    X-Forwarded-For): not passed on, the request refused, or passed on; '' where the Traefik of
+    SKYCTL_INGRESS_IMAGE is too old to be told."""
     ingress_log_level: Literal["debug", "info", "warn", "error"] = "warn"
     """Of Traefik's own log, ``ingress/traefik.log``, rotated."""
     ingress_dial_timeout: Seconds = 0.5
@@ -216,6 +226,15 @@ class Settings(BaseModel):
     mass_change_minimum: int = 5
     """... when they are at least this many."""
 
+    @model_validator(mode="after")
+    def _somebody_elses(self) -> Self:
+        if self.ingress_publish == "labels" and self.ingress in ("process", "container"):
+            raise ValueError(
+                "SKYCTL_INGRESS_PUBLISH=labels is for a Traefik of your own: give "
+                f"SKYCTL_INGRESS=external, or nothing, instead of {self.ingress}"
+            )
+        return self
+
     @property
     def sealing_key_file(self) -> Path:
         return self.key_file or self.state_dir / "sealing.key"
@@ -234,6 +253,15 @@ class Settings(BaseModel):
             return None
         low, _, high = self.host_ports.partition("-")
         return int(low), int(high or low)
+
+
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown."""
+    parts = urlsplit(url)
+    account, at, place = parts.netloc.rpartition("@")
+    query = [(k, v) for k, v in parse_qsl(parts.query) if "password" not in k.lower()]
+    netloc = account.partition(":")[0] + at + place
+    return f"{parts.scheme}://{netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **flags: Any) -> Settings:

@@ -68,6 +68,6 @@ async def run(
                 "DEPLOYMENT_NOT_CONVERGED",
                 f"not everything converged: {controller.once_failed[0]}",
                 details={"problems": controller.once_failed},
-                suggestions=["skyctl get all -A shows the status of each resource"],
+                suggestions=["see the status of each resource: skyctl get all -A"],
             )
     log.info("stopped")

@@ -69,6 +69,10 @@ class Waking:
         self._queue.add(key)
         for other in self._catalogue.referrers(key):
             self._queue.add(other)
+            for service in self._led_to(other):  # whose containers may carry it as labels
+                self._queue.add(service)
+        for rival in self._catalogue.rivals(gone) if gone is not None else ():
+            self._queue.add(rival.key)
         for ref in gone.refs if gone is not None else self._led_to(key):
             self._queue.add(ref)
 

@@ -45,13 +45,15 @@ class Platform:
 @dataclass(frozen=True, slots=True)
 class Retained:
     """A retained volume (one row of ``retained_volumes``). uid: the former resource's; its data
-    is adopted under it. label_uid: the ``io.skypanel.uid`` on the engine ('': the same)."""
+    is adopted under it. label_uid: the ``io.skypanel.uid`` on the engine ('': the same).
+    purged_by: who asked for its end ('': nobody says who); None: nobody did."""
 
     uid: str
     engine_name: str
     organization: str
     expires_at: datetime | None
     label_uid: str = ""
+    purged_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Context:
     by a container's id, how its process ended the last time. circle: how a Service depends on
     itself, by name. turn: may it begin to replace containers now? published: the digest that a
     Service's image has at its registry by now, '' when nobody knows. referrers: for a Service, the
-    Domains that name it. rivals: for a Service that publishes a port of the host, who else names
-    it, of any organization. requests: for a Service, what was counted during its newest rollout;
-    None: it is not over, or nobody knows.
+    Domains that name it. rivals: who else names what only one may have (a Service's ports of
+    the host, an Organization's external id), of any organization. requests: for a Service, what was
+    counted during its newest rollout; None: it is not over, or nobody knows.
     """
 
     entry: Entry

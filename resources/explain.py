@@ -9,6 +9,7 @@ from typing import Any
 from resources.errors import UserError
 from resources.finding import nearest
 from resources.meta import API_VERSION
+from resources.metadata import ANNOTATIONS_TOLD
 from resources.registry import Kind
 from resources.schema import spec_schema
 from resources.validate import kind_named
@@ -40,6 +41,12 @@ def explain(kind: str, path: str = "") -> str:
             lines.append(f"EXAMPLES: {', '.join(_literal(e) for e in examples)}")
     text = _described(here, root) if parts else found.summary
     lines += ["", text or "", *_table(here, root)]
+    if not parts:
+        lines += [
+            "",
+            "ANNOTATIONS (metadata.annotations; null takes one away):",
+            *_annotations(found),
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -124,6 +131,12 @@ def _table(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {name:<{width}}  {kind}")
         lines.append(f"  {'':<{width}}    {text}")
     return lines
+
+
+def _annotations(kind: Kind) -> list[str]:
+    told = ANNOTATIONS_TOLD.items()
+    heeded = [(n, t) for n, t in told if kind.name == "Service" or not t.startswith("Of a Service")]
+    return [line for name, text in heeded for line in (f"  {name}", f"    {text}")]
 
 
 def _described(field: Mapping[str, Any], root: Mapping[str, Any]) -> str:

@@ -59,8 +59,9 @@ def place(path: Path) -> str:
     return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
 
 
-def refusal(findings: Sequence[Finding]) -> UserError:
-    """The error that names the first finding and lists all (up to a limit)."""
+def refusal(findings: Sequence[Finding], explain: str = "") -> UserError:
+    """The error that names the first finding and lists all (up to a limit). explain: what to ask
+    ``skyctl explain`` for where nothing better is known."""
     first = findings[0]
     more = len(findings) - 1
     also = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
@@ -73,8 +74,12 @@ def refusal(findings: Sequence[Finding]) -> UserError:
         INVALID,
         f"{first.place}: {first.message}{also}" if first.place else f"{first.message}{also}",
         details={"errors": [finding.to_dict() for finding in findings[:MAX_FINDINGS]]},
-        suggestions=suggestions[:5],
+        suggestions=suggestions[:5] or _asking(explain),
     )
+
+
+def _asking(explain: str) -> list[str]:
+    return [f"see what it may be: skyctl explain {explain}"] if explain else []
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -53,7 +53,8 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One row of ``skyctl.resources``. ``spec`` is raw JSON, perhaps invalid."""
+    """One row of ``skyctl.resources``. ``spec`` is raw JSON, perhaps invalid. applied_annotations:
+    the names, of those that the controller heeds, which the last applied manifest had set."""
 
     key: Key
     uid: str
@@ -69,6 +70,7 @@ class Resource:
     deletion_requested_at: datetime | None = None
     finalizers: tuple[str, ...] = ()
     api_version: str = API_VERSION
+    applied_annotations: tuple[str, ...] = ()
 
     @property
     def deleting(self) -> bool:
@@ -77,13 +79,15 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A document as its author wrote it (validated for shape, not yet for meaning)."""
+    """A document as its author wrote it (validated for shape, not yet for meaning). removed:
+    annotations written as null, to be taken away whoever set them."""
 
     key: Key
     spec: Mapping[str, Any]
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     api_version: str = API_VERSION
+    removed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

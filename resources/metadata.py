@@ -8,11 +8,16 @@ mistakes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from resources.finding import Finding, nearest, shown
-from resources.meta import ANNOTATION_PAUSED, ANNOTATION_PROTECT, ANNOTATION_RESTARTED_AT
+from resources.meta import (
+    ANNOTATION_PAUSED,
+    ANNOTATION_PROTECT,
+    ANNOTATION_RESTARTED_AT,
+    Manifest,
+)
 from resources.spec import dns_label_problem, is_dns_label
 
 MAX_LABELS = 64
@@ -22,6 +27,12 @@ MAX_ANNOTATION_BYTES = 64 * 1024
 RESERVED_LABELS = ("io.skypanel.", "com.docker.", "traefik.", "skypanel.io/")
 OWN_ANNOTATIONS = "skypanel.io/"
 KNOWN_ANNOTATIONS = (ANNOTATION_RESTARTED_AT, ANNOTATION_PAUSED, ANNOTATION_PROTECT)
+ANNOTATIONS_TOLD = {
+    ANNOTATION_RESTARTED_AT: "Of a Service: any new value rolls it.",
+    ANNOTATION_PAUSED: "Of a Service: a reason; nothing of it is changed or healed.",
+    ANNOTATION_PROTECT: "Any value: deletion is refused, also of an Organization that holds it.",
+}
+"""What each is for. '' and 'false' switch paused and protect off."""
 
 _KEY = re.compile(
     r"(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?",
@@ -30,11 +41,24 @@ _KEY = re.compile(
 _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 
 
-def merged(current: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
+def merged(
+    current: Mapping[str, str], applied: Iterable[str], manifest: Manifest
+) -> dict[str, str]:
     """Annotations after applying a manifest: those that the controller heeds stay when it does not
-    mention them, all others are as it says."""
-    kept = {name: text for name, text in current.items() if name.startswith(OWN_ANNOTATIONS)}
-    return kept | dict(declared)
+    mention them, unless the manifest applied before had set them; all others are as it says.
+    applied: what that one had set."""
+    gone = {*applied, *manifest.removed}
+    kept = {
+        name: text
+        for name, text in current.items()
+        if name.startswith(OWN_ANNOTATIONS) and name not in gone
+    }
+    return kept | dict(manifest.annotations)
+
+
+def heeded_names(annotations: Iterable[str]) -> tuple[str, ...]:
+    """Those that the controller heeds, in order."""
+    return tuple(sorted(name for name in annotations if name.startswith(OWN_ANNOTATIONS)))
 
 
 def inspect_name(name: Any) -> list[Finding]:
@@ -95,6 +119,7 @@ def inspect_labels(labels: Any) -> list[Finding]:
 
 
 def inspect_annotations(annotations: Any) -> list[Finding]:
+    """A value of null takes the annotation away."""
     root = ("metadata", "annotations")
     if not isinstance(annotations, Mapping):
         return [Finding(root, "must be a map of text to text")]
@@ -106,12 +131,12 @@ def inspect_annotations(annotations: Any) -> list[Finding]:
         path = (*root, str(key))
         if (problem := _key_problem(key)) is not None:
             found.append(Finding(path, problem))
-        elif not isinstance(value, str):
+        elif value is not None and not isinstance(value, str):
             found.append(_not_text(path, value))
         elif str(key).startswith(OWN_ANNOTATIONS) and key not in KNOWN_ANNOTATIONS:
             found.append(_unknown_annotation(path, str(key)))
         else:
-            size += len(key) + len(value)
+            size += len(key) + len(value or "")
     if size > MAX_ANNOTATION_BYTES:
         found.append(Finding(root, f"is larger than {MAX_ANNOTATION_BYTES // 1024} KiB"))
     return found

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from resources import compose
 from resources.finding import Finding, Path, nearest, presentable, shown
 from resources.quantity import QuantityError
 
@@ -46,6 +47,8 @@ _SYNONYMS = {
     "networks": "network",
 }
 
+_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+_DIGITS = {word: str(number) for number, word in enumerate(_WORDS)}
 _NOUNS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -217,9 +220,16 @@ def _counted(number: int, noun: str) -> str:
 def _wrong_type(path: Path, value: Any, noun: str) -> Finding:
     message = f"expected {noun}, got {_got(value)}"
     meant: str | None = None
+    if noun == "a map" and (form := compose.meant(path, value)) is not None:
+        return Finding(path, f"{message}: write {form}", value, form)
+    if noun == "a map" and (form := compose.listed_environment(path, value)) is not None:
+        return Finding(path, f"{message}: {form}", value)
     if isinstance(value, str) and len(value) < 20:
         if noun.endswith("number") and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
             meant = value
+        elif noun.endswith("number") and value.lower() in _DIGITS:
+            meant = _DIGITS[value.lower()]
+            return Finding(path, f"{message}: did you mean {meant}?", value, meant)
         elif noun == "true or false" and value.lower() in ("true", "yes", "on", "1"):
             meant = "true"
         elif noun == "true or false" and value.lower() in ("false", "no", "off", "0"):

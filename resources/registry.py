@@ -47,7 +47,7 @@ def kinds() -> Mapping[str, Kind]:
     from resources.domain import DOMAIN
     from resources.organization import ORGANIZATION
     from resources.secret import SECRET
-    from resources.service import SERVICE
+    from resources.service.kind import SERVICE
     from resources.volume import VOLUME
 
     return {k.name: k for k in (ORGANIZATION, VOLUME, SECRET, SERVICE, DOMAIN)}

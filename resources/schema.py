@@ -109,10 +109,12 @@ def _metadata(kind: Kind) -> dict[str, Any]:
         "organization": {**_NAME, "description": "Name of its Organization."},
         "labels": {**labels, "maxProperties": MAX_LABELS, "description": "Free, for selection."},
         "annotations": {
-            **labels,
+            "type": "object",
+            "additionalProperties": {"type": ["string", "null"]},
             "propertyNames": {"anyOf": known},
             "maxProperties": MAX_ANNOTATIONS,
-            "description": f"Free text; heeded are {', '.join(KNOWN_ANNOTATIONS)}.",
+            "description": f"Free text, or null to take one away; heeded are "
+            f"{', '.join(KNOWN_ANNOTATIONS)}.",
         },
         **{name: {"description": "Added by the store."} for name in ADDED_BY_STORE},
     }

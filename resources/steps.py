@@ -57,7 +57,8 @@ class ContainerSpec:
     entrypoint/command None: the image's. mounts name engine volumes. volume_uids: engine volume
     name -> the ``io.skypanel.uid`` it must carry. stop_grace in seconds. restart: ``always``,
     ``onFailure``, ``never``. network: engine id. capabilities: those added after dropping all.
-    sealed: further variables, whose values are opened when the container is made.
+    sealed: further variables, whose values are opened when the container is made. users: further
+    labels, whose value is made of these when it is: a line of basic authentication for each.
     """
 
     name: str
@@ -85,6 +86,7 @@ class ContainerSpec:
     capabilities: tuple[str, ...] = ()
     read_only_root: bool = False
     hostname: str = ""
+    users: Mapping[str, tuple[Sealed, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

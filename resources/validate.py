@@ -58,7 +58,7 @@ def validate_manifest(manifest: Manifest) -> BaseModel:
     except _Refused as refused:
         found.extend(refused.findings)
     if found:
-        raise refusal(found)
+        raise refusal(found, _explained(kind, found))
     return model
 
 
@@ -89,8 +89,8 @@ def _one_of(known: Mapping[str, Kind]) -> str:
 class _Refused(UserError):
     """Keeps the findings, for whoever has more of them."""
 
-    def __init__(self, found: list[Finding]) -> None:
-        error = refusal(found)
+    def __init__(self, found: list[Finding], explain: str = "") -> None:
+        error = refusal(found, explain)
         super().__init__(
             error.code, error.message, details=error.details, suggestions=error.suggestions
         )
@@ -107,7 +107,17 @@ def _read(kind: Kind, spec: Any) -> BaseModel:
     try:
         return model.model_validate(spec)
     except ValidationError as error:
-        raise _Refused(findings(error, model, spec)) from None
+        found = findings(error, model, spec)
+        raise _Refused(found, _explained(kind, found)) from None
+
+
+def _explained(kind: Kind, found: list[Finding]) -> str:
+    """The field at the top of the spec that is the first one's, as ``skyctl explain`` takes it."""
+    path = found[0].path
+    fields = {info.alias or name for name, info in kind.model.model_fields.items()}
+    if len(path) > 1 and path[0] == "spec" and path[1] in fields:
+        return f"{kind.name.lower()}.{path[1]}"
+    return kind.name.lower() if path[:1] == ("spec",) else ""
 
 
 def _metadata(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from resources.making import Made, Process
-from resources.routing.world import Certificate, DnsFinding, Published, Serving
+from resources.routing.world import Certificate, DnsFinding, Labelled, Published, Serving
 
 LABEL = "io.skypanel."
 L_CONTROLLER = LABEL + "controller"
@@ -27,6 +27,7 @@ L_GENERATION = LABEL + "generation"
 L_REVISION = LABEL + "revision"
 L_ORDINAL = LABEL + "ordinal"
 L_ROLE = LABEL + "role"  # "preDeploy" on one-off containers; absent on replicas
+L_ROUTES = LABEL + "routes"  # the Domains whose routing a container carries as labels
 L_PHANTOM = LABEL + "phantom"  # on volumes the engine made by itself at container creation
 
 
@@ -195,6 +196,7 @@ class World:
     probes: dict[str, Probe] = field(default_factory=dict)
     published: dict[str, Published] = field(default_factory=dict)
     serving: dict[str, Serving] = field(default_factory=dict)
+    labelled: dict[str, Labelled] = field(default_factory=dict)
     findings: dict[str, DnsFinding] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
     _by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -223,6 +225,8 @@ class World:
                 self.published[item.uid] = item
             case Serving():
                 self.serving[item.uid] = item
+            case Labelled():
+                self.labelled[item.uid] = item
             case DnsFinding():
                 self.findings[item.uid] = item
             case Certificate():
@@ -309,6 +313,7 @@ class World:
         for uid in uids:
             self.published.pop(uid, None)
             self.serving.pop(uid, None)
+            self.labelled.pop(uid, None)
             self.findings.pop(uid, None)
             self.certificates.pop(uid, None)
 
@@ -372,6 +377,7 @@ class World:
             for routes in (
                 self.published.get(uid),
                 self.serving.get(uid),
+                self.labelled.get(uid),
                 self.findings.get(uid),
                 self.certificates.get(uid),
             ):

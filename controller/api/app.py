@@ -18,6 +18,7 @@ from controller.api import (
     operations,
     resources,
     sealing,
+    settings,
     top,
     watch,
 )
@@ -34,6 +35,7 @@ _ROUTERS = (
     operations.router,
     decisions.router,
     sealing.router,
+    settings.router,
     events.router,
     watch.router,
     logs.router,

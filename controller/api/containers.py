@@ -63,7 +63,18 @@ async def pick_running(
         + (f" with ordinal {ordinal}" if ordinal is not None else ""),
         details={"containers": states},
         suggestions=[
-            f"skyctl describe {entry.key.kind.lower()}/{entry.key.name} says why",
+            *_started(entry),
+            f"see why: skyctl describe service/{entry.key.name} --org {entry.key.organization}",
             *(f"{name} is {state}" for name, state in states.items()),
         ],
     )
+
+
+def _started(entry: Entry) -> list[str]:
+    """How it is made to run, where that is declared."""
+    spec, address = entry.resource.spec, f"service/{entry.key.name} --org {entry.key.organization}"
+    if spec.get("state") == "stopped":
+        return [f"it is declared as stopped: skyctl start {address}"]
+    if spec.get("replicas") == 0:
+        return [f"it is declared with no replica: skyctl scale {address} --replicas 1"]
+    return []

@@ -70,7 +70,7 @@ async def decide(
             f"no batch {held[:80]!r} is held",
             suggestions=[f"held are: {', '.join(waiting)}"]
             if waiting
-            else ["skyctl guard list shows what is held: nothing is"],
+            else ["nothing is held: skyctl guard list --all shows what was"],
         )
     state = "approved" if decision == "approve" else "discarded"
     decided = await core.store.decide(held, state, actor=actor)
@@ -97,7 +97,7 @@ async def purge(core: CoreOf, actor: ActorOf, volume: str) -> RetainedBody:
     raise UserError(
         "RESOURCE_NOT_FOUND",
         f"no retained volume {volume[:80]!r}",
-        suggestions=["skyctl purge lists the retained volumes"],
+        suggestions=["see the retained volumes: skyctl purge"],
     )
 
 

@@ -25,13 +25,13 @@ from controller.api.models import (
     TrafficBody,
     WaitBody,
 )
-from controller.core import Difference
+from controller.core import Difference, Planned
 from controller.reconcile.preview import differences
 from controller.store.base import Event, Held, Revision
 from controller.traffic import Lately
 from resources.context import Retained
 from resources.errors import UserError
-from resources.meta import Entry, Key
+from resources.meta import Entry
 from resources.plan import Plan
 from resources.registry import kinds
 from resources.steps import Step
@@ -107,7 +107,8 @@ def _wait_body(plan: Plan) -> WaitBody | None:
     return WaitBody(reason=plan.wait.reason, seconds=plan.wait.seconds)
 
 
-def plan_body(key: Key, plan: Plan) -> PlanBody:
+def plan_body(planned: Planned) -> PlanBody:
+    key, plan, resumed = planned
     return PlanBody(
         kind=key.kind,
         organization=key.organization,
@@ -117,6 +118,7 @@ def plan_body(key: Key, plan: Plan) -> PlanBody:
         wait=_wait_body(plan),
         problem=error_body(plan.problem),
         text=plan.render(),
+        resumed=None if resumed is None else [step_body(step) for step in resumed.steps],
     )
 
 
@@ -133,6 +135,7 @@ def difference_body(difference: Difference) -> DifferenceBody:
         problem=error_body(plan.problem),
         text=plan.render(),
         error=error_body(difference.error),
+        accepted=difference.accepted,
     )
 
 

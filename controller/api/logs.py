@@ -96,7 +96,7 @@ async def _no_such(core: Core, entry: Entry, ordinal: int) -> UserError:
         f"{entry.key.short} has no container with ordinal {ordinal}",
         details={"containers": there},
         suggestions=[f"{name} has ordinal {number}" for name, number in there.items()]
-        or [f"skyctl describe service/{entry.key.name} --org {entry.key.organization} says why"],
+        or [f"see why: skyctl describe service/{entry.key.name} --org {entry.key.organization}"],
     )
 
 

@@ -36,9 +36,27 @@ def actor_of(connection: HTTPConnection) -> str | None:
 ActorOf = Annotated[str | None, Depends(actor_of)]
 
 
+_ELSEWHERE = {
+    **dict.fromkeys(("event", "events", "ev"), "see what happened: skyctl events"),
+    **dict.fromkeys(
+        ("pod", "pods", "po", "container", "containers", "deployment", "deployments", "deploy"),
+        "they belong to a service: skyctl get services, skyctl describe service/NAME",
+    ),
+    **dict.fromkeys(("namespace", "namespaces", "ns"), "did you mean organizations?"),
+    **dict.fromkeys(("ingress", "ingresses", "ing", "route", "routes"), "did you mean domains?"),
+    **dict.fromkeys(("pvc", "persistentvolumeclaims"), "did you mean volumes?"),
+    **dict.fromkeys(("node", "nodes", "no"), "see the engine: skyctl status"),
+}
+"""What people ask for by the words of elsewhere."""
+
+
 def kind_of(word: str) -> Kind:
     if (kind := lookup(word)) is not None:
         return kind
+    if (meant := _ELSEWHERE.get(word.lower())) is not None:
+        raise UserError(
+            "CONFIGURATION_UNKNOWN_KIND", f"there is no kind {word[:80]!r}", suggestions=[meant]
+        )
     known = [n for k in kinds().values() for n in (k.name, k.plural, k.short)]
     near = get_close_matches(word.lower(), [n.lower() for n in known], n=1)
     raise UserError(
@@ -96,7 +114,7 @@ def _missing(
         for e in siblings
         if where and e.key.name == name
     ][:3]
-    suggestions = suggestions or [f"skyctl get {kind.plural.lower()} lists what there is"]
+    suggestions = suggestions or [f"see what there is: skyctl get {kind.plural.lower()} -A"]
     return UserError(
         "RESOURCE_NOT_FOUND",
         f"there is no {kind.name} {name[:80]!r}{where}",

@@ -123,7 +123,8 @@ class DriftBody(Shape):
 
 
 class PlanBody(Shape):
-    """drift: what is left as it is (reported only, beyond us, or over already)."""
+    """drift: what is left as it is (reported only, beyond us, or over already). resumed: what it
+    would do if nobody paused it; null when nobody does."""
 
     kind: str
     organization: str
@@ -133,6 +134,7 @@ class PlanBody(Shape):
     wait: WaitBody | None = None
     problem: ErrorBody | None = None
     text: str
+    resumed: list[StepBody] | None = None
 
 
 class PlanList(Shape):
@@ -140,7 +142,8 @@ class PlanList(Shape):
 
 
 class DifferenceBody(Shape):
-    """action: create, configure, unchanged, delete, refused. changes: of the declaration."""
+    """action: create, configure, unchanged, delete, refused. changes: of the declaration. accepted:
+    false when the row would be written and then not accepted, as the problem says."""
 
     kind: str
     organization: str = ""
@@ -152,6 +155,7 @@ class DifferenceBody(Shape):
     problem: ErrorBody | None = None
     text: str = ""
     error: ErrorBody | None = None
+    accepted: bool = True
 
 
 class DiffResponse(Shape):
@@ -311,6 +315,16 @@ class ControllerBody(Shape):
     engine: EngineBody | None
     bound_engine: str | None
     secrets: ErrorBody | None = None
+
+
+class SettingsBody(Shape):
+    """given: names of those that were set. values: by field, without what may be secret. database:
+    its URL without the password; null: the embedded one. docker: DOCKER_* of its environment."""
+
+    given: list[str]
+    values: dict[str, Any]
+    database: str | None
+    docker: dict[str, str]
 
 
 class SealingKeyBody(Shape):

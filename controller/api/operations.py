@@ -33,7 +33,9 @@ from resources.meta import (
     ANNOTATION_RESTARTED_AT,
     Entry,
     Manifest,
+    Resource,
 )
+from resources.metadata import heeded_names
 
 router = APIRouter(tags=["operations"])
 
@@ -117,10 +119,17 @@ async def _change_spec(
             return await _written(core, fresh, "unchanged")
         if row.source != SOURCE:
             raise refused(row)
-        manifest = Manifest(row.key, spec, row.labels, row.annotations, row.api_version)
+        manifest = _as_applied(row, spec)
         with explained(row):
             applied = await core.store.apply(manifest, source=SOURCE, actor=actor)
         return await _written(core, fresh, applied.action)
+
+
+def _as_applied(row: Resource, spec: Mapping[str, Any]) -> Manifest:
+    """As the last manifest was, with another spec: annotations that others set stay others'."""
+    others = {*heeded_names(row.annotations)}.difference(row.applied_annotations)
+    annotations = {k: v for k, v in row.annotations.items() if k not in others}
+    return Manifest(row.key, spec, row.labels, annotations, row.api_version)
 
 
 @router.post("/resources/{kind}/{name}/scale")

@@ -132,4 +132,4 @@ async def plan(
     else:
         keys = [e.key for e in await select(core, kind, organization, selector)]
     found = await core.preview.plan(keys)
-    return PlanList(plans=[documents.plan_body(key, plan) for key, plan in found])
+    return PlanList(plans=[documents.plan_body(planned) for planned in found])

@@ -129,7 +129,10 @@ def diff(
     filename: Files,
     output: Output = None,
 ) -> None:
-    """What applying would do to the engine, step by step. Exit 0: nothing, 1: something."""
+    """What applying would do to the engine, step by step. What is decided then is shown as x.
+
+    Exit 0: nothing, 1: something, 2: something is refused or would not be accepted.
+    """
     with failing_with(USAGE):
         form = output_format(output)
         read = read_documents(filename)
@@ -145,7 +148,7 @@ def diff(
         for difference in differences:
             print_difference(difference)
         print(summary(differences))
-    refused = any(d["action"] == "refused" for d in differences)
+    refused = any(d["action"] == "refused" or not d["accepted"] for d in differences)
     raise typer.Exit(USAGE if refused else FAILED if _differs(differences) else 0)
 
 
@@ -154,12 +157,13 @@ def _differs(differences: Sequence[dict[str, Any]]) -> bool:
 
 
 def summary(differences: Sequence[dict[str, Any]]) -> str:
-    """``3 to create, 1 to change, 0 to remove``."""
-    count = Counter(d["action"] for d in differences)
+    """``3 to create, 1 to change, 0 to remove``; what would not be accepted counts apart."""
+    count = Counter(d["action"] if d.get("accepted", True) else "held" for d in differences)
     steps = sum(len(d["steps"]) for d in differences)
     text = (
         f"{count['create']} to create, {count['configure']} to change, {count['delete']} to remove"
     )
-    if count["refused"]:
-        text += f", {count['refused']} refused"
+    for action, told in (("refused", "refused"), ("held", "not accepted")):
+        if count[action]:
+            text += f", {count[action]} {told}"
     return f"{text} ({steps} step{'' if steps == 1 else 's'})"

@@ -109,7 +109,7 @@ class Client:
             raise Unreachable(
                 "CONFIGURATION_CONTROLLER_UNREACHABLE",
                 f"the controller at {self._address} does not answer in time",
-                suggestions=["look at its log", "skyctl doctor tests what it needs"],
+                suggestions=["look at its log", "test what it needs: skyctl doctor"],
                 retryable=True,
             ) from error
         except httpx.TransportError as error:
@@ -190,7 +190,7 @@ def _reason(address: str, error: Exception) -> tuple[str, list[str]]:
     start = [
         "start one: skyctl run",
         "if it uses another state directory, set SKYCTL_STATE_DIR to it",
-        "skyctl doctor tests what a controller needs",
+        "test what a controller needs: skyctl doctor",
     ]
     path = Path(address)
     if _denied(path):

@@ -86,7 +86,13 @@ def _ready(document: Document) -> str:
 
 
 def _image(document: Document) -> str:
-    return str(document["spec"].get("image") or "")
+    """What is declared; ``nginx:1 -> nginx:2`` while something else runs. What was made by an id
+    says nothing."""
+    declared = str(document["spec"].get("image") or "")
+    containers = status(document).get("containers") or ()
+    images = dict.fromkeys(str(c.get("image") or "") for c in containers)
+    others = [i for i in images if i not in ("", declared) and not i.startswith("sha256:")]
+    return f"{','.join(others)} -> {declared}" if others else declared
 
 
 def _condition(type_: str) -> Cell:

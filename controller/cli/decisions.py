@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.client import Client, connect
+from controller.cli.confirmation import Yes, confirm
 from controller.cli.failure import FAILED, Misuse
 from controller.cli.options import Org, Output, References, named, organization, output_format
 from controller.cli.output import print_data, print_done, short_name, structured
@@ -38,7 +39,7 @@ def adopt(
 
 
 def adopt_engine(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     output: Output = None,
 ) -> None:
     """Accept the engine that answers now as the one this store belongs to."""
@@ -58,24 +59,13 @@ def adopt_engine(
         print_done(form, f"adopted {adopted}", {"action": "adopted", "engine": adopted})
 
 
-def confirm(question: str, yes: bool, *, named: bool = True) -> None:
-    """A script that names what it decides about has decided; one that says 'all' has to say so
-    twice."""
-    if yes or (named and not sys.stdin.isatty()):
-        return
-    if not sys.stdin.isatty():
-        raise Misuse("this needs a confirmation", "say --yes")
-    if not typer.confirm(question):
-        raise typer.Exit(FAILED)
-
-
 def purge(
     volumes: Annotated[
         list[str] | None,
         typer.Argument(metavar="[VOLUME]...", help="By engine name or former uid."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every retained volume.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     org: Org = None,
     output: Output = None,
 ) -> None:
@@ -92,8 +82,8 @@ def purge(
             print("nothing is retained", file=sys.stderr)
             return
         for item in chosen:
-            print(f"{item['engineName']} ({item['organization']})")
-        confirm(f"remove the data of {len(chosen)} for good?", yes, named=not every)
+            print(f"{item['engineName']} ({item['organization']})", file=sys.stderr)
+        confirm(f"remove the data of {len(chosen)} for good?", yes)
         _purge(client, chosen)
 
 
@@ -101,7 +91,7 @@ def _retained(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
     for item in items:
         if name in (item["uid"], item["engineName"]):
             return item
-    raise Misuse(f"no retained volume {name!r}", "skyctl purge lists them")
+    raise Misuse(f"no retained volume {name!r}", "see which are: skyctl purge")
 
 
 def _purge(client: Client, chosen: list[dict[str, Any]]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from controller.cli.choosing import chosen
+from controller.cli.choosing import Choice, chosen
 from controller.cli.client import Client, connect
+from controller.cli.confirmation import Yes, confirm
+from controller.cli.departing import organizations, told
 from controller.cli.failure import FAILED, Failure, Misuse, Unreachable, write_error
 from controller.cli.files import read_documents
 from controller.cli.options import (
@@ -35,16 +38,20 @@ def delete(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until they are gone.")] = False,
     timeout: Timeout = "5m",
+    yes: Yes = False,
     org: Org = None,
     every: All = False,
     selector: Selector = None,
     output: Output = None,
 ) -> None:
-    """Delete resources: containers first, then networks; volumes by their policy."""
+    """Delete resources: containers first, then networks; volumes by their policy. An organization
+    takes all in it along: that is asked first."""
     form, where, patience = output_format(output), organization(org, every), seconds(timeout)
     targets, requested, failed = [], [], None
     with connect() as client:
-        for kind, organization_, name in _named(client, words or [], filename, where, selector):
+        choices = _named(client, words or [], filename, where, selector)
+        _ask(client, choices, yes)
+        for kind, organization_, name in choices:
             try:
                 gone = client.delete(f"/resources/{kind}/{name}", organization=organization_)
             except Unreachable:
@@ -65,13 +72,21 @@ def delete(
         raise typer.Exit(FAILED)
 
 
+def _ask(client: Client, choices: Sequence[Choice], yes: bool) -> None:
+    names = organizations(choices)
+    for name in () if yes else names:
+        print("\n".join(told(client, name)), file=sys.stderr)
+    if names:
+        confirm(f"delete {', '.join(f'organization/{name}' for name in names)}?", yes)
+
+
 def _named(
     client: Client,
     words: list[str],
     files: list[str] | None,
     where: str | None,
     selector: str | None,
-) -> list[tuple[str, str | None, str]]:
+) -> list[Choice]:
     """(kind, organization, name) of each, in the order in which they are to go."""
     if files:
         read = read_documents(files)

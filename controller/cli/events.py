@@ -16,7 +16,7 @@ from controller.cli.options import All, Org, Output, Selector, organization, out
 from controller.cli.options import references as parsed
 from controller.cli.output import print_data
 from controller.cli.stream import Stream
-from controller.cli.text import age, clean, column_widths, render_table
+from controller.cli.text import age, clean, clock, column_widths, render_table
 from resources.errors import UserError
 
 HEADERS = ("AGE", "TYPE", "REASON", "OBJECT", "MESSAGE")
@@ -68,11 +68,11 @@ def _fitting(where: str | None, selector: str | None) -> Callable[[dict[str, Any
     return lambda event: event["uid"] in uids
 
 
-def row(event: dict[str, Any]) -> list[str]:
+def row(event: dict[str, Any], when: Callable[[str | None], str] = age) -> list[str]:
     name = f"{event['kind'].lower()}/{event['name']}"
     counted = f" (x{event['count']} in {age(event['firstAt'])})" if event["count"] > 1 else ""
     return [
-        age(event["at"]),
+        when(event["at"]),
         event["type"],
         event["reason"],
         name,
@@ -88,9 +88,10 @@ def _watch(
     parameters: dict[str, Any], fits: Callable[[dict[str, Any]], bool], *, as_json: bool
 ) -> None:
     stream = Stream("/events/follow", resume=True, **parameters)
-    widths = column_widths(HEADERS, [["5m12s", "Warning", " " * 20, " " * 24, ""]])
+    headers = ("TIME", *HEADERS[1:])
+    widths = column_widths(headers, [["23:59:59", "Warning", " " * 20, " " * 24, ""]])
     if not as_json:
-        print(render_table(HEADERS, [], widths=widths), flush=True)
+        print(render_table(headers, [], widths=widths), flush=True)
     while True:
         line = stream.next(3600)
         if line is None or line["type"] == "resumed":
@@ -102,5 +103,5 @@ def _watch(
         elif as_json:
             print(json.dumps(line["event"], ensure_ascii=False), flush=True)
         else:
-            cells = [clean(cell) or "-" for cell in row(line["event"])]
-            print(render_table(HEADERS, [cells], header=False, widths=widths), flush=True)
+            cells = [clean(cell) or "-" for cell in row(line["event"], clock)]
+            print(render_table(headers, [cells], header=False, widths=widths), flush=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from controller.cli.text import clean
 from resources.errors import UserError
@@ -31,8 +31,10 @@ class Unreachable(UserError):
 class Misuse(UserError):
     """The command line makes no sense."""
 
+    CODE: ClassVar = "CONFIGURATION_INVALID_USAGE"
+
     def __init__(self, message: str, *suggestions: str) -> None:
-        super().__init__("CONFIGURATION_INVALID_USAGE", message, suggestions=suggestions)
+        super().__init__(self.CODE, message, suggestions=suggestions)
 
 
 _USAGE_CODES = frozenset({"CONFIGURATION_UNKNOWN_KIND", "CONFIGURATION_INVALID_SELECTOR"})

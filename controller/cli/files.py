@@ -17,24 +17,28 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 @dataclass(frozen=True, slots=True)
 class Read:
     """documents: in the order of the files. problems: with file and line in their details.
-    files: how many were read."""
+    names: of the files that were read."""
 
     documents: tuple[Document, ...]
     problems: tuple[UserError, ...]
-    files: int
+    names: tuple[str, ...]
+
+    @property
+    def files(self) -> int:
+        return len(self.names)
 
 
 def read_documents(places: Sequence[str]) -> Read:
     """Directories are read with all that is in them. Raises Misuse for what is not there."""
     documents: list[Document] = []
     problems: list[UserError] = []
-    count = 0
+    names: list[str] = []
     for name, content in _contents(places):
         parsed = parse(content, name)
         documents += parsed.documents
         problems += parsed.problems
-        count += 1
-    return Read(tuple(documents), tuple(problems), count)
+        names.append(name)
+    return Read(tuple(documents), tuple(problems), tuple(names))
 
 
 def _contents(places: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -87,6 +91,7 @@ def located(document: Document, error: UserError) -> UserError:
         for item in errors
         if isinstance(item, dict)
     ]
+    lines.sort(key=lambda item: item["line"])
     line = lines[0]["line"] if lines else document.line
     details = {**error.details, "file": document.file, "line": line}
     if lines:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli.client import connect
-from controller.cli.options import Output, output_format
+from controller.cli.client import Client, connect
+from controller.cli.confirmation import Yes, confirm
+from controller.cli.options import Output, OutputFormat, output_format
 from controller.cli.output import print_data, print_done
 from controller.cli.text import age, clean, render_table
 
@@ -60,19 +61,26 @@ def list_(
 
 
 @app.command()
-def approve(id_: Id, output: Output = None) -> None:
+def approve(id_: Id, yes: Yes = False, output: Output = None) -> None:
     """Delete what it holds."""
-    _decide(id_, "approve", "approved: {} will be deleted", output)
+    form = output_format(output)
+    with connect() as client:
+        for held in client.get("/guard")["items"]:
+            if held["id"] == id_ and held["state"] == "held":
+                for line in held["items"]:
+                    print(clean(line), file=sys.stderr)
+                confirm(f"delete these {len(held['items'])}?", yes)
+        _decide(client, id_, "approve", "approved: {} will be deleted", form)
 
 
 @app.command()
 def discard(id_: Id, output: Output = None) -> None:
     """Keep what it holds."""
-    _decide(id_, "discard", "discarded: {} are kept", output)
-
-
-def _decide(id_: str, decision: str, told: str, output: str | None) -> None:
     form = output_format(output)
     with connect() as client:
-        held = client.post(f"/guard/{id_}/{decision}")
+        _decide(client, id_, "discard", "discarded: {} are kept", form)
+
+
+def _decide(client: Client, id_: str, decision: str, told: str, form: OutputFormat) -> None:
+    held = client.post(f"/guard/{id_}/{decision}")
     print_done(form, f"{held['id']} {told.format(len(held['items']))}", held)

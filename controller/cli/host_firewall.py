@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.confirmation import Yes, confirm
 from controller.cli.failure import FAILED, USAGE, Misuse
 from controller.cli.options import output_format
 from controller.cli.output import print_data
@@ -108,7 +109,7 @@ def status(
             print(f"  {clean(difference)}")
         print(f"open to containers: {_open(policy)}")
         print(f"at boot: {boot.rules if boot.rules.exists() else 'not loaded'}")
-        print(f"kept by the controller: {'yes' if boot.rules.exists() else 'as its settings say'}")
+        print(f"kept by the controller: {_kept(boot.rules.exists())}")
         for suggestion in seen.suggestions:
             print(f"  try: {clean(suggestion)}")
     if seen.state != "installed":
@@ -116,12 +117,13 @@ def status(
 
 
 @app.command()
-def remove(now_only: NowOnly = False) -> None:
+def remove(now_only: NowOnly = False, yes: Yes = False) -> None:
     """Take the rules away, now and for the next boot. A controller that runs with
     SKYCTL_HOST_FIREWALL=keep puts them back."""
     from controller.firewall.boot import Boot
     from controller.firewall.nft import Nft
 
+    confirm("open what the host listens on to containers?", yes)
     asyncio.run(Nft().remove())
     print("removed: containers reach what the host listens on")
     for path in () if now_only else Boot().remove():
@@ -149,6 +151,25 @@ def _look(policy: Policy) -> Seen:
     from controller.firewall.nft import Nft
 
     return asyncio.run(examine(Nft(), policy))
+
+
+def _kept(installed: bool) -> str:
+    """What the controller that runs here does about them."""
+    from controller.cli.client import connect
+    from resources.errors import UserError
+
+    try:
+        with connect(timeout=5.0) as client:
+            mode = str(client.get("/settings")["values"]["host_firewall"])
+    except (UserError, KeyError):
+        return "not known, none answers on the socket here"
+    told = {
+        "keep": "yes, it puts right whatever differs",
+        "report": "yes, it puts back what was installed and has gone"
+        if installed
+        else "no, it only reports them",
+    }
+    return f"{told.get(mode, 'no')} (SKYCTL_HOST_FIREWALL={mode})"
 
 
 def _open(policy: Policy) -> str:

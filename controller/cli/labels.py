@@ -14,7 +14,7 @@ from controller.cli.options import OutputFormat, Reference
 from controller.cli.output import Document, print_data
 from resources.domain import DomainSpec
 from resources.domain.backends import wanted
-from resources.domain.labels import labels
+from resources.domain.labels import ENABLE, NETWORK, Target, labels
 from resources.domain.problems import no_port
 from resources.domain.routing import Route, render
 from resources.meta import Key
@@ -66,13 +66,10 @@ def read_labels(client: Client, name: str, where: str | None) -> dict[str, str]:
     secrets = {name: _values(client, organization, name) for name in spec.secrets}
     key = Key("Domain", organization, name)
     route = Route(key, document["metadata"]["uid"], spec, named, secrets)
-    return labels(
-        render(route, USUAL),
-        named,
-        backend.port,
-        sticky=backend.sticky,
-        network=_network(client.get(f"/resources/organization/{organization}")),
-    )
+    target = Target(named, backend.port, backend.sticky)
+    made = labels(render(route, USUAL), target, document["metadata"].get("generation", 0))
+    network = _network(client.get(f"/resources/organization/{organization}"))
+    return {ENABLE: "true", **({NETWORK: network} if network else {}), **made.shown()}
 
 
 def _values(client: Client, organization: str, secret: str) -> dict[str, Sealed]:

@@ -55,8 +55,10 @@ def output_format(given: str | None) -> OutputFormat:
 
 
 def organization(given: str | None, every: bool = False) -> str | None:
-    """--org beats SKYCTL_ORG; -A beats both. None: all, or the only one that fits. '' (said so):
+    """--org beats SKYCTL_ORG, and so does -A. None: all, or the only one that fits. '' (said so):
     the platform's own."""
+    if every and given is not None:
+        raise Misuse("-A is of all organizations, --org of one", "leave one of them out")
     if every:
         return None
     if given is not None:

@@ -11,7 +11,7 @@ from controller.cli.complete import complete_reference
 from controller.cli.options import All, Org, Output, Selector, organization, output_format
 from controller.cli.options import references as parsed
 from controller.cli.output import print_data
-from controller.cli.steps import heading, print_plan_lines
+from controller.cli.steps import heading, print_plan_lines, print_resumed
 
 Words = Annotated[
     list[str] | None,
@@ -51,6 +51,8 @@ def _print(plans: list[dict[str, Any]], *, named: bool) -> None:
     for body in plans if named else busy:
         print(heading(body) + ("" if body in busy else ": nothing to do"))
         print_plan_lines(body)
+        if body.get("resumed") is not None:
+            print_resumed(body)
     steps = sum(len(p["steps"]) for p in plans)
     print(
         f"{steps} step{'' if steps == 1 else 's'} for {len(busy)} of {len(plans)} resources"

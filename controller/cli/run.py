@@ -76,6 +76,6 @@ def _told(error: BaseException) -> UserError:
     return UserError(
         "CONFIGURATION_STORE_UNAVAILABLE",
         f"the store cannot be reached: {error}",
-        suggestions=["check --database-url", "skyctl doctor tests the connection"],
+        suggestions=["check --database-url", "test the connection: skyctl doctor"],
         retryable=True,
     )

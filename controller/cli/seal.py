@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.client import connect
-from controller.cli.decisions import confirm
+from controller.cli.confirmation import Yes, confirm
 from controller.cli.failure import FAILED, Misuse
 from controller.cli.files import located, problem_lines, read_documents
 from controller.cli.options import Org, Output, OutputFormat, organization, output_format
@@ -53,7 +53,7 @@ def seal_(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Make another key, and seal for that from now on.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     org: Org = None,
     output: Output = None,
 ) -> None:
@@ -80,8 +80,13 @@ def seal_(
         _files(filename, _key(public_key), form)
     else:
         secret, name = _address(words or [])
+        if (where := organization(org)) is None:
+            raise Misuse(
+                "for whom? a sealed value opens in one organization only",
+                f"skyctl seal secret/{secret} {name} --org ORGANIZATION",
+                f"the platform's own: skyctl seal secret/{secret} {name} --org ''",
+            )
         key, value = _key(public_key), _value(from_file)
-        where = organization(org) or ""
         text = _sealed(key, where, secret, name, value)
         told = {"organization": where, "secret": secret, "key": name, "sealed": text}
         print_done(form, text, told)
@@ -104,7 +109,7 @@ def _key(given: str | None) -> SealingKey:
     except binascii.Error:
         raw = b""
     if len(raw) != 32:
-        raise Misuse("--public-key is no key", "skyctl seal --print-key shows it")
+        raise Misuse("--public-key is no key", "see it: skyctl seal --print-key")
     return SealingKey(key_id(raw), given)
 
 

@@ -24,6 +24,8 @@ def print_difference(difference: dict[str, Any]) -> None:
         return
     mark, colour = _ACTIONS.get(difference["action"], ("?", ""))
     title = f"{mark} {heading(difference)} {difference['action']}"
+    if not difference.get("accepted", True):
+        title, colour = f"! {heading(difference)} {difference['action']}, not accepted", "red"
     print(paint(title, colour, sys.stdout))
     for change in difference["changes"]:
         print(f"    {clean(change)}")
@@ -55,3 +57,12 @@ def print_plan_lines(body: dict[str, Any]) -> None:
         print("  " + paint(text, "red", sys.stdout))
         for suggestion in problem["suggestions"]:
             print(f"    try: {clean(suggestion)}")
+
+
+def print_resumed(body: dict[str, Any]) -> None:
+    steps = body["resumed"]
+    where = f" --org {body['organization']}" if body.get("organization") else ""
+    command = f"skyctl resume {body['kind'].lower()}/{body['name']}{where}"
+    print("  " + clean(f"after {command}:" if steps else f"after {command}: nothing to do"))
+    for step in steps:
+        print("    " + paint(clean(step["text"]), "red" if step["destructive"] else "", sys.stdout))

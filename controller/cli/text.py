@@ -124,6 +124,15 @@ def parse_time(value: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def clock(moment: str | None) -> str:
+    """Of an ISO time, the time of day where we are; the date too when that is another."""
+    if (at := parse_time(moment)) is None:
+        return "-"
+    here = at.astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return f"{here:%H:%M:%S}" if here.date() == today else f"{here:%Y-%m-%d %H:%M:%S}"
+
+
 def age(value: str | None, now: datetime | None = None) -> str:
     """Since then, in the two largest units at most: ``45s``, ``5m12s``, ``3h``, ``12d``."""
     moment = parse_time(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from controller.cli.files import Read, located
 from resources.document import Document
@@ -19,7 +19,14 @@ def problems_of(read: Read) -> list[UserError]:
             validate_manifest(document.manifest)
         except UserError as error:
             found.append(located(document, error))
-    return [*found, *_twice(read.documents)]
+    found += _twice(read.documents)
+    files = {name: number for number, name in enumerate(read.names)}
+    return sorted(found, key=lambda error: _place(error, files))
+
+
+def _place(error: UserError, files: Mapping[str, int]) -> tuple[int, int]:
+    details = error.details
+    return files.get(str(details.get("file")), len(files)), int(details.get("line") or 0)
 
 
 def _twice(documents: Iterable[Document]) -> list[UserError]:

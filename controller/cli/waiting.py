@@ -19,7 +19,7 @@ from controller.cli.stream import Stream
 from controller.cli.text import span
 from resources.conditions import READY, STALLED, find, is_true
 from resources.errors import UserError
-from resources.meta import ANNOTATION_PAUSED
+from resources.meta import ANNOTATION_PAUSED, heeded
 
 Document = dict[str, Any]
 TICK = 0.2
@@ -117,12 +117,13 @@ def _sentence(document: Document) -> str:
 
 def _pause(document: Document) -> str:
     """While it is paused nothing is going to happen: that must not look like slowness."""
-    reason = document["metadata"]["annotations"].get(ANNOTATION_PAUSED)
+    metadata = document["metadata"]
+    reason = heeded(metadata.get("annotations") or {}, ANNOTATION_PAUSED)
     if reason is None:
         return ""
-    return f" (paused: {reason}; skyctl resume {document['kind'].lower()}/" + (
-        f"{document['metadata']['name']})"
-    )
+    where = f" --org {metadata['organization']}" if metadata.get("organization") else ""
+    resume = f"skyctl resume {document['kind'].lower()}/{metadata['name']}{where}"
+    return f" (paused: {reason}; {resume})"
 
 
 def _status_error(target: Target, document: Document) -> UserError:

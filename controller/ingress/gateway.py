@@ -22,6 +22,7 @@ from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper, Runner
+from controller.ingress.labelled import Hostnames, LabelWatch
 from controller.ingress.mirror import NOT_YET, Mirror
 from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
@@ -46,8 +47,8 @@ log = structlog.get_logger("ingress")
 class Wiring:
     """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
-    changed: told whose routes changed. troubled: told when what is told of the ingress changed.
-    key_of: whose uid it is. wake: puts a key on the queue."""
+    hostnames: of the Domains. changed: told whose routes changed. troubled: told when what is told
+    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue."""
 
     settings: Settings
     instance: str
@@ -60,6 +61,7 @@ class Wiring:
     troubled: Callable[[], None]
     key_of: Callable[[str], Key | None] = lambda _uid: None
     wake: Callable[[Key], None] = lambda _key: None
+    hostnames: Hostnames = tuple
 
 
 AGAIN = 5.0
@@ -71,7 +73,7 @@ Task = Callable[[], Awaitable[None]]
 class Gateway:
     """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does. orders:
     for certificates, where the proxies order any. counting: of requests, where they can be asked
-    for their metrics."""
+    for their metrics. mirror: that of the labels, where they are how routes are published."""
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class Gateway:
         close: Task | None = None,
         orders: Orders | None = None,
         counting: Counting | None = None,
+        mirror: LabelWatch | None = None,
     ) -> None:
         self._settings = wiring.settings
         self._mode = mode
@@ -96,15 +99,15 @@ class Gateway:
             self._rollouts = Rollouts(counting, wiring.wake, wiring.clock)
         self._wanted = wiring.wanted
         self._told = NO_INGRESS
-        self.mirror = Mirror(
+        self.mirror: Mirror | LabelWatch = mirror or Mirror(
             publisher, proxies, wiring.world, wiring.clock, wiring.changed, wiring.troubled
         )
 
     def describe(self) -> Ingress:
         """The same object as long as nothing in it changed: it is asked for at every pass."""
         mode = self._mode()
-        problem = self.mirror.problem if self._routing else ""
-        unread = self._routing and self.mirror.unread
+        problem = self.mirror.problem if mode != "none" else ""
+        unread = mode != "none" and self.mirror.unread
         if (self._told.mode, self._told.problem, self._told.unread) != (mode, problem, unread):
             self._told = self._described(mode, problem, unread)
         return self._told
@@ -122,14 +125,20 @@ class Gateway:
             http_port=settings.http_port,
             https_port=settings.https_port,
             verification=settings.domain_verification,
-            resolver=RESOLVER if has_resolver(settings) else "",
+            resolver=RESOLVER if has_resolver(settings) or self._by_labels else "",
             unread=unread,
             wildcards=settings.acme_challenge == "dns",
+            asked=not self._by_labels or bool(listed(settings.ingress_apis)),
         )
 
     @property
+    def _by_labels(self) -> bool:
+        """Somebody else's Traefik has the resolver of that name."""
+        return self._settings.ingress_publish == "labels"
+
+    @property
     def _routing(self) -> bool:
-        return self._mode() != "none" and self._settings.ingress_publish == "provider"
+        return self._mode() != "none"
 
     @property
     def settled(self) -> bool:
@@ -199,6 +208,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     """Traefik, in whichever mode the settings say. standings: for containers of the platform.
     Blocking: makes the token. Raises UserError."""
     settings = wiring.settings
+    if settings.ingress_publish == "labels":
+        return _by_labels(wiring)
 
     def mode() -> str:
         if settings.ingress is not None:
@@ -276,3 +287,23 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         ),
     )
     return gateway
+
+
+def _by_labels(wiring: Wiring) -> Gateway:
+    """Somebody else's Traefik reads the containers' labels; it is asked where its API is known."""
+    settings, apis = wiring.settings, Apis()
+    external = [Address(url) for url in listed(settings.ingress_apis)]
+    proxies = Traefiks(apis, lambda: external, beside_us=False, why=lambda: "")
+    watch = LabelWatch(
+        wiring.world,
+        wiring.instance,
+        wiring.clock,
+        wiring.hostnames,
+        proxies if external else None,
+        settings.ingress_labels_wait,
+        wiring.changed,
+        wiring.troubled,
+    )
+    publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
+    mode = "none" if settings.ingress == "none" else "external"
+    return Gateway(wiring, publisher, proxies, mode=lambda: mode, close=apis.close, mirror=watch)

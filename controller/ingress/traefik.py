@@ -121,8 +121,10 @@ def _entry_point(settings: Settings, port: int) -> dict[str, Any]:
     """reusePort: one that takes the place of another listens before the other goes."""
     address = settings.ingress_address
     host = f"[{address}]" if ":" in address else address
+    aliases = settings.ingress_alias_headers
     return {
         "address": f"{host}:{port}",
+        **({"http": {"aliasHeadersStrategy": aliases}} if aliases else {}),
         "asDefault": True,
         "reusePort": True,
         "transport": {"lifeCycle": {"graceTimeOut": _go(settings.ingress_grace)}},

@@ -25,11 +25,14 @@ from controller.reconcile.opening import discreet, opened
 from controller.reconcile.pull_news import PullNews
 from controller.store.base import Deposed, Store
 from resources.context import Context
+from resources.domain.carrying import by_labels
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan
+from resources.routing.carried import signed
 from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.sealed import Sealed
+from resources.service.problems import labelled
 from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
@@ -55,7 +58,7 @@ from resources.steps import (
     UpdateContainer,
     VerifyImage,
 )
-from resources.world import Container
+from resources.world import L_ROUTES, Container
 
 log = structlog.get_logger("execute")
 
@@ -231,11 +234,24 @@ class Executor:
             case _:
                 if isinstance(step, RemoveContainer):
                     await self._listen(context, step)
-                if isinstance(step, StartContainer) and not await self._verified(context, step):
-                    return False
+                if isinstance(step, StartContainer):
+                    await self._unadorned(context, step)
+                    if not await self._verified(context, step):
+                        return False
                 await self._short(step, organization)
                 over = True
         return over
+
+    async def _unadorned(self, context: Context, step: StartContainer) -> None:
+        """Where Traefik reads containers' labels, an image must not bring any: they are its
+        containers' as well, and could claim whatever they like. Raises UserError."""
+        if not by_labels(context.platform.ingress):
+            return
+        found = await self._engine.inspect_container(step.container)
+        if found is None or found.state != "created" or L_ROUTES not in found.labels:
+            return
+        if not signed(found.labels[L_ROUTES], found.labels):
+            raise labelled(found)
 
     async def _verified(self, context: Context, step: StartContainer) -> bool:
         """What never ran yet was made of an image that may run. False: that takes long."""

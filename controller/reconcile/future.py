@@ -7,20 +7,23 @@ references. Whoever plays lets others run after each plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.store.catalogue import Catalogue, Reading, read
 from resources.context import Context, Platform
+from resources.domain.carrying import by_labels
+from resources.domain.standing import stand
 from resources.errors import UserError
 from resources.forecast import advance
 from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
-from resources.plan import Plan
+from resources.plan import Plan, Wait
 from resources.quota import Admission, Request, shortfalls, total
+from resources.routing.labelled import carriers, labelled, serving
+from resources.routing.world import DnsFinding
 from resources.service.cycle import circle
-from resources.service.host_ports import rivals
 from resources.share import in_force
 from resources.steps import Claim, PullImage, Step
 from resources.subnets import choose
@@ -37,6 +40,7 @@ class Rows:
         self._readings: dict[Key, Reading] = {}
         self._referrers: dict[Key, dict[Key, None]] = {}
         self._members: dict[str, dict[Key, None]] = {}
+        self._contested: dict[Hashable, dict[Key, None]] = {}
         for key in catalogue.all_keys():
             if (reading := catalogue.get(key)) is not None:
                 self._put(reading)
@@ -63,8 +67,9 @@ class Rows:
         return {e.resource.uid: found for e in entries if (found := in_force(e)) is not None}
 
     def rivals(self, reading: Reading) -> tuple[Entry, ...]:
-        key, spec = reading.entry.key, reading.spec
-        return rivals(key, spec, (other.entry for other in self._readings.values()))
+        found = {k: None for what in reading.contested for k in self._contested.get(what, ())}
+        found.pop(reading.entry.key, None)
+        return tuple(self._readings[key].entry for key in found)
 
     def declare(self, entry: Entry) -> None:
         self._put(read(entry))
@@ -85,6 +90,8 @@ class Rows:
         self._readings[key] = reading
         for ref in reading.refs:
             self._referrers.setdefault(ref, {})[key] = None
+        for what in reading.contested:
+            self._contested.setdefault(what, {})[key] = None
         if key.organization:
             self._members.setdefault(key.organization, {})[key] = None
 
@@ -104,6 +111,7 @@ class Future:
         self._unreadable = unreadable
         self._platform = platform
         self._now = now
+        self._proofs: dict[Key, Wait] = {}
         self._world = World.of(
             (
                 *world.containers.values(),
@@ -113,6 +121,7 @@ class Future:
                 *world.probes.items(),
                 *world.published.values(),
                 *world.serving.values(),
+                *world.labelled.values(),
                 *world.findings.values(),
                 *world.certificates.values(),
             )
@@ -133,10 +142,29 @@ class Future:
                 plan, news = self._turn(reading)
                 last[key] = plan
                 steps[key].extend(plan.steps)
-                moved = moved or news or bool(plan.steps)
+                moved = moved or news or bool(plan.steps) or self._supposed(reading, plan)
             if not moved and not self._waits(last.values()):
                 break
-        return {key: replace(last[key], steps=tuple(steps[key])) for key in keys if key in last}
+        waits = {key: self._proofs.get(key, plan.wait) for key, plan in last.items()}
+        return {
+            key: replace(last[key], steps=tuple(steps[key]), wait=waits[key])
+            for key in keys
+            if key in last
+        }
+
+    def _supposed(self, reading: Reading, plan: Plan) -> bool:
+        """That a name will be proven: by labels that makes containers anew, which whoever asks
+        wants to know. What is waited for stays said."""
+        key, world = reading.entry.key, self._world
+        if key.kind != "Domain" or key in self._proofs or plan.steps or plan.wait is None:
+            return False
+        standing = stand(self._context(reading))
+        aim = standing.target if standing.by_labels and standing.declared.spec else None
+        if aim is None or standing.verified:
+            return False
+        self._proofs[key] = plan.wait
+        world.put(DnsFinding(aim.uid, aim.record, (aim.token,), True, aim.addresses, True))
+        return True
 
     def _turn(self, reading: Reading) -> tuple[Plan, bool]:
         """One plan carried out, and whether the status says anything new."""
@@ -144,9 +172,22 @@ class Future:
         plan = reading.kind.plan(self._context(reading))
         self._pulled(reading.entry.key, plan)
         entry = self._claimed(advance(self._world, reading.entry, plan.steps, self._now), plan)
+        self._read_labels()
         status = reading.kind.status(self._context(reading), plan, None)
         self._rows.move(reading, replace(entry, status=status))
         return plan, status != reading.entry.status
+
+    def _read_labels(self) -> None:
+        """What the containers carry, where that is how routes are published."""
+        if not by_labels(self._platform.ingress):
+            return
+        world = self._world
+        for made in carriers(world.containers.values(), self._platform.instance):
+            places = (replace(p, address=p.address or made.name) for p in made.networks)
+            world.put_container(replace(made, networks=tuple(places)))
+        found = carriers(world.containers.values(), self._platform.instance)
+        world.labelled = labelled(found, lambda _: True)
+        world.serving = serving(found, lambda _: True, world.serving, self._now)
 
     def _pulled(self, key: Key, plan: Plan) -> None:
         """What is pulled may be run from then on."""
@@ -184,13 +225,18 @@ class Future:
     def _context(self, reading: Reading) -> Context:
         key = reading.entry.key
         members, undeleted = 0, None
+        refs = {ref: self._rows.entry(ref) for ref in reading.refs}
+        referrers = self._domains(key)
+        for domain in referrers:
+            secrets = (ref for ref in domain.refs if ref.kind == "Secret")
+            refs.update((ref, self._rows.entry(ref)) for ref in secrets)
         if key.kind == "Organization":
             members, undeleted = self._rows.members(key.name)
         return Context(
             entry=reading.entry,
             spec=reading.spec,
             effective_generation=reading.effective_generation,
-            refs={ref: self._rows.entry(ref) for ref in reading.refs},
+            refs=refs,
             world=World.of(self._world.slice(scope_of(self._rows, reading))),
             platform=self._platform,
             now=self._now,
@@ -202,7 +248,16 @@ class Future:
             unreadable=self._unreadable(reading.entry),
             admissions=self._rows.admissions(key.name) if key.kind == "Organization" else {},
             rivals=self._rows.rivals(reading),
+            referrers=tuple(domain.entry for domain in referrers),
         )
+
+    def _domains(self, key: Key) -> list[Reading]:
+        """What a Service's containers carry; its backends follow what is served."""
+        if key.kind != "Service" or not by_labels(self._platform.ingress):
+            return []
+        keys = (ref for ref in self._rows.referrers(key) if ref.kind == "Domain")
+        found = (self._rows.get(ref) for ref in keys)
+        return [reading for reading in found if reading is not None and key in reading.refs]
 
     def _offer(self, entry: Entry) -> str | None:
         if entry.key.kind != "Organization" or entry.record.subnet is not None:

@@ -45,9 +45,14 @@ def told(
         for drift in _found(context, plan, executed)
     ]
     problem = failure or _newly(context, plan.problem)
-    if problem is not None:
+    if problem is not None and not _passes(problem):
         events.append(Event(uid, key, "Warning", problem.reason, problem.message))
     return events
+
+
+def _passes(problem: UserError) -> bool:
+    """Within moments, by what is under way anyway: a Secret that came together with its user."""
+    return problem.code == "SECRET_NOT_READY" and problem.retryable
 
 
 def drifted(context: Context, plan: Plan, executed: Sequence[Step]) -> list[str]:

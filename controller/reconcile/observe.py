@@ -25,6 +25,7 @@ from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from controller.together import together
 from resources.context import Context, Platform, Retained
+from resources.domain.carrying import by_labels
 from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
@@ -230,7 +231,21 @@ class Observer:
         return world
 
     def _refs(self, reading: Reading) -> Mapping[Key, Entry | None]:
-        return {ref: self._catalogue.entry(ref) for ref in reading.refs}
+        refs = (*reading.refs, *self._carried(reading.entry.key))
+        return {ref: self._catalogue.entry(ref) for ref in refs}
+
+    def _carried(self, key: Key) -> Iterable[Key]:
+        """The Secrets of a Service's Domains, where its containers carry these."""
+        if key.kind != "Service" or not by_labels(self._platform().ingress):
+            return ()
+        domains = (self._catalogue.get(k) for k in self._catalogue.referrers(key))
+        return [
+            ref
+            for domain in domains
+            if domain is not None and domain.entry.key.kind == "Domain"
+            for ref in domain.refs
+            if ref.kind == "Secret"
+        ]
 
     def _members(self, reading: Reading) -> _Members:
         """How many are in an organization, how many of them nobody asked to delete (counted only

@@ -11,10 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from resources.errors import UserError
+from resources.routing.htpasswd import line
 from resources.sealed import Login, Sealed
 from resources.steps import CreateContainer, FileContent, PullImage, PutFiles, Step
 
 HIDDEN = "(secret)"
+NOBODY = "*"
+"""No hash at all."""
 _SHORTEST = 4
 """Characters; what is shorter would be found in any sentence."""
 
@@ -24,15 +27,34 @@ Open = Callable[[Sealed], str]
 def opened(step: Step, open_: Open) -> Step:
     """The step itself when nothing in it is sealed. Raises UserError SECRET_*."""
     match step:
-        case CreateContainer(spec=spec) if spec.sealed:
+        case CreateContainer(spec=spec) if spec.sealed or spec.users:
             plain = {name: open_(value) for name, value in spec.sealed.items()}
-            whole = replace(spec, environment={**spec.environment, **plain}, sealed={})
+            users = {name: _users(found, open_) for name, found in spec.users.items()}
+            whole = replace(
+                spec,
+                environment={**spec.environment, **plain},
+                sealed={},
+                labels={**spec.labels, **users},
+                users={},
+            )
             return replace(step, spec=whole)
         case PutFiles(files=files) if any(file.sealed for file in files):
             return replace(step, files=tuple(_file(file, open_) for file in files))
         case PullImage(credentials=sealed) if sealed is not None:
             return replace(step, login=Login(open_(sealed.username), open_(sealed.password)))
     return step
+
+
+def _users(sealed: Iterable[Sealed], open_: Open) -> str:
+    """Who has no usable password is let in by none: the container is not the Domain's alone."""
+    return ",".join(_line(each, open_(each)) for each in sealed)
+
+
+def _line(sealed: Sealed, value: str) -> str:
+    try:
+        return line(sealed, value)
+    except ValueError:
+        return f"{sealed.key}:{NOBODY}"
 
 
 def _file(file: FileContent, open_: Open) -> FileContent:
@@ -59,6 +81,7 @@ def _values(step: Step, plain: Step) -> Iterable[str]:
     match step, plain:
         case CreateContainer(), CreateContainer():
             yield from (plain.spec.environment[name] for name in step.spec.sealed)
+            yield from (plain.spec.labels[name] for name in step.spec.users)
         case PutFiles(), PutFiles():
             for before, after in zip(step.files, plain.files, strict=True):
                 if before.sealed is not None:

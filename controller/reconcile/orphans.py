@@ -16,7 +16,7 @@ from controller.engine.base import Engine
 from controller.loop.leadership import leading
 from controller.metrics import METRICS
 from controller.reconcile.execute import Executor
-from controller.store.base import Store
+from controller.store.base import Event, Store, source_key
 from resources.guard import Verdict, exceeds, fingerprint, judge
 from resources.orphans import Removal, orphans
 from resources.steps import Step
@@ -51,6 +51,7 @@ class Sweeper:
         self._limits = limits
         self._epoch = epoch
         self._settled: tuple[int, str | None] | None = None
+        self._told = ""
 
     async def sweep(self, world: World, known: frozenset[str]) -> int:
         """Number of objects removed. world, known: the mirrors, which only say whether it is
@@ -89,12 +90,15 @@ class Sweeper:
         held = await self._store.hold(SOURCE, items, total, mark, epoch=leading(self._epoch))
         await self._settle(mark)
         METRICS.guard_held.labels(SOURCE).set(len(items))
-        log.warning(
-            "removal of objects without a row is held",
-            objects=len(items),
-            of=total,
-            decide=f"skyctl guard approve {held.id}",
-        )
+        if self._told == held.id:
+            return
+        decide = f"skyctl guard approve {held.id}"
+        what = "removal of objects without a row is held"
+        log.warning(what, objects=len(items), of=total, decide=decide)
+        message = f"{what}: {len(items)} of {total}; {decide}, or discard"
+        event = Event("", source_key(SOURCE), "Warning", "DeletionsHeld", message)
+        await self._store.emit([event], epoch=leading(self._epoch))
+        self._told = held.id
 
     async def _settle(self, keep: str | None) -> None:
         """Batches that no longer match what is seen are moot; asked only when that changed, and

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from controller.clock import Clock
-from controller.core import Difference
+from controller.core import Difference, Planned
 from controller.reconcile.future import Future, Rows, scope_of
 from controller.reconcile.observe import Observer
-from controller.store.catalogue import Catalogue
-from resources.context import Platform
+from controller.reconcile.undecided import veiled
+from controller.store.catalogue import Catalogue, Reading
+from resources.conditions import ACCEPTED, find
+from resources.context import Context, Platform
 from resources.errors import UserError
-from resources.meta import Entry, Key, Manifest, Resource
-from resources.metadata import merged
+from resources.meta import ANNOTATION_PAUSED, Entry, Key, Manifest, Resource, heeded
+from resources.metadata import heeded_names, merged
 from resources.ownership import owned_elsewhere
 from resources.plan import Plan
 from resources.registry import kinds
@@ -55,10 +57,10 @@ class Previewer:
         self._ensure = ensure
         self._unreadable = unreadable
 
-    async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[tuple[Key, Plan]]:
+    async def plan(self, keys: Sequence[Key] | None = None) -> Sequence[Planned]:
         """Named keys are read authoritatively, all keys from the mirrors. Raises UserError
         RESOURCE_NOT_FOUND for a named key that does not exist."""
-        found: list[tuple[Key, Plan]] = []
+        found: list[Planned] = []
         for key in self._ordered(self._catalogue.all_keys()) if keys is None else keys:
             await asyncio.sleep(0)
             observation = (
@@ -74,7 +76,8 @@ class Previewer:
                         suggestions=[f"skyctl get {key.kind} -A"],
                     )
                 continue
-            found.append((key, observation.reading.kind.plan(observation.context)))
+            decide, context = observation.reading.kind.plan, observation.context
+            found.append(Planned(key, decide(context), _resumed(decide, context)))
         return found
 
     async def diff(self, manifests: Sequence[Manifest], source: str) -> Sequence[Difference]:
@@ -86,16 +89,18 @@ class Previewer:
             await asyncio.sleep(0)
             given[manifest.key] = _declare(rows, manifest, source, now)
         changed = [d.key for d in given.values() if d.action in ("create", "configure")]
-        concerned = dict.fromkeys([*given, *(r for k in changed for r in rows.referrers(k))])
+        concerned = dict.fromkeys([*given, *(r for k in changed for r in _touched(rows, k))])
         played = self._ordered(k for k in concerned if not _refused(given.get(k)))
         await self._ensure(sorted(_unread(rows, played)))
         future = Future(rows, self._world(), self._platform(), now, self._unreadable)
         plans = await future.play(played)
         shown: list[Difference] = []
         for key in self._ordered(concerned):
-            plan = plans.get(key, Plan())
+            known, reading = self._catalogue.entry(key), rows.get(key)
+            plan = veiled(plans.get(key, Plan()), known, reading, changed)
             if key in given:
-                shown.append(replace(given[key], plan=plan))
+                accepted = key not in changed or _accepted(reading)
+                shown.append(replace(given[key], plan=plan, accepted=accepted))
             elif plan.steps:
                 shown.append(Difference(key, "unchanged", plan))
         return shown
@@ -107,8 +112,35 @@ class Previewer:
         return sorted(keys, key=lambda k: (order.get(k.kind, len(order)), k.organization, k.name))
 
 
+def _resumed(decide: Callable[[Context], Plan], context: Context) -> Plan | None:
+    """What it would be without its pause; None when it has none."""
+    row = context.entry.resource
+    if heeded(row.annotations, ANNOTATION_PAUSED) is None:
+        return None
+    annotations = {k: v for k, v in row.annotations.items() if k != ANNOTATION_PAUSED}
+    entry = replace(context.entry, resource=replace(row, annotations=annotations))
+    return decide(replace(context, entry=entry))
+
+
+def _accepted(reading: Reading | None) -> bool:
+    """As its status would say in the end."""
+    status = reading.entry.status if reading is not None else None
+    found = find(status or {}, ACCEPTED)
+    return found is None or found.get("status") != "False"
+
+
 def _refused(difference: Difference | None) -> bool:
     return difference is not None and difference.action == "refused"
+
+
+def _touched(rows: Rows, key: Key) -> Iterator[Key]:
+    """Who refers to it; and the Services of a Domain, whose containers may have to carry it."""
+    for found in (key, *rows.referrers(key)):
+        if found != key:
+            yield found
+        reading = rows.get(found) if found.kind == "Domain" else None
+        refs = reading.refs if reading is not None else ()
+        yield from (ref for ref in refs if ref.kind == "Service" and rows.get(ref) is not None)
 
 
 def _unread(rows: Rows, keys: Iterable[Key]) -> set[str]:
@@ -135,7 +167,7 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
         rows.declare(Entry(_new(manifest, source)))
         return Difference(manifest.key, "create", Plan())
     old = before.resource
-    annotations = merged(old.annotations, manifest.annotations)
+    annotations = merged(old.annotations, old.applied_annotations, manifest)
     spec_changes = differences(old.spec, manifest.spec)
     changes = (
         *spec_changes,
@@ -150,6 +182,7 @@ def _declare(rows: Rows, manifest: Manifest, source: str, now: datetime) -> Diff
         generation=old.generation + bool(spec_changes),
         labels=manifest.labels,
         annotations=annotations,
+        applied_annotations=heeded_names(manifest.annotations),
         updated_at=now,
     )
     rows.declare(replace(before, resource=resource))

@@ -267,6 +267,10 @@ class Reconciler:
         for other in self._catalogue.referrers(key):
             self._wake(other)
         reading = self._catalogue.get(key)
+        if reading is not None and key.kind == "Domain":
+            for ref in reading.refs:  # its Services' containers may have to carry it
+                if ref.kind == "Service":
+                    self._wake(ref)
         if not executed or reading is None:
             return
         counted = any(isinstance(step, Accept | Claim | Hold) for step in executed)

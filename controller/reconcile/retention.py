@@ -16,6 +16,7 @@ from controller.clock import Clock
 from controller.loop.leadership import leading
 from controller.reconcile.execute import Executor
 from controller.store.base import Store
+from resources.context import Retained
 from resources.errors import UserError
 from resources.steps import RemoveVolume
 
@@ -46,7 +47,7 @@ class Retention:
                 name=retained.engine_name,
                 uid=retained.label_uid or retained.uid,
                 instance=await self._store.instance(),
-                cause="its retention window ended",
+                cause=_cause(retained),
             )
             try:
                 await self._executor.remove([step], lambda s: log.warning(s.render()))
@@ -60,3 +61,9 @@ class Retention:
         if self._clock.monotonic() - self._cleaned >= HOUSEKEEPING_SECONDS:
             await self._store.housekeeping(epoch=leading(self._epoch))
             self._cleaned = self._clock.monotonic()
+
+
+def _cause(retained: Retained) -> str:
+    if retained.purged_by is None:
+        return "its retention window ended"
+    return f"purge requested by {retained.purged_by}" if retained.purged_by else "purge requested"

@@ -53,6 +53,11 @@ class Event:
     first_at: datetime | None = None
 
 
+def source_key(source: str) -> Key:
+    """Whom an event is about that is no row's: where it comes from, ``source/manifest:shop``."""
+    return Key("Source", "", source)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A batch of inferred deletions that waits for a person (``skyctl guard``).

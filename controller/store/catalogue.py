@@ -11,7 +11,7 @@ Relations are kept as an index in both directions; waking is a lookup, never a s
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Set
+from collections.abc import Hashable, Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.quota import Admission
 from resources.registry import Kind, kinds
-from resources.service import host_ports
+from resources.rivalry import contested
 from resources.share import in_force
 
 K = TypeVar("K")
@@ -40,7 +40,7 @@ class Reading:
     effective_generation: int
     rejection: UserError | None
     refs: tuple[Key, ...]
-    host_ports: frozenset[int] = frozenset()
+    contested: frozenset[Hashable] = frozenset()
 
 
 def read(entry: Entry) -> Reading:
@@ -51,8 +51,9 @@ def read(entry: Entry) -> Reading:
     refs: tuple[Key, ...] = ()
     if kind is not None:
         refs = references(kind, entry, found)
-    ports = host_ports.named(entry)
-    return Reading(entry, kind, found.spec, found.generation, found.rejection, refs, ports)
+    return Reading(
+        entry, kind, found.spec, found.generation, found.rejection, refs, contested(entry)
+    )
 
 
 class Catalogue:
@@ -62,7 +63,7 @@ class Catalogue:
         self._members: dict[str, dict[Key, None]] = {}
         self._by_uid: dict[str, Key] = {}
         self._by_image: dict[str, dict[Key, None]] = {}
-        self._by_port: dict[int, dict[Key, None]] = {}
+        self._contested: dict[Hashable, dict[Key, None]] = {}
         self._asked: dict[Key, int] = {}
         self._gone: OrderedDict[Key, int] = OrderedDict()
         self._moment = 0
@@ -96,10 +97,10 @@ class Catalogue:
         return tuple(self._by_image.get(image, ()))
 
     def rivals(self, reading: Reading) -> tuple[Entry, ...]:
-        """Who else names a port of the host that it names."""
-        if not reading.host_ports:
+        """Who else names what only one may have, and it names too."""
+        if not reading.contested:
             return ()
-        found = {k: None for port in reading.host_ports for k in self._by_port.get(port, ())}
+        found = {k: None for what in reading.contested for k in self._contested.get(what, ())}
         found.pop(reading.entry.key, None)
         return tuple(self._readings[key].entry for key in found)
 
@@ -139,7 +140,7 @@ class Catalogue:
                     before.effective_generation,
                     before.rejection,
                     before.refs,
-                    before.host_ports,
+                    before.contested,
                 )
                 return True
         reading = read(entry)
@@ -152,8 +153,8 @@ class Catalogue:
             self._referrers.setdefault(ref, {})[key] = None
         if image := getattr(reading.spec, "image", ""):
             self._by_image.setdefault(image, {})[key] = None
-        for port in reading.host_ports:
-            self._by_port.setdefault(port, {})[key] = None
+        for what in reading.contested:
+            self._contested.setdefault(what, {})[key] = None
         if key.organization:
             self._members.setdefault(key.organization, {})[key] = None
         return True
@@ -210,8 +211,8 @@ class Catalogue:
         for ref in reading.refs:
             _discard(self._referrers, ref, key)
         _discard(self._by_image, getattr(reading.spec, "image", ""), key)
-        for port in reading.host_ports:
-            _discard(self._by_port, port, key)
+        for what in reading.contested:
+            _discard(self._contested, what, key)
 
 
 def _discard(index: dict[K, dict[Key, None]], name: K, member: Key) -> None:

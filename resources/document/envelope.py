@@ -71,11 +71,13 @@ class Envelope:
         self._unknown(self._root, (), FIELDS, ())
         self._api_version()
         kind = self._kind()
-        key, labels, annotations = self._metadata(kind)
+        key, labels, given = self._metadata(kind)
         spec = self._spec()
         if self.findings or key is None:
             return None
-        return Manifest(key, spec, labels, annotations)
+        annotations = {name: text for name, text in given.items() if text is not None}
+        removed = frozenset(given.keys() - annotations.keys())
+        return Manifest(key, spec, labels, annotations, removed=removed)
 
     def _api_version(self) -> None:
         given = self._plain("apiVersion")
@@ -100,7 +102,9 @@ class Envelope:
             self._wrong(("kind",), f"there is no kind {shown(word)}{hint}", meant)
         return None
 
-    def _metadata(self, kind: str | None) -> tuple[Key | None, dict[str, str], dict[str, str]]:
+    def _metadata(
+        self, kind: str | None
+    ) -> tuple[Key | None, dict[str, str], dict[str, str | None]]:
         node = self._root.member("metadata")
         if node is None or not isinstance(node.value, dict):
             found = describe(node.value) if node is not None else "nothing"

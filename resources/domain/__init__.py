@@ -3,7 +3,8 @@
 ``spec`` what is declared, ``values`` and ``hostname`` what may stand in it, ``rules`` what must
 hold across its fields. ``admission`` accepts it, ``verifying`` judges what DNS says, ``routing``
 renders it for the proxies and ``labels`` for somebody else's. ``standing`` is how far it has come,
-``plan`` what is next, ``status`` says it. ``backends`` is what its Service has to know of it.
+``plan`` what is next, ``status`` says it. ``backends`` is what its Service has to know of it, and
+``carrying`` what that one's containers carry where routes are labels.
 """
 
 from __future__ import annotations

@@ -1,54 +1,114 @@
-"""The same routing as Docker labels, for an operator who runs his own Traefik with the Docker
-provider: what ``skyctl get domain/NAME --labels`` prints, and what goes onto containers where the
-platform publishes by labels.
+"""A document of routers and middlewares as Docker labels: what containers carry where the platform
+publishes by labels, and what ``skyctl get domain/NAME --labels`` prints.
 
-A document of routers and middlewares is flattened, so both ways say the same. What labels cannot
-carry is left out: a custom certificate (put it into that Traefik's own files), and secret values,
-of which a placeholder is shown, since everybody who may inspect a container reads its labels.
+Traefik drops a name that two containers define unequally, so a name says what it stands for: those
+of routers and middlewares end in a digest of all of them, that of a backend in a digest of its own
+definition. Two generations then differ in names, or are equal; and while the port is the same, the
+routers of both lead to all replicas, old and new. Of two that match alike, that of the newer
+declaration wins.
+
+What labels cannot carry is left out: a custom certificate (put it into that Traefik's own files).
+Secret values are opened when a container is made, and shown nowhere.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from resources.routing.document import Document
+from resources.routing.rules import PATIENT, STICKY
+from resources.sealed import Sealed
 
+ENABLE, NETWORK = "traefik.enable", "traefik.docker.network"
 SECRET = "(secret)"
+_DIGITS, _FEW = 8, 4
+_GENERATIONS = 10_000
+"""By so much priorities are spread, to make room for the generation."""
 
 
-def labels(
-    document: Document,
-    backend: str,
-    port: int,
-    *,
-    sticky: bool = False,
-    network: str = "",
-    generation: str = "",
-) -> dict[str, str]:
-    """backend: as the document's routers name it. port: of the container. network: on which
-    Traefik reaches it. generation: put into every name, so that two containers with unequal labels
-    never define the same router twice, which would make Traefik drop it."""
-    names = _names(document, backend, generation)
-    found = {"traefik.enable": "true"}
-    if network:
-        found["traefik.docker.network"] = network
-    http = document.content["http"]
-    for kind in ("routers", "middlewares"):
-        for name, definition in sorted(http[kind].items()):
+class Target(NamedTuple):
+    """A backend of a Service. name: as documents call it. port: of the container."""
+
+    name: str
+    port: int
+    sticky: bool = False
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        balancer: dict[str, Any] = {"server": {"port": self.port}}
+        return {**balancer, "sticky": STICKY} if self.sticky else balancer
+
+    @property
+    def label(self) -> str:
+        """Its name among the labels."""
+        return f"{self.name}-{_digest(self.definition)[:_FEW]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """plain: by name. sealed: labels whose value is made of these when a container is made, a line
+    for each user. digest: of all of it; every name of a router or middleware ends in it. target:
+    where its routers lead."""
+
+    target: Target
+    digest: str
+    plain: Mapping[str, str]
+    sealed: Mapping[str, tuple[Sealed, ...]] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, str]:
+        """With a placeholder for what is secret."""
+        users = {name: ",".join(f"{s.key}:{SECRET}" for s in v) for name, v in self.sealed.items()}
+        return {**self.plain, **users}
+
+
+def labels(document: Document, target: Target, generation: int = 0) -> Labels:
+    """target: of the document's routers. generation: of what is declared."""
+    http = _fitted(document.content["http"], generation)
+    secrets = {p: s for p, s in document.secrets.items() if p.startswith("/http/")}
+    boxes = sorted((pointer, sealed.fingerprint) for pointer, sealed in secrets.items())
+    digest = _digest([http, boxes, target.label])[:_DIGITS]
+    names = {name: f"{name}-{digest}" for kind in http.values() for name in kind}
+    names[target.name] = target.label
+    plain: dict[str, str] = {}
+    for kind, parts in sorted(http.items()):
+        for name, definition in sorted(parts.items()):
             place = f"traefik.http.{kind}.{names[name]}"
-            found.update(_flat(place, _renamed(definition, names)))
-    service = f"traefik.http.services.{names[backend]}.loadbalancer"
-    found[f"{service}.server.port"] = str(port)
-    if sticky:
-        found[f"{service}.sticky.cookie"] = "true"
-    return found
+            plain.update(_flat(place, _renamed(definition, names)))
+    plain.update(_flat(f"traefik.http.services.{target.label}.loadbalancer", target.definition))
+    users: dict[str, tuple[Sealed, ...]] = {}
+    for pointer, sealed in sorted(secrets.items(), key=lambda item: _order(item[0])):
+        name = f"traefik.http.middlewares.{names[pointer.split('/')[3]]}.basicauth.users"
+        plain.pop(name, None)
+        users[name] = (*users.get(name, ()), sealed)
+    return Labels(target, digest, plain, users)
 
 
-def _names(document: Document, backend: str, generation: str) -> dict[str, str]:
-    http = document.content["http"]
-    known = (*http["routers"], *http["middlewares"], backend)
-    return {name: f"{name}-{generation}" if generation else name for name in known}
+def _order(pointer: str) -> tuple[str, int]:
+    place, _, index = pointer.rpartition("/")
+    return place, int(index)
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _fitted(http: Mapping[str, Any], generation: int) -> dict[str, dict[str, Any]]:
+    """As it has to be where containers come and go by themselves."""
+    newer = generation % _GENERATIONS
+    return {
+        "routers": {
+            name: {**router, "priority": router["priority"] * _GENERATIONS + newer}
+            for name, router in http["routers"].items()
+        },
+        "middlewares": {
+            name: {"retry": dict(PATIENT)} if "retry" in definition else dict(definition)
+            for name, definition in http["middlewares"].items()
+        },
+    }
 
 
 def _renamed(definition: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -57,9 +117,6 @@ def _renamed(definition: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
         found["service"] = names[found["service"]]
     if "middlewares" in found:
         found["middlewares"] = [names[name] for name in found["middlewares"]]
-    if "basicAuth" in found:
-        users = [user + SECRET for user in found["basicAuth"]["users"]]
-        found["basicAuth"] = {**found["basicAuth"], "users": users}
     return found
 
 

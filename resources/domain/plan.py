@@ -17,6 +17,7 @@ from dataclasses import replace
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.admission import claim_of
+from resources.domain.carrying import by_labels
 from resources.domain.routing import document_name
 from resources.domain.standing import Standing, stand
 from resources.errors import UserError
@@ -31,6 +32,7 @@ REVISIT = 5.0
 """Seconds after which what the proxies should have taken over by now is looked at again."""
 ROUTES = "routes"
 ROUTERS = "routers"
+LABELS = "labels"
 
 
 def plan(context: Context) -> Plan:
@@ -47,9 +49,10 @@ def plan(context: Context) -> Plan:
     if declared.spec is None:
         return Plan(problem=declared.problem)
     body = _body(standing)
+    accepting = declared.accepting if standing.acceptable else ()
     return replace(
         body,
-        steps=(*declared.accepting, *body.steps, *_outdated(standing, body)),
+        steps=(*accepting, *body.steps, *_outdated(standing, body)),
         problem=declared.problem or body.problem,
     )
 
@@ -58,12 +61,24 @@ def _deletion(context: Context) -> Plan:
     """Visitors first, then the name, then the row."""
     cause = "deletion requested"
     steps: list[Step] = []
+    if by_labels(context.platform.ingress) and (wait := _carried_still(context)) is not None:
+        return Plan(wait=wait)
     if context.platform.ingress.routing or context.uid in context.world.published:
         name = document_name(context.key, context.uid)
         steps.append(WithdrawRoutes(uid=context.uid, name=name, cause=cause))
     if context.entry.record.hostnames:
         steps.append(ReleaseHostnames(cause=cause))
     return Plan((*steps, Finalize(cause=cause)))
+
+
+def _carried_still(context: Context) -> Wait | None:
+    """The name is not given away while containers claim it."""
+    if context.platform.ingress.unread:
+        return Wait("the containers' labels to be read")
+    found = context.world.labelled.get(context.uid)
+    if found is None or not found.digests:
+        return None
+    return Wait("the containers that carry its labels to be replaced", REVISIT)
 
 
 def _withdrawn(context: Context, cause: str) -> tuple[Step, ...]:
@@ -115,8 +130,8 @@ def _published(standing: Standing) -> Plan:
     ingress = standing.ingress
     if ingress.mode == "none":
         return Plan(wait=Wait("an ingress: this platform runs none"))
-    if not ingress.routing:
-        return Plan(_withdrawn(standing.context, "published by labels"))
+    if standing.by_labels:
+        return _labelled(standing)
     if ingress.unread:
         return Plan() if standing.programmed else Plan(wait=Wait("what is published to be read"))
     if not standing.current:
@@ -126,6 +141,32 @@ def _published(standing: Standing) -> Plan:
     if not standing.amiss:
         return Plan(problem=_certificate(standing))
     return _unserved(standing)
+
+
+def _labelled(standing: Standing) -> Plan:
+    """Its Service makes containers that carry it; the proxies read these by themselves."""
+    ingress, spec = standing.ingress, standing.spec
+    drift = tuple(
+        Drift(
+            LABELS, f"{name}, which is not ours, claims {spec.hostname} by its labels", False, name
+        )
+        for name in standing.labelled.impostors
+    )
+    if ingress.unread:
+        wait = None if standing.programmed else Wait("the containers' labels to be read")
+        return Plan(wait=wait)
+    if not standing.carried:
+        wait = Wait(f"containers of Service {spec.service} that carry its labels", REVISIT)
+        return Plan(wait=wait, drift=drift)
+    if ingress.problem:
+        return Plan(wait=Wait(f"the proxies: {ingress.problem}"), drift=drift)
+    if not standing.seen:
+        if standing.unserved_for >= REVISIT:
+            drift = (*drift, Drift(ROUTERS, "a proxy does not serve its routers any more"))
+        for name, why in standing.labelled.faults.items():
+            return Plan(problem=problems.refused(name, why), drift=drift)
+        return Plan(wait=Wait("every proxy to serve its routers", REVISIT), drift=drift)
+    return Plan(problem=_certificate(standing), drift=drift)
 
 
 def _certificate(standing: Standing) -> UserError | None:
@@ -179,6 +220,8 @@ def _outdated(standing: Standing, body: Plan) -> tuple[Step, ...]:
     if context.entry.record.accepted_generation != context.generation:
         return ()
     keep = (spec.hostname, spec.path)
+    if standing.by_labels and not standing.carried_alone:
+        return ()
     if all((c.hostname, c.path) == keep for c in context.entry.record.hostnames):
         return ()
     return (ReleaseHostnames(keep=keep, cause="declared otherwise"),)

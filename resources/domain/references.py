@@ -67,6 +67,14 @@ def closed(context: Context, spec: DomainSpec) -> UserError | None:
     return None
 
 
+def ready(context: Context, spec: DomainSpec) -> bool:
+    """Are the values there that labels are made of? (A custom certificate cannot be in them.)"""
+    auth = spec.middlewares.basic_auth
+    known = _known(context, auth.secret) if auth is not None else None
+    keys = context.platform.sealing_keys
+    return known is None or (bool(known) and all(v.key_id in keys for v in known.values()))
+
+
 def values(context: Context, spec: DomainSpec) -> dict[str, Mapping[str, Sealed]]:
     """By Secret, what is in force of it."""
     return {name: _known(context, name) for name in spec.secrets}

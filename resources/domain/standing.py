@@ -14,15 +14,26 @@ from resources.context import Context
 from resources.domain import references
 from resources.domain.admission import Declaration, claim_of, declaration, unreachable
 from resources.domain.backends import named, wanted
+from resources.domain.carrying import LOST, VERIFIED, by_labels, of_domain
+from resources.domain.labels import Labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
 from resources.domain.verifying import Target, lost, needs_proof, shown, target
-from resources.effective import effective
+from resources.effective import accepted, effective
 from resources.errors import UserError
 from resources.routing.document import Document
-from resources.routing.world import Certificate, DnsFinding, Ingress, Published, Serving
+from resources.routing.world import (
+    Certificate,
+    DnsFinding,
+    Ingress,
+    Labelled,
+    Published,
+    Serving,
+)
 
-PROGRAMMED, VERIFIED = "Programmed", "Verified"
+__all__ = ["ACTIVE", "LOST", "NO_LONGER", "PROGRAMMED", "VERIFIED", "Standing", "stand"]
+
+PROGRAMMED = "Programmed"
 ACTIVE = "Active"
 NO_LONGER = "NoLongerServed"
 
@@ -174,6 +185,53 @@ class Standing:
         route = Route(context.key, context.uid, self.spec, self.backend, values)
         return render(route, self.ingress)
 
+    # -- as labels
+    @property
+    def by_labels(self) -> bool:
+        return by_labels(self.ingress)
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """What its Service's containers shall carry. None: nobody knows on which port."""
+        context = self.context
+        service = context.ref("Service", self.spec.service)
+        serving = effective(service).spec if service is not None else None
+        if service is None or serving is None:
+            return None
+        newest, generation = self.spec == context.spec, context.entry.record.accepted_generation
+        declared = self.spec, context.generation if newest else generation or 0
+        return of_domain(context, context.entry, declared, service, serving)
+
+    @property
+    def labelled(self) -> Labelled:
+        return self.context.world.labelled.get(self.context.uid) or Labelled(self.context.uid)
+
+    @property
+    def carried(self) -> bool:
+        """By a container that runs."""
+        return self.labels is not None and self.labels.digest in self.labelled.digests
+
+    @property
+    def carried_alone(self) -> bool:
+        """No container has an earlier version any more."""
+        return self.carried and len(self.labelled.digests) == 1
+
+    @property
+    def seen(self) -> bool:
+        return self.labels is not None and self.labels.digest in self.labelled.seen
+
+    @cached_property
+    def acceptable(self) -> bool:
+        """By labels a new declaration is accepted when it can serve: containers carry the one that
+        is accepted. When it leads to another Service: when that one's containers are served."""
+        record = self.context.entry.record
+        if not self.by_labels or record.accepted_generation == self.context.generation:
+            return True
+        earlier: DomainSpec | None = accepted(self.context.entry)
+        moves = earlier is not None and earlier.service != self.spec.service
+        return self.verified and (not moves or self.seen)
+
+    # -- as documents
     @property
     def published(self) -> Published | None:
         return self.context.world.published.get(self.context.uid)
@@ -185,6 +243,8 @@ class Standing:
     @cached_property
     def current(self) -> bool:
         """What is declared is what is published."""
+        if self.by_labels:
+            return self.carried
         return self.published is not None and self.published.digest == self.document.digest
 
     @cached_property
@@ -201,17 +261,17 @@ class Standing:
     @property
     def blind(self) -> bool:
         """Nobody can tell now what is published and served."""
-        return self.ingress.routing and (self.ingress.unread or bool(self.ingress.problem))
+        return self.ingress.unread or bool(self.ingress.problem)
 
     @cached_property
     def programmed(self) -> bool:
         """Every proxy serves it; while nobody can tell, it is as it was."""
         if not self.verified or self.ingress.mode == "none":
             return False
-        if self.ingress.publish == "labels":
-            return True
         if self.blind:
             return self._active
+        if self.by_labels:
+            return self.seen
         return self.current and not self.amiss
 
     @property

@@ -13,7 +13,15 @@ from resources.conditions import Conditions, find, is_true, timestamp
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.routing import certified, url
-from resources.domain.standing import ACTIVE, NO_LONGER, PROGRAMMED, VERIFIED, Standing, stand
+from resources.domain.standing import (
+    ACTIVE,
+    LOST,
+    NO_LONGER,
+    PROGRAMMED,
+    VERIFIED,
+    Standing,
+    stand,
+)
 from resources.domain.verifying import shown
 from resources.errors import UserError
 from resources.plan import Plan
@@ -108,7 +116,8 @@ def _verified(standing: Standing) -> tuple[bool, str, str]:
     if not standing.needs_proof:
         return standing.claimed, "NotRequired", ""
     if not standing.verified:
-        return (False, *standing.unverified)
+        reason, words = standing.unverified
+        return False, LOST if standing.gone else reason, words
     doubt = "" if standing.proven and standing.pointed else _doubt(standing)
     return True, "Verified", doubt
 
@@ -131,21 +140,36 @@ def _programmed(standing: Standing) -> tuple[bool | None, str, str]:
         return False, "NotVerified", ""
     if standing.obstacle is not None:
         return False, standing.obstacle.reason, standing.obstacle.message
-    if ingress.publish == "labels":
-        return True, "Labels", "its Service's containers carry the routing as labels"
     if ingress.unread and standing.programmed:
         return _as_before(standing, PROGRAMMED)
     if standing.blind:
         return None, "ProxiesUnknown", ingress.problem
     if not standing.current:
-        return False, "NotPublished", ""
+        words = f"no container of Service {standing.spec.service} carries it yet"
+        return False, "NotPublished", words if standing.by_labels else ""
+    if standing.by_labels:
+        return _by_labels(standing)
     if standing.amiss:
-        status = standing.context.entry.status
-        before = find(status, PROGRAMMED) or {}
-        lost = is_true(status, PROGRAMMED) or before.get("reason") == NO_LONGER
         words = f"not served by every proxy: {', '.join(standing.amiss)}"
-        return False, NO_LONGER if lost else "NotServedYet", words
+        return False, _unserved(standing), words
     return True, "Programmed", ""
+
+
+def _unserved(standing: Standing) -> str:
+    status = standing.context.entry.status
+    before = find(status, PROGRAMMED) or {}
+    lost = is_true(status, PROGRAMMED) or before.get("reason") == NO_LONGER
+    return NO_LONGER if lost else "NotServedYet"
+
+
+def _by_labels(standing: Standing) -> tuple[bool, str, str]:
+    service = standing.spec.service
+    if not standing.seen:
+        faults = "; ".join(f"{name}: {why}" for name, why in standing.labelled.faults.items())
+        return False, _unserved(standing), faults or "not served by every proxy"
+    if standing.ingress.asked:
+        return True, "Programmed", ""
+    return True, "Labels", f"containers of Service {service} carry it; no proxy is asked"
 
 
 def _as_before(standing: Standing, type_: str) -> tuple[bool | None, str, str]:

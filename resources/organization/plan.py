@@ -12,6 +12,7 @@ from dataclasses import replace
 from resources.acceptance import acceptance
 from resources.context import Context
 from resources.errors import UserError
+from resources.organization.external_id import taken
 from resources.organization.network import clearing, network_plan, networks_of, wanted
 from resources.plan import Plan, Wait
 from resources.share import settling
@@ -27,7 +28,10 @@ def plan(context: Context) -> Plan:
         return _deletion(context)
     if context.spec is None:
         return Plan(problem=context.rejection)
-    accept = acceptance(context)
+    refused = context.rejection or taken(context)
+    if refused is not None and context.entry.record.accepted_generation is None:
+        return Plan(problem=refused)
+    accept = acceptance(context) if refused is None else ()
     subnet, cause = _subnet(context)
     if subnet is None:
         return Plan((*accept, *settling(context)), problem=_exhausted(context))
@@ -38,7 +42,7 @@ def plan(context: Context) -> Plan:
     return replace(
         network,
         steps=(*store, *settling(context), *network.steps),
-        problem=network.problem or context.rejection,
+        problem=network.problem or refused,
     )
 
 

@@ -141,7 +141,7 @@ class OrganizationSpec(Spec):
 
     display_name: Line | None = Field(None, description="Name for people.")
     external_id: Annotated[Line, Field(min_length=1)] | None = Field(
-        None, description="The panel's organizations.id; unique."
+        None, description="The panel's organizations.id; unique: who was accepted with it keeps it."
     )
     suspended: bool = Field(False, description="true: everything in it stops, nothing is deleted.")
     plan: Line | None = Field(None, description="Free text, quoted in quota messages.")

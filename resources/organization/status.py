@@ -8,6 +8,7 @@ from resources import verdict
 from resources.context import Context
 from resources.errors import UserError
 from resources.host_firewall import HOST_CLOSED
+from resources.organization import external_id
 from resources.organization.network import organization_network
 from resources.organization.plan import POOL_EXHAUSTED
 from resources.plan import Plan
@@ -15,11 +16,12 @@ from resources.quota import usage
 from resources.share import terms_of, used
 from resources.world import Network
 
+REFUSALS = frozenset({POOL_EXHAUSTED, external_id.IN_USE})
 _STATES = {"Ready": "running", "Failed": "error"}
 
 
 def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
-    judged = verdict.judge(context, plan, failure, refusals=frozenset({POOL_EXHAUSTED}))
+    judged = verdict.judge(context, plan, failure, refusals=REFUSALS)
     network = organization_network(context.entry, context.world, context.platform.instance)
     phase = _phase(context, judged, network)
     message = _message(context, plan, phase, network)

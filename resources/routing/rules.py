@@ -15,6 +15,12 @@ WEB, WEBSECURE = "web", "websecure"
 EXACT, WILDCARD = 1_000_000, 500_000
 RETRY = {"attempts": 3, "initialInterval": "50ms"}
 """Tries another replica as long as no byte of the request went to the first."""
+PATIENT = {"attempts": 20, "initialInterval": "25ms"}
+"""The same where a replica is among the servers before it listens, and after it has gone: up to
+about a second in all."""
+COOKIE = "skypanel"
+STICKY = {"cookie": {"name": COOKIE, "httpOnly": True, "sameSite": "lax"}}
+"""A visitor stays with one replica."""
 
 
 def rule(hostname: str, path: str = "") -> str:

@@ -52,6 +52,23 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """What is seen of a Domain where routes are published by labels.
+
+    digests: of its labels, on containers of ours that run. seen: those that every proxy serves, as
+    the proxies say or, where none is asked, as they must by now. faults: what a proxy says is wrong
+    with a router. impostors: containers that are not ours, by name, and claim its hostname, or
+    define what is ours, by labels.
+    """
+
+    uid: str
+    digests: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
+    faults: Mapping[str, str] = field(default_factory=dict)
+    impostors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DnsFinding:
     """What DNS says of a Domain, as last asked. Equal findings are one: ``checked_at`` moves only
     with what was found, or while something is amiss.
@@ -115,7 +132,8 @@ class Ingress:
     and names), to compare DNS with. http_port, https_port: as visitors see them. verification:
     dns | none. resolver: the certificate resolver's name, '' where no ACME is configured.
     unread: what is published has not been read back yet, so nothing is published or withdrawn.
-    wildcards: it can order certificates for wildcards (DNS-01).
+    wildcards: it can order certificates for wildcards (DNS-01). asked: the proxies are asked what
+    they serve (by labels they need not be).
     """
 
     mode: str = "none"
@@ -129,6 +147,7 @@ class Ingress:
     resolver: str = ""
     unread: bool = False
     wildcards: bool = False
+    asked: bool = True
 
     @property
     def routing(self) -> bool:

@@ -52,7 +52,7 @@ def no_key() -> UserError:
     return UserError(
         KEY_MISSING,
         "there is no key to seal values for yet: a controller makes it when it first leads",
-        suggestions=["try again in a moment", "skyctl status shows whether a controller leads"],
+        suggestions=["try again in a moment", "see whether a controller leads: skyctl status"],
         retryable=True,
     )
 

@@ -15,17 +15,18 @@ from typing import Any
 from resources.context import Context
 from resources.domain.backends import Backend, first_port, named
 from resources.domain.backends import backends as backends_of
+from resources.domain.carrying import by_labels, carrying
 from resources.naming import routes_name
 from resources.routing import default_name
+from resources.routing.carried import read
 from resources.routing.document import Document
+from resources.routing.rules import STICKY
 from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.routing.world import Published, Serving
 from resources.service.references import network_of
 from resources.service.spec import ServiceSpec
-from resources.world import Container
+from resources.world import L_ROUTES, Container
 
-COOKIE = "skypanel"
-"""Of sticky sessions."""
 DRIFT = "routes"
 
 
@@ -166,8 +167,37 @@ class Backends:
         return default_name.routing(key.organization, key.name, self.context.uid, backend, ingress)
 
 
+@dataclass(frozen=True)
+class ByLabels(Backends):
+    """The containers tell the proxies themselves, by their labels: requests go to one as soon as it
+    runs, and until it has ended, whatever is published. wanted: by what the proxies call them. All
+    that can be done is to let none go before another is seen."""
+
+    @property
+    def published(self) -> None:
+        return None
+
+    def member(self, container: Container) -> bool:
+        return container.running and bool(read(container.labels.get(L_ROUTES, "")))
+
+    told = member
+
+    def reached(self, container: Container) -> bool:
+        """Nothing but its end takes it out."""
+        return False
+
+    def end(self) -> tuple[RouteStep, ...]:
+        return ()
+
+    def tell(self, members: Iterable[Container]) -> tuple[RouteStep, ...]:
+        return ()
+
+
 def backends(context: Context, spec: ServiceSpec | None, drain: float) -> Backends:
     """Of a Service whose spec is in force (None: nothing was ever accepted)."""
+    if by_labels(context.platform.ingress):
+        targets = carrying(context, spec).targets if spec is not None else ()
+        return ByLabels(context, {t.label: Backend(t.port, t.sticky) for t in targets}, 0.0)
     if not context.platform.ingress.routing:
         return Backends(context, {})
     default = _default(context, spec)
@@ -194,7 +224,7 @@ def _balancer(backend: Backend, addresses: Iterable[str]) -> dict[str, Any]:
         "servers": [{"url": _url(address, backend.port)} for address in addresses],
     }
     if backend.sticky:
-        balancer["sticky"] = {"cookie": {"name": COOKIE, "httpOnly": True, "sameSite": "lax"}}
+        balancer["sticky"] = STICKY
     return balancer
 
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.meta import Record
+from resources.routing.carried import read
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
 from resources.spec import Spec
-from resources.world import L_GENERATION, Container
+from resources.world import L_GENERATION, L_ROUTES, Container
 
 _SHOWN = {
     "image": "image",
@@ -46,6 +47,7 @@ def replacement(
         found.append(f"image changed: {container.image} -> {wanted.spec.image}")
     if before is not None:
         found.extend(changes(before, wanted.spec, skip="image"))
+    found.extend(rerouted(container, wanted))
     if found:
         return "; ".join(found)
     made_by = container.labels.get(L_GENERATION, "?")
@@ -54,6 +56,21 @@ def replacement(
     if wanted.restarted_at != (restarted or ""):
         return f"restart requested: {wanted.restarted_at}"
     return "what the service refers to has changed"
+
+
+def rerouted(container: Container, wanted: Wanted) -> list[str]:
+    """Which Domains it carries in another version than wanted, or wrongly, or not."""
+    told = read(container.labels.get(L_ROUTES, ""))
+    old = {each.name: each.digest for each in told}
+    new = {each.name: each.digest for each in wanted.routes.carried}
+    said = [_shown(name, old, new) for name in _entries(old, new)]
+    return [f"labels changed: {', '.join(said)}"] if said else []
+
+
+def _shown(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    what = f"domain {name}" if name else "the default name"
+    word = " added" if name not in old else "" if name in new else " removed"
+    return what + word
 
 
 def begin_cause(record: Record, generation: int, wanted: Wanted) -> str:

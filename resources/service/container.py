@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from resources.domain.carrying import Carrying
 from resources.sealed import Sealed
 from resources.service.capabilities import kept
 from resources.service.spec import HealthCheck, ServiceSpec
@@ -26,6 +27,7 @@ from resources.world import (
     L_ORGANIZATION,
     L_REVISION,
     L_ROLE,
+    L_ROUTES,
     L_UID,
 )
 
@@ -82,6 +84,7 @@ def replica(wanted: Wanted, ordinal: int, site: Site) -> ContainerSpec:
         capabilities=kept(spec, wanted.tenancy),
         read_only_root=spec.read_only_root_filesystem,
         hostname=hostname(key.name, str(ordinal)),
+        users=wanted.routes.sealed,
     )
 
 
@@ -94,7 +97,7 @@ def one_off(wanted: Wanted, site: Site) -> ContainerSpec:
     return replace(
         base,
         name=wanted.one_off_name,
-        labels={**base.labels, L_ROLE: PRE_DEPLOY},
+        labels={**_identity(wanted, 0, site), **_unrouted(wanted), L_ROLE: PRE_DEPLOY},
         aliases=(),
         restart="never",
         entrypoint=wanted.spec.pre_deploy.command,
@@ -104,10 +107,26 @@ def one_off(wanted: Wanted, site: Site) -> ContainerSpec:
         volume_uids={m.volume: base.volume_uids[m.volume] for m in mounts},
         check=None,
         hostname=hostname(wanted.key.name, "predeploy"),
+        users={},
     )
 
 
 def labels(wanted: Wanted, ordinal: int, site: Site) -> dict[str, str]:
+    found = _identity(wanted, ordinal, site)
+    return (
+        {**found, **wanted.routes.plain, L_ROUTES: wanted.routes.text}
+        if wanted.routes.on
+        else found
+    )
+
+
+def _unrouted(wanted: Wanted) -> dict[str, str]:
+    """Of what no request goes to."""
+    nothing = Carrying(on=True)
+    return {**nothing.plain, L_ROUTES: nothing.text} if wanted.routes.on else {}
+
+
+def _identity(wanted: Wanted, ordinal: int, site: Site) -> dict[str, str]:
     return {
         L_CONTROLLER: site.instance,
         L_ORGANIZATION: wanted.key.organization,

@@ -9,12 +9,13 @@ could not be remedied would be healed for ever, so it must not be found here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from resources.naming import container_name
 from resources.quantity import format_cpu, format_size
+from resources.routing.carried import PREFIX
 from resources.steps import ContainerSpec
 from resources.world import (
     L_KIND,
@@ -23,6 +24,7 @@ from resources.world import (
     L_ORGANIZATION,
     L_REVISION,
     L_ROLE,
+    L_ROUTES,
     Container,
     Image,
     Mount,
@@ -32,6 +34,7 @@ Remedy = Literal["recreate", "rename", "update", "reconnect"]
 
 SECURITY = "security"
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 80
 _NAMES = (L_KIND, L_ORGANIZATION, L_NAME)
 
 
@@ -67,6 +70,34 @@ def _labels(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
         old, new = container.labels.get(label, "none"), spec.labels[label]
         if old != new:
             yield Difference("labels", f"{label}={old}", new, "recreate")
+
+
+def _routes(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
+    """Where routes are published by labels: of a container that has any. One that never ran is
+    not started with what its image brought (``execute``), and would not be another if made anew."""
+    if container.state == "created":
+        return
+    found = {name: text for name, text in container.labels.items() if _routing(name)}
+    if L_ROUTES not in spec.labels or not (found or L_ROUTES in container.labels):
+        return
+    wanted = {name: text for name, text in spec.labels.items() if _routing(name)}
+    names = {*found, *wanted, *spec.users}
+    if wrong := sorted(n for n in names if not _right(n, found, wanted, spec)):
+        shown = "".join(c if c.isprintable() else "?" for c in wrong[0][:_LONGEST])
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        yield Difference("labels", f"label {shown}{more}", "", "recreate")
+
+
+def _routing(name: str) -> bool:
+    return name.lower().startswith(PREFIX)
+
+
+def _right(
+    name: str, found: Mapping[str, str], wanted: Mapping[str, str], spec: ContainerSpec
+) -> bool:
+    if name in spec.users:
+        return name in found
+    return found.get(name) == wanted.get(name)
 
 
 def _name(container: Container, spec: ContainerSpec) -> Iterator[Difference]:
@@ -159,6 +190,7 @@ def _listed(mounts: set[Mount]) -> str:
 
 COMPARISONS: tuple[Callable[[Container, ContainerSpec], Iterator[Difference]], ...] = (
     _labels,
+    _routes,
     _name,
     _image,
     _security,

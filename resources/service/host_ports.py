@@ -12,13 +12,13 @@ Other programs on the host are not known here: there the engine refuses the star
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from resources.context import Context
 from resources.effective import accepted, effective, fallback
 from resources.errors import UserError
-from resources.meta import Entry, Key
+from resources.meta import Entry
 from resources.service.spec import Port, ServiceSpec
 
 IN_USE = "CONFIGURATION_PORT_IN_USE"
@@ -28,19 +28,9 @@ _Rank = tuple[int, float, str]
 
 
 def named(entry: Entry) -> frozenset[int]:
-    """The host ports that it holds or asks for; also of any other kind of resource."""
-    if entry.key.kind != "Service":
-        return frozenset()
+    """The host ports that it holds or asks for."""
     specs = (effective(entry).spec, *_held(entry))
     return frozenset(p.host_port for spec in specs for p in _published(spec) if p.host_port)
-
-
-def rivals(key: Key, spec: Any, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Who else names one of its ports."""
-    mine = {port.host_port for port in _published(spec)}
-    if not mine:
-        return ()
-    return tuple(e for e in entries if e.key != key and not mine.isdisjoint(named(e)))
 
 
 def taken(context: Context, spec: ServiceSpec) -> UserError | None:

@@ -78,7 +78,9 @@ def lost_volume(context: Context, want: Wanted) -> UserError | None:
             continue
         found = context.world.volume(identity.engine_name)
         if found is None or found.labels.get(L_UID) != identity.uid or L_PHANTOM in found.labels:
-            return problems.volume_lost(name, identity.engine_name, gone=found is None)
+            return problems.volume_lost(
+                entry.key.organization, name, identity.engine_name, gone=found is None
+            )
     return None
 
 

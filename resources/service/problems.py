@@ -24,8 +24,13 @@ def missing(context: Context, kind: str, name: str, place: str) -> UserError:
         "RESOURCE_NOT_FOUND",
         f"{place}: there is no {kind} {name}{where}",
         details={"kind": kind, "name": name, "pointer": _pointer(place)},
-        suggestions=[f"create the {kind} {name}", f"correct {place}", f"skyctl get {kind}"],
+        suggestions=[f"create the {kind} {name}", f"correct {place}", _listed(context, kind)],
     )
+
+
+def _listed(context: Context, kind: str) -> str:
+    where = "" if kind == "Organization" else f" --org {context.key.organization}"
+    return f"see which there are: skyctl get {kind.lower()}s{where}"
 
 
 def secret_missing(context: Context, name: str, path: Path) -> UserError:
@@ -36,7 +41,7 @@ def secret_missing(context: Context, name: str, path: Path) -> UserError:
         details={"kind": "Secret", "name": name, "pointer": pointer(path)},
         suggestions=[
             f"create the Secret {name}",
-            f"skyctl get secrets --org {context.key.organization}",
+            f"see which there are: skyctl get secrets --org {context.key.organization}",
         ],
     )
 
@@ -59,12 +64,12 @@ def secret_not_ready(entry: Entry, path: Path) -> UserError:
     """Nothing of it was accepted yet."""
     error = (entry.status or {}).get("error")
     name = entry.key.name
-    why = f": {error['message']}" if error else "; it was not looked at yet"
+    why = f": {error['message']}" if error else "; that is about to change"
     return UserError(
         "SECRET_NOT_READY",
         f"{shown_place(path)}: Secret {name} has no value in force yet{why}",
         details={"kind": "Secret", "name": name, "pointer": pointer(path)},
-        suggestions=[f"skyctl describe secret/{name}"],
+        suggestions=[f"see why: skyctl describe secret/{name} --org {entry.key.organization}"],
         retryable=not error or bool(error["retryable"]),
     )
 
@@ -98,7 +103,7 @@ def host_port(index: int, port: int, allowed: tuple[int, int] | None) -> UserErr
     )
 
 
-def volume_lost(name: str, engine_name: str, *, gone: bool) -> UserError:
+def volume_lost(organization: str, name: str, engine_name: str, *, gone: bool) -> UserError:
     found = "is gone from the engine" if gone else "was replaced by another on the engine"
     return UserError(
         "STORAGE_VOLUME_LOST",
@@ -106,7 +111,7 @@ def volume_lost(name: str, engine_name: str, *, gone: bool) -> UserError:
         details={"volume": name, "engineName": engine_name},
         suggestions=[
             f"bring the volume {engine_name} back",
-            f"skyctl describe volume/{name}",
+            f"see what was known of it: skyctl describe volume/{name} --org {organization}",
             "delete the Volume and create it again, if its data may be empty",
         ],
     )
@@ -230,6 +235,16 @@ def detached(name: str, network: str) -> UserError:
         "DEPLOYMENT_DETACHED",
         f"container {name} runs, but is not on the network {network}: nobody reaches it",
         details={"container": name, "network": network},
-        suggestions=["skyctl resume service/NAME, if it is paused", "set driftPolicy: heal"],
+        suggestions=["if it is paused: skyctl resume service/NAME", "set driftPolicy: heal"],
         retryable=True,
+    )
+
+
+def labelled(container: Container) -> UserError:
+    """Its image has labels of Traefik's, which its containers inherit."""
+    return UserError(
+        "DEPLOYMENT_IMAGE_LABELS",
+        f"the image {container.image} carries labels of Traefik's, which are the platform's to set",
+        details={"image": container.image},
+        suggestions=["build the image without labels that begin with 'traefik.'"],
     )

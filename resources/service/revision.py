@@ -51,13 +51,15 @@ _LABEL = re.compile(r"v[0-9]{1,4}:[0-9a-f]{6,64}")
 class Resolved:
     """What the declaration means just now beyond its own words. volumes: by the Volume's name.
     restarted_at: the annotation. capabilities: the declared ones that are allowed, sorted.
-    secrets: the values that containers are made with, as far as they are in force."""
+    secrets: the values that containers are made with, as far as they are in force. routes: what
+    they carry of its Domains, '' for nothing."""
 
     volumes: tuple[tuple[str, VolumeIdentity], ...] = ()
     restarted_at: str = ""
     profile: str = "baseline"
     capabilities: tuple[str, ...] = ()
     secrets: tuple[Sealed, ...] = ()
+    routes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ def declaration_v1(spec: ServiceSpec, resolved: Resolved) -> dict[str, Any]:
         result["profile"] = resolved.profile
     if resolved.secrets:
         result["secrets"] = [[s.secret, s.key, s.fingerprint] for s in resolved.secrets]
+    if resolved.routes:
+        result["routes"] = resolved.routes
     return result
 
 

@@ -57,7 +57,8 @@ def _bare(
 ) -> dict[str, Any]:
     """Nothing was ever accepted, so nothing runs."""
     problem = failure or plan.problem or found.problem
-    word = "Deleting" if context.deleting else "Failed" if problem else "Pending"
+    stuck = problem is not None and not problem.retryable
+    word = "Deleting" if context.deleting else "Failed" if stuck else "Pending"
     message = problem.message if problem else "waiting to be accepted"
     if context.deleting:
         message = _deleting(context, plan)
@@ -118,6 +119,7 @@ def _container(found: Survey, container: Container) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": container.id,
         "name": container.name,
+        "image": container.image or None,
         "ordinal": ordinal_of(container),
         "revision": labels.get(L_REVISION, ""),
         "generation": int(generation) if generation.isdecimal() else None,
@@ -152,11 +154,13 @@ def _rollout(standing: Standing) -> dict[str, Any]:
     if state == "complete":
         message = ""
     elif state == "paused" and record is not None:
-        message = record.reason
+        message = f"it failed and is left as it is, nobody paused the service: {record.reason}"
     elif found.setback is not None:
         message = found.setback.told if state == "rolledBack" else found.setback.doing
     elif found.stop_reason:
         message = found.stop_reason
+    elif standing.stalled and standing.problem is not None:
+        message = f"{message}, and no more without a change: {standing.problem.message}"
     shown = {"state": state, "revision": found.wanted.revision.label, "message": message}
     requests = _requests(standing) if state != "progressing" else None
     return {**shown, "requests": requests} if requests else shown

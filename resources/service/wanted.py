@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from resources.domain.carrying import NOTHING, Carrying
 from resources.memo import Memo
 from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key
 from resources.naming import VolumeIdentity, container_name, volume_identity
@@ -32,7 +33,8 @@ PRE_DEPLOY = "preDeploy"
 class Wanted:
     """grace: whole seconds. volumes: by the Volume's name, only those that exist. mounts name
     engine volumes. names: of the replicas' containers, by ordinal. secrets: the sealed values that
-    containers are made with, by Secret and key; only those that are in force."""
+    containers are made with, by Secret and key; only those that are in force. routes: what they
+    carry of its Domains."""
 
     key: Key
     uid: str
@@ -48,6 +50,7 @@ class Wanted:
     names: tuple[str, ...]
     one_off_name: str
     secrets: Mapping[tuple[str, str], Sealed]
+    routes: Carrying = NOTHING
     rendered: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
     """Replicas rendered so far, by ordinal (see ``container.remembered``)."""
 
@@ -65,6 +68,7 @@ def wanted(
     *,
     role: Role = "newest",
     restarted_at: str | None = None,
+    routes: Carrying = NOTHING,
 ) -> Wanted:
     """An organization that does not exist counts as one that decides nothing. role: which of the
     resource's specs it is (remembered apart, several are looked at in one pass). restarted_at:
@@ -78,6 +82,7 @@ def wanted(
         _volumes(resource.key, spec, refs),
         values(resource.key, spec, refs),
         _restarted_at(entry) if restarted_at is None else restarted_at,
+        routes,
     )
     return _MEMO.get((resource.uid, role), inputs, lambda: _resolve(resource.uid, *inputs))
 
@@ -88,10 +93,15 @@ def _restarted_at(entry: Entry) -> str:
     return asked or entry.record.ready_restarted_at or ""
 
 
-def fallback_wanted(entry: Entry, spec: ServiceSpec, refs: Mapping[Key, Entry | None]) -> Wanted:
+def fallback_wanted(
+    entry: Entry,
+    spec: ServiceSpec,
+    refs: Mapping[Key, Entry | None],
+    routes: Carrying = NOTHING,
+) -> Wanted:
     """What a failed rollout goes back to, with the restart that it had been asked for then."""
     restarted_at = entry.record.ready_restarted_at
-    return wanted(entry, spec, refs, role="fallback", restarted_at=restarted_at)
+    return wanted(entry, spec, refs, role="fallback", restarted_at=restarted_at, routes=routes)
 
 
 def _volumes(
@@ -112,9 +122,13 @@ def _resolve(
     volumes: tuple[tuple[str, VolumeIdentity], ...],
     secrets: tuple[Sealed, ...],
     restarted_at: str,
+    routes: Carrying,
 ) -> Wanted:
     identities = dict(volumes)
-    resolved = Resolved(volumes, restarted_at, tenancy.profile, requested(spec, tenancy), secrets)
+    capabilities = requested(spec, tenancy)
+    resolved = Resolved(
+        volumes, restarted_at, tenancy.profile, capabilities, secrets, routes.revision
+    )
     label = (its := revision(spec, resolved)).label
     return Wanted(
         key=key,
@@ -138,6 +152,7 @@ def _resolve(
         ),
         one_off_name=container_name(key.organization, key.name, "predeploy", label),
         secrets={(value.secret, value.key): value for value in secrets},
+        routes=routes,
     )
 
 

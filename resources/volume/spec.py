@@ -65,9 +65,12 @@ class BackupRetention(Spec):
 
 
 class Backup(Spec):
-    """When and how the data is copied away."""
+    """When and how the data is copied away. This version keeps it and makes no backups."""
 
-    enabled: bool = Field(False, description="true: backups are made by the schedule.")
+    enabled: bool = Field(
+        False,
+        description="true: backups are made by the schedule. Not carried out in this version.",
+    )
     schedule: Schedule | None = Field(
         None, description="When, as in crontab: '30 3 * * *', or '@daily'."
     )
@@ -83,16 +86,25 @@ class Backup(Spec):
         None, description="When a backup is restored into a scratch volume, to prove it."
     )
 
+    @property
+    def asked(self) -> bool:
+        """Does somebody rely on it?"""
+        return self.enabled or self.schedule is not None or self.rehearse is not None
+
 
 class VolumeSpec(Spec):
     """Data that outlives whoever uses it."""
 
     size: StorageSize | None = Field(
-        None, description="How much it may hold, like '10Gi'; absent: unlimited."
+        None,
+        description="How much it may hold, like '10Gi'; absent: unlimited. It counts towards the "
+        "organization's quota, but is not enforced, and what is used is not measured, in this "
+        "version.",
     )
     on_full: Literal["refuse", "warn"] = Field(
         "warn",
-        description="refuse: writes beyond the size fail, where the host can; warn: a warning.",
+        description="refuse: writes beyond the size fail, where the host can; warn: a warning. "
+        "Without effect in this version.",
     )
     deletion_policy: Literal["Retain", "Expire", "Delete"] = Field(
         "Retain",
@@ -102,7 +114,13 @@ class VolumeSpec(Spec):
     adopt: Uid | None = Field(
         None, description="uid of a retained volume whose data this one takes over."
     )
-    backup: Backup = Field(Backup(), description="When and how the data is copied away.")
+    backup: Backup = Field(
+        Backup(),
+        description="When and how the data is copied away. This version keeps it and makes no "
+        "backups: back the data up yourself.",
+    )
     warn_at: Annotated[int, Field(ge=1, le=100)] = Field(
-        80, description="Percent of the size from which on there is a warning."
+        80,
+        description="Percent of the size from which on there is a warning. Without effect in this "
+        "version.",
     )

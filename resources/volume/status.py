@@ -16,6 +16,8 @@ from resources.volume.problems import NOT_FOUND
 from resources.volume.users import mounting, service_of
 from resources.world import Volume
 
+BACKED_UP = "BackedUp"
+NO_BACKUPS = "spec.backup is kept, but this version makes no backups"
 _STATES = {"Ready": "active", "Failed": "error"}
 
 
@@ -27,6 +29,9 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
     conditions = verdict.begin(context, judged)
     ready = phase == "Ready" and judged.converged
     verdict.finish(conditions, judged, ready, phase, message, plan.standing)
+    if context.spec is not None and context.spec.backup.asked and not context.deleting:
+        conditions.set(BACKED_UP, False, "NotAvailable", NO_BACKUPS)
+        message = f"{message}; {NO_BACKUPS}"
     return verdict.document(
         context,
         judged,

@@ -1,6 +1,9 @@
 """What is behind the route when traffic is watched: a small web server that keeps connections,
-reads bodies, streams and speaks WebSocket. It runs in a container of its own, on port 8000; it
-ends at SIGTERM at once, whatever is under way, as most programs do.
+reads bodies, streams and speaks WebSocket. It runs in a container of its own, on port 8000.
+
+How it ends at SIGTERM says $MANNERS. Without: at once, whatever is under way, as most programs do.
+``polite``: it takes no connection any more, closes those that are idle, and ends what is under way.
+``lingers``: it says first that it is going to (its health check fails), and serves on for 3 s.
 
 ``/big`` is 300 KiB, ``/count`` says how many bytes were sent, ``/slow?N`` streams a line each half
 second for N times, ``/socket`` ticks, ``/status/N`` answers N, and everything else says $VERSION.
@@ -14,18 +17,26 @@ import hashlib
 import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 PORT = 8000
 BIG = b"x" * (300 * 1024)
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 STATUS = "/status/"
 VERSION = os.environ.get("VERSION", "").encode()
+MANNERS = os.environ.get("MANNERS", "")
+LEAVING = Path("/leaving")
+idle: set[asyncio.StreamWriter] = set()
+busy: set[asyncio.StreamWriter] = set()
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while True:
+            idle.add(writer)
             head = await reader.readuntil(b"\r\n\r\n")
+            idle.discard(writer)
+            busy.add(writer)
             first, *lines = head.decode("latin-1").split("\r\n")
             pairs = (line.partition(":") for line in lines if line)
             headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
@@ -38,9 +49,12 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             code = int(path[len(STATUS) :]) if path.startswith(STATUS) else 200
             answer(writer, BIG if path == "/big" else body if path == "/count" else VERSION, code)
             await writer.drain()
+            busy.discard(writer)
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     finally:
+        idle.discard(writer)
+        busy.discard(writer)
         writer.close()
 
 
@@ -84,9 +98,22 @@ async def tick(writer: asyncio.StreamWriter, key: str) -> None:
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
     server = await asyncio.start_server(serve, "0.0.0.0", PORT, backlog=1024)
-    await server.serve_forever()
+    if not MANNERS:
+        loop.add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
+        await server.serve_forever()
+    told = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    await told.wait()
+    if MANNERS == "lingers":
+        LEAVING.touch()  # noqa: ASYNC240
+        await asyncio.sleep(3)
+    server.close()
+    while idle or busy:
+        for writer in tuple(idle):
+            writer.close()
+        await asyncio.sleep(0.02)
+    os._exit(0)
 
 
 if __name__ == "__main__":

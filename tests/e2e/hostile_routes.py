@@ -16,7 +16,7 @@ from controller.ingress.process import running
 from resources.finding import shown
 from tests.e2e import fleet
 from tests.e2e.harness import short_directory, until
-from tests.e2e.traffic import ORG, Stage, stage
+from tests.e2e.stage import ORG, Stage, stage
 from tests.unit.domain.hostile import BASE, HEADERS, LITERAL, REFUSED, TARGETS, at
 
 REFUSED_USERS = ("one\ntwo", "", "x" * 300, "$2y$31$" + "a" * 53)

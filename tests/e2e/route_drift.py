@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.harness import short_directory, until
-from tests.e2e.traffic import HOST, ORG, Stage, stage
+from tests.e2e.stage import HOST, ORG, Stage, stage
 from tests.e2e.visitors import Crowd
 from tests.images import ensure_image
 

@@ -77,7 +77,7 @@ def _stays(here: Place) -> None:
     here.engine.stop()
     here.engine.start()
     assert here.skyctl("host-firewall", "status").returncode == 0
-    assert here.skyctl("host-firewall", "remove", "--now-only").returncode == 0
+    assert here.skyctl("host-firewall", "remove", "--now-only", "--yes").returncode == 0
     assert not _there(here)
     here.program.env["SKYCTL_HOST_FIREWALL"] = "keep"
     here.program.start()

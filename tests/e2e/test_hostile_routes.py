@@ -10,7 +10,7 @@ import pytest
 from controller.ingress.binary import find_traefik
 from tests.e2e.harness import short_directory
 from tests.e2e.hostile_routes import HEADERS, Case, complaints, loaded, play, table, visit
-from tests.e2e.traffic import Stage, stage
+from tests.e2e.stage import Stage, stage
 
 pytestmark = [
     pytest.mark.docker,

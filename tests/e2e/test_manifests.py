@@ -144,7 +144,7 @@ def test_an_emptied_directory_is_held_until_a_person_decides(
     running.start()
     until(held, what="still held after a crash")
     assert {c["Id"] for c in docker.containers(running.label)} == before
-    assert running.ctl("guard", "approve", held()[0]["id"]).returncode == 0
+    assert running.ctl("guard", "approve", held()[0]["id"], "--yes").returncode == 0
     until(lambda: not running.sql("SELECT 1 FROM skyctl.resources"), seconds=60, what="approved")
     assert docker.containers(running.label) == []
     assert docker.networks(running.label) == []

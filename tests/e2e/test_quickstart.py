@@ -106,6 +106,18 @@ def files(program: Program) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in found if path.is_file()}
 
 
+def down(program: Program, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `make down` does, with nobody to ask."""
+    return subprocess.run(
+        [PROJECT / ".venv" / "bin" / "python", PROJECT / "scripts" / "down"],
+        env={**program.environment, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
 def containers(docker: Docker, program: Program) -> dict[str, str]:
     return {c["Id"]: c["State"] for c in docker.containers(program.label)}
 
@@ -120,6 +132,8 @@ def test_it_runs_and_is_taken_over_untouched(quickstart: Program, docker: Docker
     proxies = running((quickstart.state_dir / "ingress").resolve())
     assert len(proxies) == 1
     assert len(made) == 3
+    names = [c["Names"][0].lstrip("/") for c in docker.containers(quickstart.label)]
+    assert "there is no Service" not in quickstart.log, "whichever file is read first"
     assert interrupt(first) == 0
     assert containers(docker, quickstart) == made == dict.fromkeys(made, "running")
 
@@ -136,4 +150,21 @@ def test_it_runs_and_is_taken_over_untouched(quickstart: Program, docker: Docker
     assert files(quickstart) == written
     assert running((quickstart.state_dir / "ingress").resolve()) == proxies
     assert b"It runs." in by_name(quickstart)
+    during = down(quickstart, YES="1")
+    assert during.returncode == 1
+    assert "another controller" in during.stderr
     assert interrupt(second) == 0
+
+    label = quickstart.label
+    unasked = down(quickstart)
+    assert unasked.returncode == 1
+    assert "to do it: make down YES=1" in unasked.stderr
+    assert containers(docker, quickstart) == made
+    gone = down(quickstart, YES="1")
+    assert gone.returncode == 0, gone
+    assert all(f"container: {name}" in gone.stdout for name in names)
+    assert docker.containers(label) == []
+    assert docker.networks(label) == docker.volumes(label) == []
+    assert running((quickstart.state_dir / "ingress").resolve()) == []
+    assert not (quickstart.state_dir / "postgres").exists()
+    assert "Nothing to take down" in down(quickstart).stdout

@@ -15,7 +15,7 @@ import pytest
 
 from controller.ingress.binary import find_traefik
 from tests.e2e.harness import short_directory, until
-from tests.e2e.traffic import HOST, ORG, Stage, stage, written
+from tests.e2e.stage import HOST, ORG, Stage, stage, written
 
 pytestmark = [
     pytest.mark.docker,

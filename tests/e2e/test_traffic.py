@@ -9,7 +9,8 @@ import pytest
 from controller.ingress.binary import find_traefik
 from tests.e2e import route_drift
 from tests.e2e.harness import short_directory
-from tests.e2e.traffic import CASES, stage, table
+from tests.e2e.stage import stage, table
+from tests.e2e.traffic import CASES
 
 pytestmark = [
     pytest.mark.docker,

@@ -139,7 +139,7 @@ def _forget(program: Program, wrong: Wrong) -> None:
     if source[0]["source"] == "sql":
         program.sql(f"DELETE FROM skyctl.resources WHERE name = '{wrong.name}'", "SELECT 1")
     else:
-        done = program.ctl("delete", *target)
+        done = program.ctl("delete", *target, "--yes")
         assert done.returncode == 0, done.stderr
     until(
         lambda: not program.sql(f"SELECT 1 FROM skyctl.resources WHERE name = '{wrong.name}'"),

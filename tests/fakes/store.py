@@ -16,10 +16,11 @@ from typing import Any
 from controller.store.base import Applied, Event
 from controller.store.document import as_json, printable, storable
 from controller.store.postgres.recording import EVENTS_KEPT, REVISIONS_KEPT, gone
-from controller.store.postgres.writing import merged_annotations, not_found, owned_elsewhere
+from controller.store.postgres.writing import not_found, owned_elsewhere
 from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import Entry, Key, Manifest, Resource
+from resources.metadata import heeded_names, merged
 from resources.steps import (
     Claim,
     Finalize,
@@ -61,7 +62,8 @@ class FakeStore(FakeSealing, FakeImageAccess):
                 action = "created"
             else:
                 entry = self._configured(before, manifest, source)
-                action = "unchanged" if entry is before else "configured"
+                same = before.resource.updated_at == entry.resource.updated_at
+                action = "unchanged" if same else "configured"
             if not dry_run and entry is not before:
                 database.put(entry)
                 if before is None or before.resource.generation != entry.resource.generation:
@@ -89,6 +91,7 @@ class FakeStore(FakeSealing, FakeImageAccess):
                 created_at=now,
                 updated_at=now,
                 api_version=manifest.api_version,
+                applied_annotations=heeded_names(manifest.annotations),
             )
         )
 
@@ -111,18 +114,21 @@ class FakeStore(FakeSealing, FakeImageAccess):
             raise rules.being_deleted(resource.key.kind, resource.key.name)
         if resource.source != source:
             raise owned_elsewhere(resource.key, resource.source, source)
-        annotations = as_json(merged_annotations(resource.annotations, manifest.annotations))
+        annotations = as_json(merged(resource.annotations, resource.applied_annotations, manifest))
+        names = heeded_names(manifest.annotations)
         same_spec = rules.same_json(spec, resource.spec)
         if (
             same_spec
             and dict(manifest.labels) == resource.labels
             and annotations == resource.annotations
         ):
-            return before
+            noted = replace(before, resource=replace(resource, applied_annotations=names))
+            return before if names == resource.applied_annotations else noted
         return replace(
             before,
             resource=replace(
                 resource,
+                applied_annotations=names,
                 spec=resource.spec if same_spec else spec,
                 generation=resource.generation + (not same_spec),
                 labels=as_json(manifest.labels),
@@ -152,7 +158,8 @@ class FakeStore(FakeSealing, FakeImageAccess):
         resource = entry.resource
         if source not in (None, resource.source):
             raise rules.owned(resource.key, resource.source, str(source), "delete")
-        hint = "remove its annotation skypanel.io/protect first"
+        how = "null in a manifest, annotations - 'skypanel.io/protect' in SQL"
+        hint = f"remove its annotation skypanel.io/protect first: {how}"
         if rules.protected(resource.annotations):
             message = f"{resource.key.short} is protected against deletion"
             raise UserError("RESOURCE_PROTECTED", message, suggestions=[hint])
@@ -169,7 +176,7 @@ class FakeStore(FakeSealing, FakeImageAccess):
                 "RESOURCE_PROTECTED",
                 f"{resource.key.short} holds what is protected against deletion:"
                 f" {', '.join(guarded)}",
-                suggestions=["remove their annotation skypanel.io/protect first"],
+                suggestions=[f"remove their annotation skypanel.io/protect first: {how}"],
             )
 
     def _members(self, organization: str) -> Sequence[Key]:
@@ -201,7 +208,10 @@ class FakeStore(FakeSealing, FakeImageAccess):
             resource = entry.resource
             if resource.source != source:
                 changed = replace(
-                    resource, source=source, updated_at=database.after(resource.updated_at)
+                    resource,
+                    source=source,
+                    applied_annotations=(),
+                    updated_at=database.after(resource.updated_at),
                 )
                 database.put(replace(entry, resource=changed))
                 message = f"adopted from {resource.source} to {source} by {actor or 'skyctl'}"
@@ -306,7 +316,8 @@ class FakeStore(FakeSealing, FakeImageAccess):
             retained, key = database.retained[uid]
             now = database.now()
             expires = min(retained.expires_at or now, now)
-            database.retained[uid] = (replace(retained, expires_at=expires), key)
+            by = (actor or "") if retained.purged_by is None else retained.purged_by
+            database.retained[uid] = (replace(retained, expires_at=expires, purged_by=by), key)
             message = f"purge requested by {actor or 'skyctl'}"
             database.event(Event(uid, key, "Normal", "PurgeRequested", message))
             database.decided("retained")

@@ -44,8 +44,7 @@ def check_key(key: Key) -> None:
     if scope is None:
         raise invalid(
             f"there is no kind '{kind[:80]}'",
-            "kinds are Organization, Service, Volume, Domain, Secret, Template, TemplateInstance,"
-            " VolumeBackup, VolumeRestore, AlertPolicy and CaasConfiguration",
+            "this version carries out Organization, Volume, Secret, Service and Domain",
         )
     if not _LABEL.fullmatch(name):
         raise invalid(f"name '{name[:80]}' is not a DNS label", rule)
@@ -109,12 +108,13 @@ def being_deleted(kind: str, name: str) -> UserError:
 
 
 def owned(key: Key, owner: str, writer: str, verb: str) -> UserError:
+    place = f" --org {key.organization}" if key.organization else ""
     return UserError(
         "RESOURCE_OWNED_ELSEWHERE",
         f"{key.short} belongs to {owner}; {writer} may not {verb} it",
         suggestions=[
             "change it where it comes from, or take it over:"
-            f" skyctl adopt {key.short} --source {writer}"
+            f" skyctl adopt {key.kind.lower()}/{key.name}{place} --source {writer}"
         ],
     )
 

@@ -21,8 +21,8 @@ from resources.meta import FINALIZER, Entry, Key, Resource
 from resources.plan import Plan
 from resources.quota import Admission, Asking, Request, Terms, settle, total, union
 from resources.registry import kinds
+from resources.rivalry import rivals
 from resources.service.cycle import circle
-from resources.service.host_ports import rivals
 from resources.share import in_force
 from resources.steps import (
     Claim,
@@ -100,7 +100,10 @@ class Stage:
     def context(self, key: Key) -> Context:
         entry, kind = self.rows[key], kinds()[key.kind]
         found = effective(entry)
-        refs = {ref: self.rows.get(ref) for ref in references(kind, entry, found)}
+        refs = {ref: self.rows.get(ref) for ref in self._refs(entry)}
+        for domain in self._referrers(key):
+            secrets = (ref for ref in self._refs(domain) if ref.kind == "Secret")
+            refs.update((ref, self.rows.get(ref)) for ref in secrets)
         scope = kind.scope(entry, found.spec, refs)
         members = [e.resource for k, e in self.rows.items() if k.organization == key.name]
         return Context(
@@ -119,17 +122,18 @@ class Stage:
             unreadable=self.unreadable.get(key, {}),
             circle=circle(key, found.spec, self.rows.get),
             admissions=self.admissions(key.name) if kind.name == "Organization" else {},
-            rivals=rivals(key, found.spec, self.rows.values()),
+            rivals=rivals(entry, self.rows.values()),
             referrers=self._referrers(key),
         )
 
     def _referrers(self, key: Key) -> tuple[Entry, ...]:
+        if key.kind != "Service":
+            return ()
         domains = (e for k, e in self.rows.items() if k.kind == "Domain")
-        return tuple(
-            entry
-            for entry in domains
-            if Key("Service", entry.key.organization, str(entry.resource.spec["service"])) == key
-        )
+        return tuple(entry for entry in domains if key in self._refs(entry))
+
+    def _refs(self, entry: Entry) -> tuple[Key, ...]:
+        return references(kinds()[entry.key.kind], entry, effective(entry))
 
     def admissions(self, organization: str) -> dict[str, Admission]:
         members = [e for k, e in self.rows.items() if k.organization == organization]

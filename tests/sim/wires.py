@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from controller.engine.base import EngineEvent, LogLine
 from controller.engine.docker import faults as words
 from controller.ingress.gateway import Gateway, Wiring
-from controller.store.base import Change, Lease, StoreUnavailable
+from controller.store.base import Change, Deposed, Lease, StoreUnavailable
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.steps import EngineStep, PullImage, Step, StopContainer
@@ -115,7 +115,7 @@ class Wire:
                 error = failure
         if changes or error is not None or fate.kind:
             sim.trace.note(process.name, _shown(name, subject), _outcome(fate, error))
-        if changes:
+        if changes and not isinstance(error, Deposed):  # of an earlier leader, and it wrote nothing
             sim.changed(name)
         if fate.kind == "crash_after":
             sim.kill(process, f"after {_shown(name, subject)}")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import httpx
 import structlog
@@ -28,6 +29,7 @@ from controller.firewall.nft import Nft
 from controller.settings import Settings
 from resources.conditions import READY, is_true
 from resources.meta import Key, Manifest
+from resources.service import health
 from tests.fakes.dns import FakeDns
 from tests.fakes.engine import FakeEngine
 from tests.fakes.keyring import MemoryKeyring
@@ -39,9 +41,13 @@ DEADLINE = 20.0
 
 
 class Site:
-    def __init__(self, state_dir: Path, listen: str = "", nft: Nft | None = None) -> None:
+    def __init__(
+        self, state_dir: Path, listen: str = "", nft: Nft | None = None, **more: Any
+    ) -> None:
         self.nft = nft
-        self.settings = Settings(state_dir=state_dir, listen=listen, host_ports="18000-18099")
+        self.settings = Settings(
+            state_dir=state_dir, listen=listen, host_ports="18000-18099", **more
+        )
         self.database = FakeDatabase()
         self.store = FakeStore(self.database)
         self.dns = FakeDns()
@@ -146,11 +152,15 @@ class Site:
 
 
 @contextmanager
-def running_site(listen: str = "", nft: Nft | None = None) -> Iterator[Site]:
-    """Under a short path, since a socket's may have 107 bytes; its log lines go nowhere."""
+def running_site(listen: str = "", nft: Nft | None = None, **more: Any) -> Iterator[Site]:
+    """Under a short path, since a socket's may have 107 bytes; its log lines go nowhere. What has
+    no health check proves itself sooner than in earnest."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    with tempfile.TemporaryDirectory(prefix="skyctl-") as directory:
-        site = Site(Path(directory), listen, nft)
+    with (
+        patch.object(health, "SETTLE", 0.2),
+        tempfile.TemporaryDirectory(prefix="skyctl-") as directory,
+    ):
+        site = Site(Path(directory), listen, nft, **more)
         site.start()
         try:
             yield site

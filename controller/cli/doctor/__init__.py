@@ -28,7 +28,9 @@ def doctor(
 ) -> None:
     """Find Docker, PostgreSQL and Traefik, test each, say what is wrong and what to do.
 
-    Works without a controller and changes nothing. Exit 1 when something essential is missing.
+    Works without a controller and changes nothing. Where one answers on the socket, its settings
+    are looked at, else those of this shell's environment. Exit 1 when something essential is
+    missing.
     """
     form = output_format(output)
     checks = asyncio.run(_examine())
@@ -52,12 +54,13 @@ async def _examine() -> list[Check]:
         traefik,
     )
 
-    checks, known = settings.examine()
+    checks, whose = settings.examine()
+    known = whose.settings
     found = [*checks, *local.examine_state(known), *await local.examine_controller(known)]
     found += sealing.examine(known)
-    engine_checks, engine = await docker.examine()
+    engine_checks, engine = await docker.examine(whose.docker)
     found += engine_checks
-    found += await postgres.examine(known)
+    found += await postgres.examine(whose)
     found += host.examine(known, engine)
     found += await firewall.examine(known, engine)
     found += await traefik.examine(known, engine)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
-from controller.cli.doctor.check import Check, ok, problem
-from controller.settings import Settings
+from controller.cli.client import connect
+from controller.cli.doctor.check import Check, ok, problem, warning
+from controller.cli.doctor.settings import Known
+from controller.settings import Settings, without_password
 from controller.store.base import StoreUnavailable
 from resources.errors import UserError
 
@@ -13,16 +16,35 @@ _NAME = "postgresql"
 TIMEOUT = 10.0
 
 
-async def examine(settings: Settings) -> list[Check]:
+async def examine(known: Known) -> list[Check]:
+    settings = known.settings
+    if known.database is not None:
+        return [await _of_controller(known, known.database)]
     if settings.database_url:
         return [await _external(settings, settings.database_url)]
     return [await _embedded(settings)]
 
 
+async def _of_controller(known: Known, where: str) -> Check:
+    """It does not tell its password: tested where this shell knows it, else it is asked how it
+    fares."""
+    ours = os.environ.get("SKYCTL_DATABASE_URL") or ""
+    if ours and without_password(ours) == where:
+        return await _external(known.settings, ours)
+    try:
+        with connect(timeout=5.0) as client:
+            reasons = client.get("/controller")["reasons"]
+    except UserError as error:
+        return problem(_NAME, f"{where}: {error.message}", *error.suggestions)
+    if reasons:
+        return warning(_NAME, f"the controller uses {where} and says: {'; '.join(reasons)}")
+    return ok(_NAME, f"the controller is connected to {where}")
+
+
 async def _external(settings: Settings, url: str) -> Check:
     from controller.store.postgres.connection import Database
 
-    where = _without_password(url)
+    where = without_password(url)
     try:
         async with asyncio.timeout(TIMEOUT):
             connection = await Database(url, settings).first_contact()
@@ -58,14 +80,8 @@ def _schema(where: str, major: int, present: bool, may_create: bool) -> Check:
     return problem(
         _NAME,
         f"{text}, but has no schema skyctl and this user may not make it",
-        "as an administrator: skyctl schema sql | psql DATABASE_URL",
+        'as an administrator: skyctl schema sql | psql "$ADMIN_DATABASE_URL"',
     )
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    scheme, separator, account = head.partition("://")
-    return f"{scheme}{separator}{account.partition(':')[0]}@{tail}" if at else url
 
 
 async def _embedded(settings: Settings) -> Check:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from controller.cli.doctor.check import Check, note, ok, problem, warning
 from controller.cli.doctor.docker import EngineFacts
@@ -25,7 +29,8 @@ async def examine(settings: Settings, engine: EngineFacts | None) -> list[Check]
     if settings.ingress == "none":
         return [note(_NAME, "nothing is routed (SKYCTL_INGRESS=none)")]
     if settings.ingress_publish == "labels":
-        return [note(_NAME, "routes are labels on the containers, for a Traefik of your own")]
+        told = note(_NAME, "routes are labels on the containers, for a Traefik of your own")
+        return [told, *(await _external(settings) if settings.ingress_apis else ())]
     if settings.ingress == "external":
         return await _external(settings)
     found = await _program(settings, engine) if settings.ingress != "container" else []
@@ -103,13 +108,21 @@ async def _external(settings: Settings) -> list[Check]:
         for address in map(Address, urls):
             try:
                 await apis.look([address])
+                overview = orjson.loads(await apis.get(address, "/api/overview"))
             except UserError as error:
                 found.append(problem(_NAME, error.message, "check SKYCTL_INGRESS_APIS"))
             else:
-                found.append(ok(_NAME, f"{address.shown} answers"))
+                found.append(_answers(settings, address, overview))
     finally:
         await apis.close()
     return found
+
+
+def _answers(settings: Settings, address: Address, overview: Mapping[str, Any]) -> Check:
+    if settings.ingress_publish == "labels" and "Docker" not in overview.get("providers", ()):
+        words = f"{address.shown} answers, but reads no containers' labels"
+        return problem(_NAME, words, "give it the provider: providers.docker in its configuration")
+    return ok(_NAME, f"{address.shown} answers")
 
 
 async def _version(binary: str) -> tuple[str, bool]:

@@ -199,7 +199,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "", (400, 405, 501), "", "CONFIGURATION_ENGINE_REFUSED", False,
         "the engine refuses a request about {subject}: {reason}",
-        ("skyctl doctor compares the engine with what is needed",),
+        ("compare the engine with what is needed: skyctl doctor",),
     ),
     Rule(
         "", (401, 403), "", "CONFIGURATION_ENGINE_REFUSED", True,

@@ -10,7 +10,7 @@ from typing import Any
 from controller.sources.manifests.declaration import Declaration, Declared, Problem
 from resources.errors import UserError
 from resources.meta import ANNOTATION_PROTECT, Key, Manifest, Resource, heeded
-from resources.metadata import merged
+from resources.metadata import heeded_names, merged
 from resources.registry import kinds
 
 PROTECTED = "RESOURCE_PROTECTED"
@@ -63,7 +63,8 @@ def _same(row: Resource | None, manifest: Manifest, source: str) -> bool:
         row is not None
         and row.source == source
         and dict(row.labels) == dict(manifest.labels)
-        and merged(row.annotations, manifest.annotations) == dict(row.annotations)
+        and merged(row.annotations, row.applied_annotations, manifest) == dict(row.annotations)
+        and heeded_names(manifest.annotations) == row.applied_annotations
         and _canonical(row.spec) == _canonical(manifest.spec)
     )
 
@@ -91,6 +92,9 @@ def _protected(key: Key) -> Problem:
     error = UserError(
         PROTECTED,
         f"{key.short} is declared by no file any more, but it is protected from deletion",
-        suggestions=[f"remove the annotation {ANNOTATION_PROTECT}, or declare it again"],
+        suggestions=[
+            f"to delete it: declare it again without {ANNOTATION_PROTECT}, then take it away",
+            "to keep it: declare it again",
+        ],
     )
     return Problem(error, key)

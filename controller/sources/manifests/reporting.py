@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +10,22 @@ import structlog
 
 from controller.metrics import METRICS
 from controller.sources.manifests.declaration import DECLARED_TWICE, Problem
-from controller.store.base import Event, Held, Store
-from resources.meta import Entry
+from controller.sources.manifests.writing import HELD
+from controller.store.base import Event, Held, Store, source_key
+from resources.meta import Entry, Key
 
 if TYPE_CHECKING:
     from controller.sources.manifests.source import SyncReport
 
 log = structlog.get_logger("manifests")
 
-_REASONS = {DECLARED_TWICE: "DeclaredTwice", "RESOURCE_OWNED_ELSEWHERE": "OwnedElsewhere"}
+_REASONS = {
+    DECLARED_TWICE: "DeclaredTwice",
+    "RESOURCE_OWNED_ELSEWHERE": "OwnedElsewhere",
+    HELD: "DeletionsHeld",
+}
+_TOLD_BY_STATUS = frozenset({"CONFIGURATION_INVALID_SPEC", "CONFIGURATION_UNKNOWN_KIND"})
+"""Of specs that are applied all the same: the row itself says so."""
 _MAX_LOGGED = 20
 """New problems logged one by one per pass; the rest is counted."""
 
@@ -80,21 +87,37 @@ class Reporter:
     async def _emit(
         self, problems: Sequence[Problem], entries: Sequence[Entry], epoch: int
     ) -> None:
-        """As events of the rows that they are about."""
-        wanted = {p.key: p for p in problems if p.key is not None and p.error.code in _REASONS}
+        """As events of the rows that they are about, else of the source. Those that pass by
+        themselves are none."""
+        uids = {entry.key: entry.resource.uid for entry in entries}
         events = [
-            Event(
-                entry.resource.uid,
-                entry.key,
-                "Warning",
-                _REASONS[problem.error.code],
-                f"{problem.place}: {problem.error.message}",
-            )
-            for entry in entries
-            if (problem := wanted.get(entry.key)) is not None
+            self._event(problem, uids)
+            for problem in problems
+            if not problem.error.retryable
+            and not (problem.key in uids and problem.error.code in _TOLD_BY_STATUS)
         ]
+        for item in (self.held.items if self.held is not None else ())[:_MAX_LOGGED]:
+            key = Key.parse(item)
+            if key in uids and any(p.error.code == HELD for p in problems):
+                events.append(Event(uids[key], key, "Warning", _REASONS[HELD], self._waits()))
         if events:
             await self._store.emit(events, epoch=epoch)
+
+    def _event(self, problem: Problem, uids: Mapping[Key, str]) -> Event:
+        key = problem.key if problem.key in uids else None
+        about = source_key(self._source) if key is None else key
+        reason = _REASONS.get(problem.error.code, problem.error.reason)
+        place = f"{problem.place}: " if problem.place else ""
+        tried = f"; {problem.error.suggestions[0]}" if problem.error.code == HELD else ""
+        message = f"{place}{problem.error.message}{tried}"
+        return Event(uids[key] if key else "", about, "Warning", reason, message)
+
+    def _waits(self) -> str:
+        assert self.held is not None
+        return (
+            f"declared by no file of {self._source} any more; its deletion is held: "
+            f"skyctl guard approve {self.held.id}, or discard"
+        )
 
 
 def _facts(problem: Problem) -> dict[str, str]:

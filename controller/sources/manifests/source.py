@@ -74,6 +74,8 @@ class ManifestSource:
         )
         self._reporter = Reporter(self.source, directory, store)
         self._woken = asyncio.Event()
+        self.begun = asyncio.Event()
+        """The first pass of a run has ended, however."""
         self._memory: Mapping[str, frozenset[Key]] = {}
         self._memory_of: int | None = None
         self._declared: Declaration | None = None
@@ -110,13 +112,16 @@ class ManifestSource:
     async def run(self) -> None:
         """Until cancelled. Follows the directory while we lead."""
         self._done, self._due = None, 0.0
+        self.begun.clear()
         async with asyncio.TaskGroup() as group:
             group.create_task(
                 follow(self.directory, self._woken.set, self._timing.poll),
                 name=f"hints-{self.name}",
             )
             while True:
-                await self._pause(await self._attempt())
+                seconds = await self._attempt()
+                self.begun.set()
+                await self._pause(seconds)
 
     async def sync_once(self) -> SyncReport:
         """One pass, at once and whole. Raises StoreUnavailable, Deposed."""

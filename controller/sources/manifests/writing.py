@@ -168,8 +168,9 @@ def waiting(held: Held) -> Problem:
         "their deletion waits for a decision",
         details={"id": held.id, "items": list(held.items), "total": held.total},
         suggestions=[
-            f"skyctl guard approve {held.id}",
-            f"skyctl guard discard {held.id}, or bring the files back",
+            f"delete them: skyctl guard approve {held.id}",
+            f"keep them: skyctl guard discard {held.id}",
+            "or bring the files back",
         ],
     )
     return Problem(error)

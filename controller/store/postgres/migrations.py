@@ -19,7 +19,7 @@ from resources.errors import UserError
 
 REPEATED = 900
 _LOCK = "SELECT pg_catalog.pg_advisory_xact_lock(7563641, 3)"
-_ADVICE = "an administrator runs: skyctl schema sql | psql DATABASE_URL"
+_ADVICE = 'an administrator runs: skyctl schema sql | psql "$ADMIN_DATABASE_URL"'
 
 
 @dataclass(frozen=True, slots=True)

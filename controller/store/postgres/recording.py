@@ -128,9 +128,10 @@ class Recording(Writing):
         """Raises UserError RESOURCE_NOT_FOUND."""
         async with self._database.transaction(source="*", actor=actor) as session:
             row = await session.fetchrow(
-                "UPDATE skyctl.retained_volumes SET expires_at = least(expires_at, now())"
-                " WHERE uid = $1 RETURNING organization, name",
+                "UPDATE skyctl.retained_volumes SET expires_at = least(expires_at, now()),"
+                " purged_by = coalesce(purged_by, $2) WHERE uid = $1 RETURNING organization, name",
                 uid,
+                actor or "",
             )
             if row is None:
                 raise UserError("RESOURCE_NOT_FOUND", f"no volume with uid {uid} is retained")

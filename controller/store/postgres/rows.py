@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 ENTRY = """
 SELECT r.uid, r.api_version, r.kind, r.organization, r.name, r.labels, r.annotations, r.spec,
        r.generation, r.source, r.owner, r.created_by, r.created_at, r.updated_at,
-       r.deletion_requested_at, r.finalizers,
+       r.deletion_requested_at, r.finalizers, r.applied_annotations,
        s.observed_generation, s.status,
        a.generation AS accepted_generation,
        CASE WHEN a.generation <> r.generation THEN a.spec END AS accepted_spec,
@@ -81,6 +81,7 @@ def resource_of(row: Row) -> Resource:
         deletion_requested_at=row["deletion_requested_at"],
         finalizers=tuple(row["finalizers"]),
         api_version=row["api_version"],
+        applied_annotations=tuple(row["applied_annotations"]),
     )
 
 
@@ -136,6 +137,7 @@ def retained_of(row: Row) -> Retained:
         organization=row["organization"],
         expires_at=row["expires_at"],
         label_uid=row["label_uid"],
+        purged_by=row["purged_by"],
     )
 
 

@@ -11,15 +11,9 @@ from controller.store.postgres.connection import Session
 from controller.store.postgres.reading import Reading
 from resources.errors import UserError
 from resources.meta import Key, Manifest
+from resources.metadata import heeded_names, merged
 
-KEPT_PREFIX = "skypanel.io/"
 _WHERE = " WHERE kind = $1 AND organization = $2 AND name = $3"
-
-
-def merged_annotations(current: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
-    """A manifest that does not mention an annotation the controller heeds does not remove it."""
-    kept = {k: v for k, v in current.items() if k.startswith(KEPT_PREFIX)}
-    return kept | dict(declared)
 
 
 def not_found(key: Key) -> UserError:
@@ -28,13 +22,14 @@ def not_found(key: Key) -> UserError:
 
 
 def owned_elsewhere(key: Key, owner: str, source: str) -> UserError:
+    place = f" --org {key.organization}" if key.organization else ""
     return UserError(
         "RESOURCE_OWNED_ELSEWHERE",
         f"{key.short} belongs to {owner}; {source} may not change it",
         details={"source": owner, "writer": source},
         suggestions=[
             "change it where it comes from, or take it over:"
-            f" skyctl adopt {key.short} --source {source}"
+            f" skyctl adopt {key.kind.lower()}/{key.name}{place} --source {source}"
         ],
     )
 
@@ -67,7 +62,8 @@ class Writing(Reading):
     ) -> Applied:
         created = await session.fetchrow(
             "INSERT INTO skyctl.resource_rows (kind, organization, name, spec, labels, annotations,"
-            " api_version, created_by, owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            " api_version, created_by, owner, applied_annotations)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
             " ON CONFLICT (kind, organization, name) DO NOTHING RETURNING uid, generation",
             *manifest.key,
             as_json(manifest.spec),
@@ -76,13 +72,13 @@ class Writing(Reading):
             manifest.api_version,
             actor,
             owner,
+            list(heeded_names(manifest.annotations)),
         )
         if created is not None:
             return Applied(manifest.key, "created", created["uid"], created["generation"])
         row = await session.fetchrow(
-            "SELECT uid, source, generation, annotations FROM skyctl.resource_rows"
-            + _WHERE
-            + " FOR NO KEY UPDATE",
+            "SELECT uid, source, generation, annotations, applied_annotations"
+            " FROM skyctl.resource_rows" + _WHERE + " FOR NO KEY UPDATE",
             *manifest.key,
         )
         if row is None:  # it went between the two statements
@@ -94,18 +90,31 @@ class Writing(Reading):
     async def _configure(
         self, session: Session, manifest: Manifest, row: Mapping[str, Any]
     ) -> Applied:
+        before, names = row["applied_annotations"], list(heeded_names(manifest.annotations))
         generation = await session.fetchval(
-            "UPDATE skyctl.resource_rows SET spec = $2, labels = $3, annotations = $4"
+            "UPDATE skyctl.resource_rows SET spec = $2, labels = $3, annotations = $4,"
+            " applied_annotations = $5"
             " WHERE uid = $1 AND (spec, labels, annotations) IS DISTINCT FROM ($2, $3, $4)"
             " RETURNING generation",
             row["uid"],
             as_json(manifest.spec),
             as_json(manifest.labels),
-            as_json(merged_annotations(row["annotations"], manifest.annotations)),
+            as_json(merged(row["annotations"], before, manifest)),
+            names,
         )
         if generation is None:
+            if names != before:
+                await self._note_applied(session, manifest.key, names)
             return Applied(manifest.key, "unchanged", row["uid"], row["generation"])
         return Applied(manifest.key, "configured", row["uid"], generation)
+
+    @staticmethod
+    async def _note_applied(session: Session, key: Key, names: list[str]) -> None:
+        """They are as they were, and this manifest's from now on."""
+        await session.execute(
+            "UPDATE skyctl.resource_rows SET applied_annotations = $4" + _WHERE, *key, names
+        )
+        await session.execute("SELECT pg_notify('skyctl_resources', $1)", str(key))
 
     async def delete(
         self,
@@ -148,7 +157,10 @@ class Writing(Reading):
             if row["source"] == source:
                 return
             await session.execute(
-                "UPDATE skyctl.resource_rows SET source = $2 WHERE uid = $1", row["uid"], source
+                "UPDATE skyctl.resource_rows SET source = $2, applied_annotations = '{}'"
+                " WHERE uid = $1",
+                row["uid"],
+                source,
             )
             await session.execute(
                 "SELECT skyctl.record_event($1, $2, $3, $4, 'Normal', 'Adopted', $5)",

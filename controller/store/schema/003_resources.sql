@@ -52,8 +52,7 @@ RETURNS text[] LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
     WHEN scope IS NULL THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',
       format('there is no kind %s', coalesce(quote_literal(left(kind, 80)), 'NULL')),
-      'kinds are Organization, Service, Volume, Domain, Secret, Template, TemplateInstance, '
-      'VolumeBackup, VolumeRestore, AlertPolicy and CaasConfiguration']
+      'this version carries out Organization, Volume, Secret, Service and Domain']
     WHEN name IS NULL OR name !~ label THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',
       format('name %s is not a DNS label', coalesce(quote_literal(left(name, 80)), 'NULL')), rule]
     WHEN scope = 'none' AND organization <> '' THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',
@@ -111,13 +110,14 @@ RETURNS text[] LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $
   END
 $$;
 
+DROP FUNCTION IF EXISTS skyctl.foreign_problem(text, text, text, text, text);
 CREATE OR REPLACE FUNCTION skyctl.foreign_problem(
-  kind text, name text, owned_by text, writer text, verb text)
+  kind text, organization text, name text, owned_by text, writer text, verb text)
 RETURNS text[] LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT ARRAY['55000', 'RESOURCE_OWNED_ELSEWHERE',
       format('%s/%s belongs to %s; %s may not %s it', kind, name, owned_by, writer, verb),
-      format('change it where it comes from, or take it over: skyctl adopt %s/%s --source %s',
-             kind, name, writer)]
+      format('change it where it comes from, or take it over: skyctl adopt %s/%s%s --source %s',
+             lower(kind), name, coalesce(' --org ' || nullif(organization, ''), ''), writer)]
     WHERE writer NOT IN (owned_by, '*')
 $$;
 
@@ -139,12 +139,12 @@ RETURNS text[] LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
     WHEN skyctl.is_protected(target.annotations) THEN ARRAY['55000', 'RESOURCE_PROTECTED',
       format('%s/%s is protected against deletion', target.kind, target.name),
-      'remove its annotation skypanel.io/protect first']
+      'remove its annotation skypanel.io/protect first: null in a manifest, annotations - ''skypanel.io/protect'' in SQL']
     WHEN target.kind = 'Organization' THEN (
       SELECT ARRAY['55000', 'RESOURCE_PROTECTED',
           format('Organization/%s holds what is protected against deletion: %s', target.name,
                  string_agg(kind || '/' || name, ', ' ORDER BY kind, name)),
-          'remove their annotation skypanel.io/protect first']
+          'remove their annotation skypanel.io/protect first: null in a manifest, annotations - ''skypanel.io/protect'' in SQL']
         FROM skyctl.resource_rows
         WHERE organization = target.name AND deletion_requested_at IS NULL
           AND skyctl.is_protected(annotations)
@@ -159,7 +159,8 @@ DECLARE
 BEGIN
   NEW.organization := coalesce(NEW.organization, '');
   NEW.labels := coalesce(NEW.labels, '{}');
-  NEW.annotations := coalesce(NEW.annotations, '{}');
+  -- null takes one away.
+  NEW.annotations := jsonb_strip_nulls(coalesce(NEW.annotations, '{}'));
   problem := coalesce(
     skyctl.identity_problem(NEW.kind, NEW.organization, NEW.name),
     skyctl.spec_problem(NEW.kind, NEW.spec),
@@ -202,7 +203,8 @@ DECLARE
   problem text[];
 BEGIN
   NEW.labels := coalesce(NEW.labels, '{}');
-  NEW.annotations := coalesce(NEW.annotations, '{}');
+  -- null takes one away.
+  NEW.annotations := jsonb_strip_nulls(coalesce(NEW.annotations, '{}'));
   NEW.uid := OLD.uid;
   NEW.created_at := OLD.created_at;
   NEW.generation := OLD.generation;
@@ -226,7 +228,7 @@ BEGIN
     NEW.generation := OLD.generation + 1;
     problem := coalesce(problem,
       skyctl.deleting_problem(OLD.kind, OLD.name, OLD.deletion_requested_at),
-      skyctl.foreign_problem(OLD.kind, OLD.name, OLD.source, skyctl.writing_source(), 'change'),
+      skyctl.foreign_problem(OLD.kind, OLD.organization, OLD.name, OLD.source, skyctl.writing_source(), 'change'),
       skyctl.spec_problem(NEW.kind, NEW.spec));
   END IF;
   IF NEW.labels IS DISTINCT FROM OLD.labels THEN
@@ -320,7 +322,8 @@ BEGIN
     RETURN OLD;
   END IF;
   problem := coalesce(
-    skyctl.foreign_problem(target.kind, target.name, target.source, skyctl.writing_source(), 'delete'),
+    skyctl.foreign_problem(target.kind, target.organization, target.name, target.source,
+      skyctl.writing_source(), 'delete'),
     skyctl.protection_problem(target));
   IF problem IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = problem[1], CONSTRAINT = problem[2], MESSAGE = problem[3],

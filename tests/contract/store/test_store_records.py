@@ -206,6 +206,7 @@ async def test_a_volume_is_retained_and_adopted(store: Store, epoch: int) -> Non
     await record(store, new, epoch, again)
     (kept,) = await store.retained()
     assert (kept.uid, kept.label_uid, kept.expires_at) == (new.resource.uid, uid, None)
+    assert kept.purged_by is None
 
 
 async def test_purging_ends_the_window(store: Store, epoch: int) -> None:
@@ -216,7 +217,9 @@ async def test_purging_ends_the_window(store: Store, epoch: int) -> None:
     async with store.changes() as changes:
         await store.expire_retained(uid, actor="user:1")
         assert (await anext(changes)).key is None
+        await store.expire_retained(uid, actor="user:2")
     (kept,) = await store.retained()
+    assert kept.purged_by == "user:1", "the first who asked"
     assert kept.expires_at is not None
     assert kept.expires_at <= datetime.now(UTC) + timedelta(seconds=1)
     new = await put(store, DATA, {})

@@ -89,7 +89,7 @@ async def test_a_spec_belongs_to_its_source(store: Store) -> None:
     error = await refused(store.apply(manifest(spec={"image": "b"}), source="manifest:prod"))
     assert error.code == "RESOURCE_OWNED_ELSEWHERE"
     assert error.details == {"source": "sql", "writer": "manifest:prod"}
-    assert "skyctl adopt Service/web --source manifest:prod" in error.suggestions[0]
+    assert "skyctl adopt service/web --org acme --source manifest:prod" in error.suggestions[0]
     assert (await refused(store.apply(manifest(), source="api"))).code == error.code
     deleting = await refused(store.delete(WEB, source="manifest:prod"))
     assert deleting.code == error.code
@@ -148,6 +148,45 @@ async def test_protection_refuses_deletion(store: Store) -> None:
     await store.annotate(WEB, {"skypanel.io/protect": "false"})
     assert await store.delete(ACME, source=None)
     assert await store.delete(WEB, source=None)
+
+
+PROTECT, PAUSED = "skypanel.io/protect", "skypanel.io/paused"
+
+
+async def annotations(store: Store) -> dict[str, str]:
+    return dict((await get(store)).resource.annotations)
+
+
+async def test_an_annotation_goes_with_the_manifest_that_had_set_it(store: Store) -> None:
+    protected = manifest(annotations={PROTECT: "yes"})
+    await store.apply(protected, source="api")
+    await store.annotate(WEB, {PAUSED: "by hand"})
+    applied = await store.apply(manifest(), source="api")
+    assert applied.action == "configured"
+    assert await annotations(store) == {PAUSED: "by hand"}
+    # What was there already is the manifest's once it says so.
+    assert (await store.apply(manifest(annotations={PAUSED: "by hand"}), source="api")).action == (
+        "unchanged"
+    )
+    assert (await get(store)).resource.applied_annotations == (PAUSED,)
+    assert (await store.apply(manifest(), source="api")).action == "configured"
+    assert await annotations(store) == {}
+
+
+async def test_null_takes_an_annotation_away_whoever_set_it(store: Store) -> None:
+    await store.apply(manifest(), source="api")
+    await store.annotate(WEB, {PAUSED: "by hand"})
+    gone = manifest(removed=frozenset({PAUSED}))
+    assert (await store.apply(gone, source="api")).action == "configured"
+    assert await annotations(store) == {}
+    assert (await store.apply(gone, source="api")).action == "unchanged"
+
+
+async def test_a_new_source_takes_nothing_away_that_the_former_one_set(store: Store) -> None:
+    await store.apply(manifest(annotations={PROTECT: "yes"}), source="api")
+    await store.adopt(WEB, source="manifest:prod")
+    await store.apply(manifest(), source="manifest:prod")
+    assert await annotations(store) == {PROTECT: "yes"}
 
 
 async def test_nothing_new_in_an_organization_that_goes(store: Store, epoch: int) -> None:

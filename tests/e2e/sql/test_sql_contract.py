@@ -122,8 +122,13 @@ async def test_protection(panel: Any) -> None:
     )
     error = await refused(panel, DELETE)
     assert error.sqlstate == "55000"
-    assert error.hint == "remove its annotation skypanel.io/protect first"
-    await panel.execute("UPDATE skyctl.resources SET annotations = '{}'" + WHERE)
+    assert error.hint == (
+        "remove its annotation skypanel.io/protect first: null in a manifest,"
+        " annotations - 'skypanel.io/protect' in SQL"
+    )
+    without = """annotations || '{"skypanel.io/protect": null}'"""
+    await panel.execute(f"UPDATE skyctl.resources SET annotations = {without}{WHERE}")
+    assert (await row(panel))["annotations"] == {}
     assert await panel.execute(DELETE) == "DELETE 1"
 
 
@@ -191,7 +196,7 @@ async def test_ownership_by_source(site: Site, panel: Any) -> None:
     for sql, values in ((UPSERT, ({"image": "b"},)), (REPLICAS, ()), (DELETE, ())):
         error = await refused(panel, sql, *values)
         assert error.sqlstate == "55000"
-        assert "skyctl adopt Service/web --source sql" in error.hint
+        assert "skyctl adopt service/web --org acme --source sql" in error.hint
         assert "manifest:prod" in str(error)
     assert await panel.execute("UPDATE skyctl.resources SET labels = $1" + WHERE, {"a": "b"})
     await panel.fetchrow(UPSERT, {"image": "a"})  # changes nothing

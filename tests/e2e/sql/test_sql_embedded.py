@@ -383,3 +383,47 @@ async def test_without_the_package(state: Path, monkeypatch: pytest.MonkeyPatch)
             pass
     assert caught.value.code == "CONFIGURATION_EMBEDDED_MISSING"
     assert "skypanel-controller[embedded]" in caught.value.suggestions[0]
+
+
+def commands(after: str) -> str:
+    """The first shell that the how-to has after these words."""
+    text = (REPOSITORY / "docs/how-to/state.md").read_text()
+    return text.partition(after)[2].partition("```sh\n")[2].partition("```")[0]
+
+
+async def shell(script: str, place: Path, **environment: str) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-e", "-o", "pipefail", "-c", script],
+        cwd=place,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+async def test_the_documented_backup_can_be_restored(state: Path, tmp_path: Path) -> None:
+    """With the programs of this very server, whatever the machine has else."""
+    kept = Key("Organization", "", "kept")
+    async with embedded_postgres(state) as url:
+        store = await open_store(quick(), url)
+        await store.apply(Manifest(kept, {}), source="sql")
+        await store.close()
+        await shell(commands("**The embedded one.**"), tmp_path, SKYCTL_STATE_DIR=str(state))
+        admin = await asyncpg.connect(url)
+        await admin.execute("CREATE DATABASE again")
+        await admin.close()
+        other = url.replace("@/skyctl?", "@/again?")
+        (programs,) = (state / "postgres").resolve().glob("programs-*/*/pginstall/bin")
+        skyctl = f"{sys.executable} -m controller.cli.main schema sql"
+        await shell(
+            commands("## Restore").replace("skyctl schema sql", skyctl),
+            tmp_path,
+            ADMIN_DATABASE_URL=other,
+            PATH=f"{programs}:{os.environ['PATH']}",
+            PYTHONPATH=str(REPOSITORY),
+        )
+        store = await open_store(quick(), other)
+        assert await store.entry(kept) is not None
+        await store.close()

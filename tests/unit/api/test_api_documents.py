@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from controller.api import documents
-from controller.core import Difference
+from controller.core import Difference, Planned
 from controller.store.base import Revision
 from resources.meta import Entry, Key, Resource
 from resources.plan import Plan, Wait
@@ -40,7 +40,7 @@ def test_plaintext_of_a_secret_is_in_no_difference() -> None:
 def test_a_plan_is_its_own_rendering() -> None:
     step = StartContainer(cause="stopped by hand", container="id", container_name="acme_web_0")
     plan = Plan((step,), Wait("it starts", 2.5))
-    body = documents.plan_body(Key("Service", "acme", "web"), plan)
+    body = documents.plan_body(Planned(Key("Service", "acme", "web"), plan))
     assert body.text == plan.render()
     assert body.steps[0].text == "StartContainer acme_web_0 (stopped by hand)"
     assert body.wait is not None

@@ -124,6 +124,14 @@ def test_what_is_protected_stays(http: httpx.Client, site: Site) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "RESOURCE_PROTECTED")
 
 
+def test_scaling_makes_nobodys_annotation_the_manifests(http: httpx.Client, site: Site) -> None:
+    key = site.service("noted")
+    post(http, "web/pause", "noted", {"reason": "later"})
+    assert post(http, "web/scale", "noted", {"replicas": 2}).status_code == 200
+    row = site.database.entries[key].resource
+    assert (row.applied_annotations, row.annotations) == ((), {"skypanel.io/paused": "later"})
+
+
 def test_adopt(http: httpx.Client, site: Site) -> None:
     key = site.service("adopted")
     answer = post(http, "web/adopt", "adopted", {"source": "manifest:shop"}).json()

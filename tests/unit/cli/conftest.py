@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -47,6 +49,28 @@ def offline(
         return Ran(code, captured.out, captured.err)
 
     return run
+
+
+class _Typed(io.StringIO):
+    def __init__(self, text: str, terminal: bool) -> None:
+        super().__init__(text)
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+Answers = Callable[..., None]
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """What stands in standard input from now on, and whether that is a terminal."""
+
+    def typed(text: str | None, *, terminal: bool) -> None:
+        monkeypatch.setattr(sys, "stdin", _Typed(text or "", terminal))
+
+    return typed
 
 
 @pytest.fixture

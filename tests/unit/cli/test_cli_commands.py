@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.cli.events import row
+from controller.cli.text import age, clock
 from resources.meta import Key, Manifest
 from tests.unit.cli.conftest import Run
 from tests.unit.site import Site
@@ -126,6 +128,14 @@ def test_diff_of_what_is_refused_is_2(skyctl: Run, tmp_path: Path) -> None:
     assert "1 refused" in ran.out
 
 
+def test_diff_of_what_would_not_be_accepted_is_2(skyctl: Run, tmp_path: Path, site: Site) -> None:
+    bad = service("held", ports=[{"containerPort": 80, "hostPort": 9}])
+    ran = skyctl("diff", "-f", write(tmp_path / "a.yaml", organization("held"), bad))
+    assert ran.code == 2
+    assert "! Service/web (held) create, not accepted" in ran.lines
+    assert ran.lines[-1].startswith("1 to create, 0 to change, 0 to remove, 1 not accepted (")
+
+
 def test_diff_without_a_controller_is_2(offline: Run, tmp_path: Path) -> None:
     assert offline("diff", "-f", write(tmp_path / "a.yaml", organization("x"))).code == 2
 
@@ -138,6 +148,16 @@ def test_plan(skyctl: Run, site: Site) -> None:
     ]
     body = json.loads(skyctl("plan", "svc/web", "--org", "planned", "-o", "json").out)
     assert body["plans"][0]["steps"] == []
+
+
+def test_plan_of_a_paused_service_says_what_resuming_would_do(skyctl: Run, site: Site) -> None:
+    key = site.service("halting")
+    site.call(site.store.annotate(key, {"skypanel.io/paused": "lunch"}))
+    site.apply(Manifest(key, {"image": "nginx:2"}))
+    lines = skyctl("plan", "svc/web", "--org", "halting").lines
+    assert "  wait: somebody to resume it; paused: lunch" in lines
+    after = lines.index("  after skyctl resume service/web --org halting:")
+    assert any(line.startswith("    BeginRollout generation 2 ") for line in lines[after:])
 
 
 # ---------------------------------------------------------------- reading
@@ -246,6 +266,37 @@ def test_events_and_top(skyctl: Run, site: Site) -> None:
     assert len(top.lines) == 2
 
 
+def test_an_event_that_is_watched_has_its_time(skyctl: Run, site: Site) -> None:
+    site.service("watched")
+    with site.client() as client:
+        body = client.get("/v1/events", params={"organization": "watched"}).json()
+    event = body["items"][0]
+    assert row(event)[0] == age(event["at"])
+    assert row(event, clock)[0] == clock(event["at"])
+    assert row(event, clock)[0].count(":") == 2
+
+
+def test_all_organizations_and_one_exclude_each_other(skyctl: Run, site: Site) -> None:
+    ran = skyctl("get", "all", "-A", "--org", "x")
+    assert ran.code == 2
+    assert "-A is of all organizations, --org of one" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("events", "skyctl events"),
+        ("pods", "skyctl get services"),
+        ("namespaces", "organizations?"),
+        ("ingress", "domains?"),
+    ],
+)
+def test_words_of_elsewhere_lead_to_ours(skyctl: Run, word: str, advice: str) -> None:
+    ran = skyctl("get", word)
+    assert ran.code == 2
+    assert advice in ran.err.split("try: ")[1]
+
+
 def test_messages_of_others_cannot_move_the_cursor(skyctl: Run, site: Site) -> None:
     key = site.service("sly")
     site.call(site.store.annotate(key, {"note": "\x1b[2Jgotcha"}))
@@ -308,7 +359,7 @@ def test_delete_waits_until_it_is_gone(skyctl: Run, site: Site) -> None:
 def test_delete_what_files_declare(skyctl: Run, site: Site, tmp_path: Path) -> None:
     site.service("filed")
     file = write(tmp_path / "a.yaml", organization("filed"), service("filed"))
-    ran = skyctl("delete", "-f", file, "--wait", "--timeout", "20s")
+    ran = skyctl("delete", "-f", file, "--wait", "--timeout", "20s", "--yes")
     assert ran.code == 0, ran
     assert ran.lines[:2] == [
         "service/web deletion requested",
@@ -350,6 +401,16 @@ def test_logs(skyctl: Run, site: Site) -> None:
     assert skyctl("logs", "web", "--org", "logged", "--previous").code == 0
 
 
+def test_exec_in_what_is_stopped_says_start(skyctl: Run, site: Site) -> None:
+    key = site.service("asleep", state="running")
+    org = ("--org", "asleep")
+    site.call(site.store.adopt(key, source="api"))
+    assert skyctl("stop", "web", *org, "--wait").code == 0
+    ran = skyctl("exec", "web", *org, "--", "ls")
+    assert ran.code == 1
+    assert "try: it is declared as stopped: skyctl start service/web --org asleep" in ran.err
+
+
 def test_exec_exits_as_the_command_did(skyctl: Run, site: Site) -> None:
     site.service("inside")
     ran = skyctl("exec", "svc/web", "--org", "inside", "--", "echo", "-o", "json")
@@ -375,23 +436,6 @@ def test_guard(skyctl: Run, site: Site) -> None:
     assert held.id not in skyctl("guard", "list").out
     assert held.id in skyctl("guard", "list", "--all").out
     assert skyctl("guard", "approve", "nonsense").code == 1
-
-
-def test_purge_asks_first(skyctl: Run, site: Site) -> None:
-    home, key = Key("Organization", "", "purged"), Key("Volume", "purged", "data")
-    site.apply(Manifest(home, {}), Manifest(key, {"size": "1Gi"}))
-    site.until(lambda: site.settled(key))
-    site.call(site.store.delete(key, source="api"))
-    site.until(lambda: key not in site.database.entries)
-    listing = skyctl("purge", "--org", "purged")
-    assert listing.lines[0].split() == ["ORGANIZATION", "VOLUME", "EXPIRES", "IN", "UID"]
-    name = listing.lines[1].split()[1]
-    assert skyctl("purge", "--all").code == 2
-    assert site.engine.world.volume(name) is not None
-    ran = skyctl("purge", name, "--yes")
-    assert ran.code == 0
-    assert ran.lines[-1] == f"{name} is being removed"
-    site.until(lambda: site.engine.world.volume(name) is None)
 
 
 def test_status_and_adopt_engine(skyctl: Run) -> None:

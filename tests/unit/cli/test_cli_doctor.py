@@ -15,7 +15,8 @@ from controller.cli.doctor import docker, host, local, postgres, sealing, settin
 from controller.cli.doctor.check import Check
 from controller.engine.docker.endpoint import endpoint_from
 from controller.sealing import FileKeyring, PrivateKey
-from controller.settings import Settings
+from controller.settings import Settings, without_password
+from tests.unit.site import running_site
 
 POOL = ipaddress.ip_network("10.128.0.0/9")
 
@@ -154,14 +155,18 @@ def test_the_state_directory(directory: Path) -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    shown = postgres._without_password("postgresql://skyctl:hush@db:5432/skyctl")
-    assert shown == "postgresql://skyctl@db:5432/skyctl"
-    assert postgres._without_password("postgresql:///skyctl") == "postgresql:///skyctl"
+    for url, shown in (
+        ("postgresql://skyctl:hush@db:5432/skyctl", "postgresql://skyctl@db:5432/skyctl"),
+        ("postgresql:///skyctl", "postgresql:///skyctl"),
+        ("postgresql://db/d?password=hush&user=u", "postgresql://db/d?user=u"),
+        ("postgresql://u:p%40hush@db/d?sslpassword=hush", "postgresql://u@db/d"),
+    ):
+        assert without_password(url) == shown
 
 
 async def test_a_database_that_does_not_answer() -> None:
     url = "postgresql://u:hush@127.0.0.1:1/d"
-    (check,) = await postgres.examine(Settings(database_url=url))
+    (check,) = await postgres.examine(settings.Known(Settings(database_url=url), {}))
     assert check.state == "problem"
     assert "hush" not in check.message
 
@@ -171,7 +176,33 @@ def test_wrong_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     (check,), known = settings.examine()
     assert check.state == "problem"
     assert "SKYCTL_RESYNC_INTERVAL" in check.message
-    assert known == Settings()
+    assert known.settings == Settings()
+
+
+async def test_the_settings_are_those_of_the_controller_that_runs_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever this shell says, and without what is secret."""
+    url = "postgresql://u:hush@db/d"
+    with running_site(database_url=url, image_policy="/bin/false hush") as site:
+        monkeypatch.setenv("SKYCTL_STATE_DIR", str(site.settings.state_dir))
+        monkeypatch.setenv("SKYCTL_HOST_PORTS", "1-2")
+        (check,), known = settings.examine()
+        assert (check.state, known.running) == ("ok", True)
+        assert "of the controller that runs here (" in check.message
+        assert "SKYCTL_HOST_PORTS" in check.message
+        assert known.settings.host_ports == site.settings.host_ports
+        assert known.settings.state_dir == site.settings.state_dir
+        (database,) = await postgres.examine(known)
+        assert (database.state, database.message) == (
+            "ok",
+            "the controller is connected to postgresql://u@db/d",
+        )
+        with site.client() as client:
+            assert "hush" not in client.get("/v1/settings").text
+    (check,), known = settings.examine()
+    assert known.settings.host_ports == "1-2"
+    assert "of this shell's environment: no controller answers" in check.message
 
 
 @pytest.mark.parametrize(

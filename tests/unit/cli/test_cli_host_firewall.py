@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from controller.cli.root import invoke
 from controller.firewall import boot, nft
-from controller.firewall.nft import CannotLook
+from controller.firewall.nft import CannotLook, Nft
 from tests.unit.firewall.tables import FakeNft
+from tests.unit.site import running_site
 
 
 @pytest.fixture
@@ -42,10 +44,39 @@ def test_a_life(kernel: FakeNft, tmp_path: Path, capsys: pytest.CaptureFixture[s
     told = json.loads(out)
     assert (code, told["state"], told["atBoot"]) == (0, "installed", True)
     assert told["openPorts"] == ["80/tcp", "443/tcp", "443/udp"]
+    code, _, err = ran(capsys, "remove")
+    assert (code, kernel.items is None) == (2, False)
+    assert "CONFIGURATION_UNCONFIRMED" in err
     for _ in range(2):
-        assert ran(capsys, "remove")[0] == 0
+        assert ran(capsys, "remove", "--yes")[0] == 0
     assert kernel.items is None
     assert not (tmp_path / "etc/skyctl/host-firewall.nft").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "installed", "told"),
+    [
+        ("keep", False, "yes, it puts right whatever differs (SKYCTL_HOST_FIREWALL=keep)"),
+        ("report", True, "yes, it puts back what was installed and has gone"),
+        ("report", False, "no, it only reports them (SKYCTL_HOST_FIREWALL=report)"),
+        ("off", True, "no (SKYCTL_HOST_FIREWALL=off)"),
+    ],
+)
+def test_who_keeps_them_is_asked(
+    kernel: FakeNft,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    installed: bool,
+    told: str,
+) -> None:
+    ran(capsys, "install", *(() if installed else ("--now-only",)))
+    with running_site(host_firewall=mode, nft=cast(Nft, kernel)) as site:
+        monkeypatch.setenv("SKYCTL_STATE_DIR", str(site.settings.state_dir))
+        _, out, _ = ran(capsys, "status")
+    assert f"kept by the controller: {told}" in out
+    _, out, _ = ran(capsys, "status")
+    assert "kept by the controller: not known, none answers on the socket here" in out
 
 
 def test_now_only(kernel: FakeNft, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,8 +106,8 @@ def test_who_may_not(kernel: FakeNft, capsys: pytest.CaptureFixture[str]) -> Non
     code, out, _ = ran(capsys, "status")
     assert (code, out.partition(":")[0]) == (2, "unknown")
     assert "try: as root" in out
-    for command in ("install", "remove"):
-        code, _, err = ran(capsys, command)
+    for command in (("install",), ("remove", "--yes")):
+        code, _, err = ran(capsys, *command)
         assert code == 1
         assert "CONFIGURATION_HOST_FIREWALL: only root may" in err
 

@@ -37,7 +37,9 @@ def test_a_domain_as_labels(skyctl: Run, tmp_path: Path) -> None:
     assert rules == ["Host(`shop.example.com`)"] * 2
     ports = {k: v for k, v in labels.items() if k.endswith("loadbalancer.server.port")}
     assert list(ports.values()) == ["8080"]
-    assert any(k.endswith("-8080-sticky.loadbalancer.sticky.cookie") for k in labels)
+    sticky = [k for k in labels if k.endswith("loadbalancer.sticky.cookie.name")]
+    assert len(sticky) == 1
+    assert "-8080-sticky-" in sticky[0]
     same = skyctl("get", "dom", "shop", "--org", "labelled", "--labels", "-o", "json")
     assert json.loads(same.out).keys() == labels.keys()
     wrong = skyctl("get", "services", "--org", "labelled", "--labels")

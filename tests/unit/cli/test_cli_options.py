@@ -47,7 +47,9 @@ def test_organization(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKYCTL_ORG", "env")
     assert organization(None) == "env"
     assert organization("flag") == "flag"
-    assert organization("flag", every=True) is None
+    assert organization(None, every=True) is None
+    with pytest.raises(Misuse):
+        organization("flag", every=True)
     monkeypatch.setenv("SKYCTL_ORG", "")
     assert organization(None) is None
 

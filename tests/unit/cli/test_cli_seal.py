@@ -45,7 +45,7 @@ def test_of_standard_input(
 def test_of_a_file_as_it_is(offline: Run, tmp_path: Path) -> None:
     (tmp_path / "cert").write_text("-----\nabc\n")
     ran = offline(
-        "seal", "secret", "db", "CERT", "--from-file", str(tmp_path / "cert"),
+        "seal", "secret", "db", "CERT", "--org", "", "--from-file", str(tmp_path / "cert"),
         "--public-key", OURS.public.public,
     )  # fmt: skip
     assert opened(OURS, Sealed("", "db", "CERT", ran.out.strip())) == "-----\nabc\n"
@@ -89,7 +89,7 @@ def test_a_wrong_manifest_is_not_printed(offline: Run, tmp_path: Path) -> None:
         ("service/db", "A"),
         ("secret/Not_A_Name", "A"),
         ("secret/db", "A", "--print-key"),
-        ("secret/db", "A", "--public-key", "no"),
+        ("secret/db", "A", "--org", "acme", "--public-key", "no"),
     ],
 )
 def test_misuse(offline: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
@@ -97,6 +97,17 @@ def test_misuse(offline: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[
     ran = offline("seal", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert "hush" not in ran.err
+
+
+def test_it_is_said_for_whom(offline: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing said is not the platform: its secrets are sealed by the empty organization."""
+    typed(monkeypatch, "hush")
+    key = ("--public-key", OURS.public.public)
+    ran = offline("seal", "secret/db", "PASSWORD", *key)
+    assert (ran.code, ran.out) == (2, "")
+    assert "try: skyctl seal secret/db PASSWORD --org ORGANIZATION" in ran.err
+    ran = offline("seal", "secret/db", "PASSWORD", "--org", "", *key)
+    assert opened(OURS, Sealed("", "db", "PASSWORD", ran.out.strip())) == "hush"
 
 
 def test_for_the_controllers_key(skyctl: Run, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.cli.text import age, clean, render_table, size, span
+from controller.cli.text import age, clean, clock, render_table, size, span
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -89,3 +89,10 @@ def test_no_colours_when_not_wanted(monkeypatch: pytest.MonkeyPatch, name: str, 
     monkeypatch.setenv(name, value)
     text = render_table(("NAME", "PHASE"), [["web", "Failed"]], file=Terminal())
     assert "\x1b" not in text
+
+
+def test_the_time_of_day_has_its_date_when_that_is_another() -> None:
+    now = datetime.now(UTC)
+    assert clock(now.isoformat()) == f"{now.astimezone():%H:%M:%S}"
+    assert clock("2020-02-03T12:00:00Z").startswith("2020-02-0")
+    assert clock(None) == clock("soon") == "-"

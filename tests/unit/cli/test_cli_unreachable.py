@@ -24,7 +24,7 @@ def test_no_socket(offline: Run, tmp_path: Path) -> None:
         f"error: {CODE}: no controller answers on {tmp_path}/skyctl.sock: the socket is not there",
         "  try: start one: skyctl run",
         "  try: if it uses another state directory, set SKYCTL_STATE_DIR to it",
-        "  try: skyctl doctor tests what a controller needs",
+        "  try: test what a controller needs: skyctl doctor",
     ]
 
 

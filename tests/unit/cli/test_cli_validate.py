@@ -64,6 +64,18 @@ def test_every_problem_has_its_line(offline: Run, folder: Path) -> None:
     assert "try: " in ran.err
 
 
+def test_problems_come_in_the_order_of_their_lines(offline: Run, folder: Path) -> None:
+    (folder / "b.yaml").write_text("---\n".join((BAD, "kind: Nothing\n", BAD, GOOD)))
+    (folder / "a.yaml").write_text(GOOD)
+    lines = [
+        tuple(line.split(":")[:2])
+        for line in offline("validate", "-f", str(folder)).err.splitlines()
+        if not line.startswith(" ")
+    ]
+    assert len(lines) > 5
+    assert lines == sorted(lines, key=lambda place: (place[0], int(place[1])))
+
+
 def test_broken_yaml_has_its_line(offline: Run, folder: Path) -> None:
     file = folder / "web.yaml"
     file.write_text("a: 1\nb: [1,\n")

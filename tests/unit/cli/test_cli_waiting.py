@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from controller.cli.columns import table_of
 from controller.cli.progress import Progress
 from controller.cli.stream import Stream
 from controller.cli.waiting import Judge, Target, _Wait, condition, deleted, ready
@@ -166,3 +167,38 @@ def test_a_stream_that_was_left_is_not_taken_up_again(monkeypatch: pytest.Monkey
     while stream.reading and time.monotonic() < end:
         time.sleep(0.01)
     assert not stream.reading
+
+
+@pytest.mark.parametrize(
+    ("annotations", "told"),
+    [
+        (
+            {"skypanel.io/paused": "by hand"},
+            "(paused: by hand; skyctl resume service/web --org acme)",
+        ),
+        ({"skypanel.io/paused": "false"}, ""),
+        ({}, ""),
+    ],
+)
+def test_only_what_is_paused_is_said_to_be(annotations: dict[str, str], told: str) -> None:
+    text = ready(TARGET, document(Ready="False", annotations=annotations)).text
+    assert text.removeprefix("Running: as it is").strip() == told
+
+
+@pytest.mark.parametrize(
+    ("running", "shown"),
+    [
+        ((), "nginx:1"),
+        (("nginx:1",), "nginx:1"),
+        (("nginx:0", "nginx:0"), "nginx:0 -> nginx:1"),
+        (("nginx:0", "nginx:1"), "nginx:0 -> nginx:1"),
+        (("sha256:abc", None), "nginx:1"),
+    ],
+)
+def test_the_image_that_runs_is_shown_beside_the_declared_one(
+    running: tuple[str | None, ...], shown: str
+) -> None:
+    found = document()
+    found["status"]["containers"] = [{"image": image} for image in running]
+    table = table_of("Service", wide=False, organization=False)
+    assert table.row(found)[table.headers.index("IMAGE")] == shown

@@ -509,14 +509,6 @@ def test_no_ingress() -> None:
     assert stage.condition("Programmed") == ("False", "NoIngress")
 
 
-def test_by_labels() -> None:
-    stage = Routed(replace(INGRESS, publish="labels", verification="none"))
-    stage.domain()
-    assert stage.go()[-1].endswith("verified (needs no proof)")
-    assert stage.condition("Programmed") == ("True", "Labels")
-    assert stage.told["state"] == "active"
-
-
 def test_certificates_as_they_are_served() -> None:
     stage = active()
     stage.world.put(Certificate(UID, "TRAEFIK DEFAULT CERT", ("x.traefik.default",)))

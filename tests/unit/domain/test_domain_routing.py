@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from resources import x509
 from resources.domain import DomainSpec
-from resources.domain.labels import labels
+from resources.domain.labels import Target, labels
 from resources.domain.routing import Route, redirects, render, url
 from resources.errors import UserError
 from resources.meta import Key
@@ -309,39 +309,42 @@ def test_a_name_without_a_domain() -> None:
 
 
 def test_labels_say_the_same() -> None:
-    found = labels(document(BASE), BACKEND, 80, network="skypanel_acme_0a1b2c3d")
-    secure, http = f"traefik.http.routers.{BASE_NAME}-secure", "traefik.http"
-    assert found == {
-        "traefik.enable": "true",
-        "traefik.docker.network": "skypanel_acme_0a1b2c3d",
-        f"{http}.routers.{BASE_NAME}-redirect.rule": "Host(`shop.example.com`)",
-        f"{http}.routers.{BASE_NAME}-redirect.priority": "1000000",
-        f"{http}.routers.{BASE_NAME}-redirect.service": BACKEND,
-        f"{http}.routers.{BASE_NAME}-redirect.entrypoints": "web",
-        f"{http}.routers.{BASE_NAME}-redirect.middlewares": f"{BASE_NAME}-https",
+    target = Target(BACKEND, 80)
+    made = labels(document(BASE), target)
+    secure, http = f"traefik.http.routers.{BASE_NAME}-secure-{made.digest}", "traefik.http"
+    redirect = f"{http}.routers.{BASE_NAME}-redirect-{made.digest}"
+    https = f"{BASE_NAME}-https-{made.digest}"
+    retry = f"{BASE_NAME}-retry-{made.digest}"
+    assert made.plain == {
+        f"{redirect}.rule": "Host(`shop.example.com`)",
+        f"{redirect}.priority": "10000000000",
+        f"{redirect}.service": target.label,
+        f"{redirect}.entrypoints": "web",
+        f"{redirect}.middlewares": https,
         f"{secure}.rule": "Host(`shop.example.com`)",
-        f"{secure}.priority": "1000000",
-        f"{secure}.service": BACKEND,
+        f"{secure}.priority": "10000000000",
+        f"{secure}.service": target.label,
         f"{secure}.entrypoints": "websecure",
-        f"{secure}.middlewares": f"{BASE_NAME}-retry",
+        f"{secure}.middlewares": retry,
         f"{secure}.tls.certresolver": "letsencrypt",
-        f"{http}.middlewares.{BASE_NAME}-https.redirectscheme.scheme": "https",
-        f"{http}.middlewares.{BASE_NAME}-https.redirectscheme.permanent": "true",
-        f"{http}.middlewares.{BASE_NAME}-retry.retry.attempts": "3",
-        f"{http}.middlewares.{BASE_NAME}-retry.retry.initialinterval": "50ms",
-        f"{http}.services.{BACKEND}.loadbalancer.server.port": "80",
+        f"{http}.middlewares.{https}.redirectscheme.scheme": "https",
+        f"{http}.middlewares.{https}.redirectscheme.permanent": "true",
+        f"{http}.middlewares.{retry}.retry.attempts": "20",
+        f"{http}.middlewares.{retry}.retry.initialinterval": "25ms",
+        f"{http}.services.{target.label}.loadbalancer.server.port": "80",
     }
 
 
-def test_labels_of_two_generations_have_no_name_in_common() -> None:
-    one, two = (labels(document(WHOLE), BACKEND, 80, generation=g) for g in ("a1", "b2"))
-    shared = {key for key in one if key in two}
-    assert shared == {"traefik.enable"}
-    assert not any("password" in value for value in one.values())
-    users = next(v for k, v in one.items() if k.endswith("basicauth.users"))
+def test_labels_show_no_secret_and_no_certificate() -> None:
+    made = labels(document(WHOLE), Target(BACKEND, 80))
+    found = made.shown()
+    assert not any("password" in value for value in found.values())
+    users = next(v for k, v in found.items() if k.endswith("basicauth.users"))
     assert users == "alice:(secret),bob:(secret)"
-    assert any(k.endswith("customrequestheaders.Report-To") for k in one)
-    assert any(k.endswith(".compress") and v == "true" for k, v in one.items())
+    assert [sealed.key for each in made.sealed.values() for sealed in each] == ["alice", "bob"]
+    assert any(k.endswith("customrequestheaders.Report-To") for k in found)
+    assert any(k.endswith(".compress") and v == "true" for k, v in found.items())
+    assert not any("tls.crt" in k or "certfile" in k for k in found)
 
 
 def test_the_files_of_the_proxies_hold_no_password() -> None:

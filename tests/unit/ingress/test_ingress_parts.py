@@ -53,6 +53,12 @@ def test_nothing_is_reported_to_anybody_and_the_api_is_not_open() -> None:
     assert all("`Bearer token`" in router["rule"] for router in routers.values())
 
 
+def test_headers_that_pass_for_others_are_not_passed_on() -> None:
+    strategy = {"aliasHeadersStrategy": "delete"}
+    assert configured()["entryPoints"]["websecure"]["http"] == strategy
+    assert "http" not in configured(ingress_alias_headers="")["entryPoints"]["web"]
+
+
 def test_a_vanished_container_is_given_up_soon_and_changes_are_applied_at_once() -> None:
     found = configured(ingress_dial_timeout=0.3, ingress_idle_timeout="2s")
     timeouts = found["serversTransport"]["forwardingTimeouts"]

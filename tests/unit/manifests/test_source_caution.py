@@ -338,6 +338,28 @@ async def test_other_sources_rows_are_not_counted(desk: Desk) -> None:
     assert report.held.total == 10
 
 
+async def test_what_is_wrong_with_a_file_is_an_event_of_the_source(desk: Desk) -> None:
+    desk.write("web.yaml", service("web"))
+    desk.write("bad.yaml", "kind: [\n")
+    for _ in range(2):
+        await desk.source.sync_once()
+    (event,) = [e for e in await desk.store.events() if e.type == "Warning"]
+    assert (str(event.key), event.count, event.uid) == ("Source//manifest:main", 1, "")
+    assert event.reason == "ConfigurationInvalidManifest"
+    assert "/bad.yaml:2: " in event.message
+
+
+async def test_held_deletions_are_events(desk: Desk) -> None:
+    ten_files(desk)
+    await desk.source.sync_once()
+    remove(desk, *NAMES[:6])
+    for _ in range(2):
+        await desk.source.sync_once()
+    found = [e for e in await desk.store.events() if e.reason == "DeletionsHeld"]
+    assert {e.key.name for e in found} == {"manifest:main", *NAMES[:6]}
+    assert all(e.count == 1 and "skyctl guard approve" in e.message for e in found)
+
+
 async def test_a_protected_row_stays(desk: Desk) -> None:
     desk.write("all.yaml", services("web", "db"))
     await desk.source.sync_once()
@@ -346,6 +368,22 @@ async def test_a_protected_row_stays(desk: Desk) -> None:
     report = await desk.source.sync_once()
     assert [p.error.code for p in report.problems] == ["RESOURCE_PROTECTED"]
     assert desk.rows == {"web", "db"}
+
+
+async def test_a_file_takes_its_protection_away_again(desk: Desk) -> None:
+    head, _, spec = service("db").partition("spec:")
+    protect = f"{head}  annotations: {{{ANNOTATION_PROTECT}: 'true'}}\nspec:{spec}"
+    desk.write("all.yaml", service("web") + "---\n" + protect)
+    await desk.source.sync_once()
+    desk.write("all.yaml", services("web", "db"))
+    await desk.source.sync_once()
+    assert desk.resources[key("db")].annotations == {}
+    await desk.store.annotate(key("db"), {ANNOTATION_PROTECT: "true"})
+    nulled = protect.replace("'true'", "null")
+    desk.write("all.yaml", service("web") + "---\n" + nulled)
+    report = await desk.source.sync_once()
+    assert report.problems == ()
+    assert desk.resources[key("db")].annotations == {}
 
 
 # ---------------------------------------------------------------- who owns what
@@ -379,7 +417,10 @@ async def test_a_row_that_another_source_owns(desk: Desk) -> None:
         (problem,) = source.problems
         assert problem.error.code == "RESOURCE_OWNED_ELSEWHERE"
         assert problem.place.endswith("web.yaml:1")
-        assert "skyctl adopt Service/web --source manifest:main" in problem.error.suggestions[0]
+        assert (
+            "skyctl adopt service/web --org acme --source manifest:main"
+            in problem.error.suggestions[0]
+        )
         assert desk.image("web") == "sql:1"
         await passes(desk, source)
         events = await desk.store.events(uid=desk.resources[key("web")].uid)

@@ -138,20 +138,31 @@ Data that outlives whoever uses it.
 
 FIELDS:
   size            <size>
-                    How much it may hold, like '10Gi'; absent: unlimited.
+                    How much it may hold, like '10Gi'; absent: unlimited. It counts towards the \
+organization's quota, but is not enforced, and what is used is not measured, in this version.
   onFull          <one of refuse, warn, default warn>
-                    refuse: writes beyond the size fail, where the host can; warn: a warning.
+                    refuse: writes beyond the size fail, where the host can; warn: a warning. \
+Without effect in this version.
   deletionPolicy  <one of Retain, Expire, Delete, default Retain>
                     What happens to the data when the Volume is deleted: kept until purged, kept \
 for the organization's retainVolumes, or deleted.
   adopt           <text>
                     uid of a retained volume whose data this one takes over.
   backup          <map>
-                    When and how the data is copied away.
+                    When and how the data is copied away. This version keeps it and makes no \
+backups: back the data up yourself.
   warnAt          <whole number 1..100, default 80>
-                    Percent of the size from which on there is a warning.
+                    Percent of the size from which on there is a warning. Without effect in this \
+version.
+
+ANNOTATIONS (metadata.annotations; null takes one away):
+  skypanel.io/protect
+    Any value: deletion is refused, also of an Organization that holds it.
 """
     )
+    told = explain("Service")
+    for name in ("restartedAt", "paused", "protect"):
+        assert f"\n  skypanel.io/{name}\n" in told
 
 
 def test_explain_a_field() -> None:

@@ -15,6 +15,7 @@ from resources.context import Platform
 from resources.meta import Key, Manifest
 from resources.naming import volume_identity
 from resources.organization.plan import plan
+from resources.routing.world import Ingress
 from resources.steps import Finalize, RequestDeletion
 from resources.world import L_UID, Scope, Volume, World
 from tests.fakes.store import FakeStore
@@ -114,3 +115,36 @@ async def test_what_the_mirror_hears_during_a_reading_is_another_observation(
     again = await observer.authoritative(data)
     assert again is not None
     assert again.identity == observer.identity(data)
+
+
+@pytest.mark.parametrize("publish", ["labels", "provider"])
+async def test_a_service_sees_the_secrets_of_the_domains_that_it_carries(
+    store: FakeStore, catalogue: Catalogue, publish: str
+) -> None:
+    users, shop = Key("Secret", "acme", "users"), Key("Domain", "acme", "shop")
+    spec = {
+        "hostname": "shop.example.com",
+        "service": "web",
+        "middlewares": {"basicAuth": {"secret": "users"}},
+    }
+    declared = {ACME: {}, WEB: {"image": "nginx:1.27"}, users: {}, shop: spec}
+    for key, each in declared.items():
+        await store.apply(Manifest(key, each), source="sql")
+        entry = await store.entry(key)
+        assert entry is not None
+        catalogue.put(entry)
+    ingress = Ingress(mode="external", publish=publish)
+    observer = Observer(
+        catalogue,
+        World,
+        cast(Engine, None),
+        nothing_there,
+        store,
+        lambda: Platform(instance="test", ingress=ingress),
+        SystemClock(),
+        ensured,
+    )
+    observation = observer.cached(WEB)
+    assert observation is not None
+    assert [entry.key for entry in observation.context.referrers] == [shop]
+    assert (users in observation.context.refs) == (publish == "labels")

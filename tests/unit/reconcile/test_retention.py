@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+import pytest
+
 from controller.reconcile.execute import Done, Executor
 from controller.reconcile.retention import Retention
 from resources.meta import Key, Manifest
@@ -62,6 +64,19 @@ async def test_a_clock_that_is_ahead_ends_no_window() -> None:
     assert step.render() == "RemoveVolume v1 (its retention window ended)"
     assert getattr(step, "instance", None) == await store.instance()
     assert await store.retained() == []
+
+
+@pytest.mark.parametrize(
+    ("actor", "cause"), [("user:anna", "purge requested by user:anna"), (None, "purge requested")]
+)
+async def test_a_purge_is_not_called_the_end_of_a_window(actor: str | None, cause: str) -> None:
+    hands = Hands()
+    store = FakeStore(FakeDatabase(now=hands.now))
+    epoch = await store.leadership("test").acquire()
+    await store.expire_retained(await retained(store, epoch), actor=actor)
+    await retention(store, hands, epoch).expire()
+    (step,) = hands.removed
+    assert step.render() == f"RemoveVolume v1 ({cause})"
 
 
 async def test_what_is_adopted_at_this_moment_stays() -> None:

@@ -67,6 +67,7 @@ def test_the_least() -> None:
         ),
         "read_only_root": False,
         "hostname": "web-0",
+        "users": {},
     }
 
 

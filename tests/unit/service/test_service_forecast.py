@@ -3,53 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-from controller.core import Difference
-from controller.reconcile.preview import Previewer
-from controller.store.catalogue import Catalogue
 from resources.meta import ANNOTATION_PAUSED, Key, Manifest
-from resources.world import Image
+from tests.unit.service.preview import diff
 from tests.unit.service.theatre import Theatre
-
-
-class Clock:
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        return self._now
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
-async def diff(
-    stage: Theatre, *manifests: Manifest, present: Collection[str] = ()
-) -> dict[str, Difference]:
-    """present: images that the engine has, though nobody asked it about them so far."""
-
-    async def ensure(references: Iterable[str]) -> None:
-        for reference in references:
-            if reference in present:
-                stage.world.put_image(Image(f"sha256:{reference}", reference))
-
-    catalogue = Catalogue()
-    for entry in stage.rows.values():
-        catalogue.put(entry)
-    observer: Any = None
-    previewer = Previewer(
-        observer,
-        catalogue,
-        lambda: stage.world,
-        lambda: stage.platform,
-        Clock(stage.now),
-        ensure,
-    )
-    return {d.key.name: d for d in await previewer.diff(manifests, "sql")}
 
 
 def service(name: str, **spec: Any) -> Manifest:
@@ -96,6 +55,41 @@ async def test_what_is_not_made_yet_has_no_uid_in_its_names() -> None:
     stage = Theatre()
     found = await diff(stage, Manifest(Key("Organization", "", "new"), {}))
     assert "CreateNetwork skypanel_new_xxxxxxxx " in found["new"].plan.render()
+
+
+async def test_what_is_decided_when_it_is_applied_looks_undecided() -> None:
+    stage = Theatre()
+    home, data = Key("Organization", "", "new"), Key("Volume", "new", "data")
+    mounts = {"volumes": [{"volume": "data", "mountPath": "/data"}]}
+    web = Manifest(Key("Service", "new", "web"), {"image": "nginx:1.27", **mounts})
+    plain = Manifest(Key("Service", "new", "plain"), {"image": "nginx:1.27"})
+    found = await diff(stage, Manifest(home, {}), Manifest(data, {}), web, plain)
+    network = found["new"].plan.render()
+    assert "ReserveSubnet x.x.x.x/24 (free in 10.128.0.0/9)" in network
+    assert "CreateNetwork skypanel_new_xxxxxxxx x.x.x.x/24" in network
+    made = found["web"].plan.render()
+    assert "BeginRollout generation 1 v1:xxxxxxxxxxxxxxxx" in made
+    assert "CreateContainer new_web_0_xxxxxx " in made
+    assert "StartContainer new_web_0_xxxxxx " in made
+    assert "xxxxxx" not in found["plain"].plan.render(), "that one is known"
+
+
+async def test_what_is_declared_is_decided() -> None:
+    stage = Theatre()
+    home = Manifest(Key("Organization", "", "new"), {"network": {"subnet": "10.9.9.0/24"}})
+    assert (
+        "CreateNetwork skypanel_new_xxxxxxxx 10.9.9.0/24"
+        in (await diff(stage, home))["new"].plan.render()
+    )
+
+
+async def test_what_would_not_be_accepted_is_told_apart() -> None:
+    stage = Theatre()
+    web = service("web", volumes=[{"volume": "nowhere", "mountPath": "/x"}])
+    found = await diff(stage, web, service("fine"))
+    assert (found["web"].action, found["web"].accepted) == ("create", False)
+    assert found["web"].plan.problem is not None
+    assert found["fine"].accepted
 
 
 async def test_labels_and_annotations_differ_as_the_store_would_have_them() -> None:

@@ -254,7 +254,9 @@ def test_pause_waits_for_somebody() -> None:
     stage.pass_(web)
     assert not stage.plan(web).steps
     assert sorted(generations(stage, web)) == ["1", "2"]
-    assert stage.status(web)["rollout"]["state"] == "paused"
+    rollout = stage.status(web)["rollout"]
+    assert rollout["state"] == "paused"
+    assert "nobody paused the service" in rollout["message"]
 
 
 def test_what_the_organization_decided_is_not_undone() -> None:
@@ -449,7 +451,10 @@ def test_an_image_that_does_not_exist_is_given_up_at_the_deadline() -> None:
     for step in stage.plan(web).steps[:2]:
         stage.apply(web, step)
     missing = UserError("IMAGE_NOT_FOUND", "gone:1 does not exist")
-    stage.status(web, missing)
+    told = stage.status(web, missing)
+    assert (word(told, "Stalled"), told["rollout"]["state"]) == ("True", "progressing")
+    assert told["rollout"]["message"].endswith("no more without a change: gone:1 does not exist")
+    assert [c["image"] for c in told["containers"]] == ["nginx:1.26"]
     plan = stage.plan(web)
     assert plan.wait is not None
     assert plan.wait.seconds == 20

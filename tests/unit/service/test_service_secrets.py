@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.reconcile.news import told
 from resources.context import Platform
 from resources.meta import Key
 from resources.sealed import Sealed
@@ -135,6 +136,12 @@ def test_a_secret_that_was_not_looked_at_yet_is_waited_for() -> None:
     problem = scene.plan(web).problem
     assert problem is not None
     assert (problem.code, problem.retryable) == ("SECRET_NOT_READY", True)
+    assert told(web, scene.context(web), scene.plan(web), (), None) == []
+    status = scene.status(web)
+    assert status["phase"] == "Pending"
+    assert status["message"].endswith(
+        "Secret db has no value in force yet; that is about to change"
+    )
     scene.settle(db)
     assert created(scene, web)
 

@@ -371,3 +371,22 @@ def test_status_says_where_and_who() -> None:
     ready = find(status, "Ready")
     assert ready is not None
     assert ready["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("backup", "asked"),
+    [
+        ({"enabled": True, "schedule": "@daily"}, True),
+        ({"schedule": "@daily"}, True),
+        ({"retention": {"keepLast": 3}}, False),
+        ({}, False),
+    ],
+)
+def test_that_nobody_makes_backups_is_said(backup: dict[str, Any], asked: bool) -> None:
+    status = made(backup=backup).status(DATA)
+    found = find(status, "BackedUp")
+    assert (found is not None) is asked
+    assert ("this version makes no backups" in status["message"]) is asked
+    assert is_true(status, "Ready"), "its data is in place all the same"
+    if found is not None:
+        assert (found["status"], found["reason"]) == ("False", "NotAvailable")

@@ -1,0 +1,73 @@
+"""What containers carry of routes, where the platform publishes by labels: how it is written on
+them, and how it is read back. One label says which Domains a container carries, and in which
+version, so nobody has to understand the others."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+PREFIX = "traefik."
+_ROUTER = re.compile(r"traefik\.http\.routers\.([^.]+)\.rule", re.IGNORECASE)
+_SERVICE = re.compile(
+    r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port", re.IGNORECASE
+)
+_HOSTS = re.compile(r"\bHost(?:SNI)?\s*\(([^)]*)\)", re.IGNORECASE)
+_QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
+
+
+class Carried(NamedTuple):
+    """Of one Domain. name: '' for the name that an app has without any; uid is its Service's then.
+    digest: of its labels."""
+
+    name: str
+    uid: str
+    digest: str
+
+
+def written(carried: Iterable[Carried], names: Iterable[str]) -> str:
+    """names: of all of Traefik's labels beside it."""
+    return " ".join((signature(names), *("/".join(each) for each in carried)))
+
+
+def signature(names: Iterable[str]) -> str:
+    """Tells whether there are labels of Traefik's that we did not put there: an image has labels
+    as well, and its containers inherit them."""
+    text = "\n".join(sorted(name for name in names if name.lower().startswith(PREFIX)))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def read(text: str) -> tuple[Carried, ...]:
+    """What is not understood is left out."""
+    found = []
+    for part in text.split()[1:]:
+        name, _, rest = part.partition("/")
+        uid, _, digest = rest.rpartition("/")
+        if uid and digest:
+            found.append(Carried(name, uid, digest))
+    return tuple(found)
+
+
+def signed(text: str, names: Iterable[str]) -> bool:
+    """Are these labels of Traefik's all that we put there?"""
+    return text.partition(" ")[0] == signature(names)
+
+
+def rules(labels: Mapping[str, str]) -> dict[str, str]:
+    """By router."""
+    found = ((_ROUTER.fullmatch(name), value) for name, value in labels.items())
+    return {match[1]: value for match, value in found if match is not None}
+
+
+def ports(labels: Mapping[str, str]) -> dict[str, int]:
+    """By backend."""
+    found = ((_SERVICE.fullmatch(name), value) for name, value in labels.items())
+    return {m[1]: int(value) for m, value in found if m is not None and value.isdecimal()}
+
+
+def hosts(rule: str) -> frozenset[str]:
+    """The hostnames that a rule names as they are (patterns are not understood)."""
+    quoted = (name for part in _HOSTS.findall(rule) for name in _QUOTED.findall(part))
+    return frozenset(name.strip().lower() for name in quoted)
