@@ -64,3 +64,18 @@ def test_who_no_longer_acts_tells_of_nothing() -> None:
     assert replicas() == set()
     METRICS.reported(KEY, status(Ready="True"))
     assert exported(KEY) == {"Ready": 1}
+
+
+def test_a_volume_tells_the_size_that_it_declares() -> None:
+    volume = Key("Volume", "metered", "data")
+
+    def sizes() -> list[float]:
+        return [s.value for m in METRICS.volume_size.collect() for s in m.samples]
+
+    METRICS.reported(volume, {"sizeBytes": 1024})
+    assert sizes() == [1024]
+    METRICS.reported(volume, {"sizeBytes": None})
+    assert sizes() == []
+    METRICS.reported(volume, {"sizeBytes": 2048})
+    METRICS.forget(volume)
+    assert sizes() == []
