@@ -11,11 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from controller.consumption import Consumption, ContainerCollector, Row, Shown
 from resources.meta import Key
 from resources.service.fleet import ordinal_of
 from resources.world import L_KIND, L_ROLE, L_UID, Container, World, is_ours
+
+
+class Seen(NamedTuple):
+    """counted: the engine has counted a start already that is still to come."""
+
+    restarts: int
+    started: datetime | None
+    counted: bool
+
+    @classmethod
+    def of(cls, container: Container) -> Seen:
+        return cls(container.restarts, container.started_at, container.state == "restarting")
 
 
 @dataclass(slots=True)
@@ -28,27 +41,27 @@ class Replica:
     restarts: int = 0
     container: Container | None = None
     consumption: Consumption | None = None
-    known: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
-    """Of each of its containers: restarts, and when it was started the last time."""
+    known: dict[str, Seen] = field(default_factory=dict)
+    """Its containers, as they were looked at last."""
 
     def note(self, containers: Iterable[Container]) -> None:
         """All that are there now, inspected."""
-        now = {c.id: (c.restarts, c.started_at) for c in containers}
+        now = {c.id: Seen.of(c) for c in containers}
         self.restarts += sum(again(self.known.get(id_), one) for id_, one in now.items())
         self.known = now
 
 
-def again(before: tuple[int, datetime | None] | None, now: tuple[int, datetime | None]) -> int:
+def again(before: Seen | None, now: Seen) -> int:
     """How often it was started again since it was last seen: the engine's count, which begins anew
     when somebody starts it by hand."""
-    restarts, started = now
     if before is None:
-        return restarts
-    if restarts > before[0]:
-        return restarts - before[0]
-    if before[1] is None or started is None or started <= before[1]:
+        return now.restarts
+    if now.restarts > before.restarts:
+        return now.restarts - before.restarts
+    if before.started is None or now.started is None or now.started <= before.started:
         return 0
-    return restarts + 1 if restarts < before[0] else 1
+    anew = now.restarts if now.restarts < before.restarts else 0
+    return anew if before.counted else anew + 1
 
 
 class Replicas:

@@ -257,6 +257,17 @@ def test_a_start_by_hand_is_one_though_the_engine_begins_to_count_anew(lab: Lab)
     assert lab.restarts() == 5
 
 
+def test_a_restart_is_counted_once_though_the_engine_counts_before_it_starts(lab: Lab) -> None:
+    lab.put("a")
+    lab.change("a", state="restarting", restarts=1, pid=0)
+    assert lab.restarts() == 1
+    lab.change("a", state="running", started_at=START + timedelta(minutes=1))
+    assert lab.restarts() == 1
+    lab.change("a", state="restarting", restarts=3, started_at=START + timedelta(minutes=2))
+    lab.change("a", state="running", restarts=0, started_at=START + timedelta(minutes=3))
+    assert lab.restarts() == 3
+
+
 def test_the_first_start_is_none(lab: Lab) -> None:
     lab.put("a", state="created", started_at=None)
     lab.change("a", state="running", started_at=START)
