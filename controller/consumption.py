@@ -92,8 +92,9 @@ _COUNTERS = {
 }
 _TOTALS = {
     "restarts": (
-        "Times that the process was started again after it had ended: by the engine since the"
-        " container was made; of earlier containers of this ordinal, since this controller leads"
+        "Times that the process was started again after it had ended: by the engine, since the"
+        " container was made; by others, and of earlier containers of this ordinal, since this"
+        " controller leads"
     ),
     "oom": (
         "Out-of-memory kills that the engine told of, also of earlier containers of this ordinal,"
