@@ -98,7 +98,8 @@ class Metrics:
         self.containers = ContainerCollector()
         REGISTRY.register(self.containers)
         self.sample_interval = _gauge(
-            "container_sample_interval_seconds", "Between two readings of what a container consumes"
+            "container_sample_interval_seconds",
+            "Between two readings of what a container consumes; 0: this process does not lead",
         )
         self.loop_lag = _gauge("event_loop_lag_seconds", "How late the event loop was last seen")
         self.loop_delay = _histogram(

@@ -68,6 +68,7 @@ class Sampler:
         finally:
             self._replicas.end()
             self._last.clear()
+            METRICS.sample_interval.set(0)
 
     async def turn(self, seconds: float) -> None:
         """Reads those that are due when this much time has passed since the last turn."""
