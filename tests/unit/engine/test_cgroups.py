@@ -1,4 +1,4 @@
-"""The kernel's files, of both versions, as they were found on real machines."""
+"""The kernel's files, of both versions, as the kernel documents them."""
 
 from __future__ import annotations
 
