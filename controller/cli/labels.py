@@ -14,11 +14,12 @@ from controller.cli.options import OutputFormat, Reference
 from controller.cli.output import Document, print_data
 from resources.domain import DomainSpec
 from resources.domain.backends import wanted
-from resources.domain.labels import ENABLE, NETWORK, Target, labels
+from resources.domain.labels import Target, labels
 from resources.domain.problems import no_port
 from resources.domain.routing import Route, render
 from resources.meta import Key
 from resources.registry import lookup
+from resources.routing.carried import ENABLE, NETWORK
 from resources.routing.document import backend_name
 from resources.routing.world import Ingress
 from resources.sealed import Sealed

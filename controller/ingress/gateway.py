@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -61,7 +61,7 @@ class Wiring:
     troubled: Callable[[], None]
     key_of: Callable[[str], Key | None] = lambda _uid: None
     wake: Callable[[Key], None] = lambda _key: None
-    hostnames: Hostnames = tuple
+    hostnames: Hostnames = field(default_factory=Hostnames)
 
 
 AGAIN = 5.0

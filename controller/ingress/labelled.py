@@ -1,8 +1,8 @@
 """Keeps in the live world what the containers' labels make the proxies serve.
 
-The containers are looked at several times a second, in the mirror of the engine. Where the proxies'
-APIs are configured, they say what they have made of the labels. Else a container counts as seen
-once it has run, and been well, for as long as a proxy may take to notice.
+The containers are looked at several times a second, in the mirror of the engine, if anything in it
+changed. Where the proxies' APIs are configured, they say what they have made of the labels. Else a
+container counts as seen once it has run, and been well, for as long as a proxy may take to notice.
 
 Containers that are not ours are looked at as well: one whose labels claim a Domain's hostname, or
 define what a container of ours defines, takes visitors away.
@@ -12,28 +12,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from controller.clock import Clock
 from controller.ingress.base import Changed, Proxies, Shelved, Sight
+from controller.ingress.mirror import HASTE
 from controller.metrics import METRICS
 from resources.errors import UserError
-from resources.hostname import covers
+from resources.hostname import covering
 from resources.routing import labelled
-from resources.routing.carried import PREFIX, read
+from resources.routing.definitions import definitions
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Labelled
-from resources.world import L_ROUTES, Container, World, is_ours
+from resources.world import Container, World, is_ours
 
 TICK, EAGER, IDLE = 0.2, 0.4, 3.0
 """Seconds between two looks: at the containers; at the proxies, while something is awaited of them,
 and otherwise."""
 T = TypeVar("T")
+NEVER = float("inf")
 NOT_YET = "the containers' labels have not been read yet"
 
-Hostnames = Callable[[], Iterable[tuple[str, str]]]
-"""Of all Domains: uid and hostname."""
+
+@dataclass(frozen=True, slots=True)
+class Hostnames:
+    """Of all Domains. changes: grows whenever one of them changed. owners: uids of those that
+    declare just this hostname."""
+
+    changes: Callable[[], int] = lambda: 0
+    owners: Callable[[str], Iterable[str]] = lambda _hostname: ()
+
+    def claimed(self, host: str) -> Iterable[str]:
+        """Whose visitors somebody takes who answers for that host."""
+        return (uid for hostname in covering(host) for uid in self.owners(hostname))
 
 
 class LabelWatch:
@@ -60,13 +72,22 @@ class LabelWatch:
         self._wait = wait
         self._changed = changed
         self._troubled = troubled
+        self._forget()
+        self.problem = NOT_YET if proxies is not None else ""
+
+    def _forget(self) -> None:
+        self.unread = True
+        self._gathered: tuple[int, int] | None = None
+        """Versions of the world and of the hostnames."""
+        self._carriers: Sequence[Container] = ()
         self._since: dict[str, float] = {}
         """By a container's id: since when it has been running and well."""
         self._sights: Sequence[Sight] = ()
-        self._looked = float("-inf")
-        self._awaiting = False
-        self.problem = NOT_YET if proxies is not None else ""
-        self.unread = True
+        self._looked, self._looked_with = -NEVER, frozenset[str]()
+        """When, and which containers were running and well then."""
+        self._due = NEVER
+        """When a container counts as seen without anything else happening."""
+        self._eager_until = -NEVER
 
     # -- as a mirror is asked
     async def publish(self, step: PublishRoutes) -> None:
@@ -79,13 +100,11 @@ class LabelWatch:
         """There is none."""
 
     def hurry(self) -> None:
-        self._looked = float("-inf")
+        self._looked = -NEVER
 
     def rest(self) -> None:
         """What is known may be old."""
-        self.unread = True
-        self._sights, self._since = (), {}
-        self._looked = float("-inf")
+        self._forget()
 
     @property
     def shelf(self) -> Mapping[str, Shelved]:
@@ -99,7 +118,7 @@ class LabelWatch:
 
     @property
     def settled(self) -> bool:
-        return not self._awaiting
+        return self._clock.monotonic() >= self._eager_until
 
     # -- what is served
     async def run(self) -> None:
@@ -109,39 +128,54 @@ class LabelWatch:
             await asyncio.sleep(TICK)
 
     async def turn(self) -> None:
-        carriers = labelled.carriers(self._world().containers.values(), self._instance)
-        await self._ask(carriers)
-        now = self._clock.monotonic()
-        well = {c.id for c in carriers if c.health in ("", "healthy")}
-        self._since = {id_: self._since.get(id_, now) for id_ in well}
-        self._place(carriers)
+        moved = self._gather()
+        told = await self._ask()
+        if moved or told or self._clock.monotonic() >= self._due:
+            self._place()
         if self.unread:
             self.unread = False
             self._troubled()
 
-    async def _ask(self, carriers: Sequence[Container]) -> None:
+    def _gather(self) -> bool:
+        """False when nothing changed since it was last done."""
+        world, now = self._world(), self._clock.monotonic()
+        versions = (world.version, self._hostnames.changes())
+        if versions == self._gathered:
+            return False
+        self._gathered = versions
+        self._carriers = labelled.carriers(world, self._instance)
+        well = (c.id for c in self._carriers if c.health in ("", "healthy"))
+        self._since = {id_: self._since.get(id_, now) for id_ in well}
+        return True
+
+    async def _ask(self) -> bool:
+        """Do the proxies tell anything new?"""
         if self._proxies is None:
-            return
-        if self._clock.monotonic() < self._looked + (EAGER if self._awaiting else IDLE):
-            new = any(c.id not in self._since for c in carriers) or len(carriers) < len(self._since)
-            if not new:
-                return
+            return False
+        now, well = self._clock.monotonic(), frozenset(self._since)
+        pause = EAGER if now < self._eager_until else IDLE
+        if now < self._looked + pause and well == self._looked_with:
+            return False
+        before, self._looked_with = self._sights, well
         try:
             self._sights = await self._proxies.look()
             self._trouble("")
         except UserError as error:
             self._trouble(error.message)
         self._looked = self._clock.monotonic()
+        return [*map(id, before)] != [*map(id, self._sights)]
 
-    def _place(self, carriers: Sequence[Container]) -> None:
+    def _place(self) -> None:
         world, now = self._world(), self._clock.now()
-        seen = {container.id: self._seen(container) for container in carriers}
-        self._awaiting = not all(seen.values())
-        domains = labelled.labelled(carriers, lambda c: seen[c.id])
-        self._accuse(domains, carriers)
-        for uid, faults in self._faults(carriers).items():
+        seen = {container.id: self._seen(container) for container in self._carriers}
+        self._await(seen)
+        domains = labelled.labelled(self._carriers, lambda c: seen[c.id])
+        self._accuse(domains)
+        for uid, faults in self._faults().items():
             domains[uid] = replace(domains[uid], faults=faults)
-        services = labelled.serving(carriers, lambda c: seen[c.id], world.serving, now)
+        services = labelled.serving(
+            self._carriers, lambda c: seen[c.id], world.networks, world.serving, now
+        )
         changed = [*_moved(world.labelled, domains), *_moved(world.serving, services)]
         METRICS.ingress_documents.set(len(domains))
         for uid in changed:
@@ -151,59 +185,61 @@ class LabelWatch:
         since = self._since.get(container.id)
         if self._proxies is None:
             return since is not None and self._clock.monotonic() - since >= self._wait
-        wanted = {
-            name
-            for each in read(container.labels[L_ROUTES])
-            for name in labelled.routers(container, each)
-        }
-        return bool(self._sights) and all(
+        found = definitions(container)
+        wanted = [name for each in found.carried for name in found.routers(each)]
+        urls = labelled.urls(container, self._world().networks)
+        return bool(self._sights and urls) and all(
             all(sight.routers.get(name) == "" for name in wanted)
-            and all(url in sight.backends.get(name, ()) for name, url in labelled.urls(container))
+            and all(url in sight.backends.get(name, ()) for name, url in urls)
             for sight in self._sights
         )
 
-    def _faults(self, carriers: Sequence[Container]) -> dict[str, Mapping[str, str]]:
+    def _await(self, seen: Mapping[str, bool]) -> None:
+        """What is running and well is to be seen soon. (What is not, proxies leave out.)"""
+        unseen = [since for id_, since in self._since.items() if not seen[id_]]
+        patience = self._wait if self._proxies is None else HASTE
+        self._due = min(unseen) + self._wait if unseen and self._proxies is None else NEVER
+        self._eager_until = max(unseen) + patience if unseen else -NEVER
+
+    def _faults(self) -> dict[str, Mapping[str, str]]:
         """By Domain: what a proxy says is wrong with its routers."""
+        wrong = {n: why for sight in self._sights for n, why in sight.routers.items() if why}
         found: dict[str, dict[str, str]] = {}
-        if not any(fault for sight in self._sights for fault in sight.routers.values()):
-            return {}
-        for container in carriers:
-            for each in read(container.labels[L_ROUTES]):
-                for name in labelled.routers(container, each):
-                    for sight in self._sights:
-                        if fault := sight.routers.get(name):
-                            found.setdefault(each.uid, {})[name] = fault
+        for container in self._carriers if wrong else ():
+            defined = definitions(container)
+            for each in defined.carried:
+                for name in wrong.keys() & set(defined.routers(each)):
+                    found.setdefault(each.uid, {})[name] = wrong[name]
         return dict(found)
 
-    def _accuse(self, domains: dict[str, Labelled], carriers: Sequence[Container]) -> None:
+    def _accuse(self, domains: dict[str, Labelled]) -> None:
         """Adds those who claim what is not theirs."""
         strangers = [c for c in self._world().containers.values() if self._strange(c)]
         if not strangers:
             return
-        own: dict[str, set[str]] = {}
-        for container in carriers:
-            for each in read(container.labels[L_ROUTES]):
-                backends = (name for name, _ in labelled.urls(container))
-                for name in (*labelled.routers(container, each), *backends):
-                    own.setdefault(name, set()).add(each.uid)
         accused: dict[str, set[str]] = {}
+        defined: dict[str, set[str]] = {}
         for stranger in strangers:
-            claimed = labelled.claims(stranger)
-            for uid, hostname in self._hostnames():
-                if any(covers(hostname, host) for host in claimed):
+            found = definitions(stranger)
+            for name in found.names:
+                defined.setdefault(name, set()).add(stranger.name)
+            for host in found.claimed:
+                for uid in self._hostnames.claimed(host):
                     accused.setdefault(uid, set()).add(stranger.name)
-            for name in labelled.names(stranger) & own.keys():
-                for uid in own[name]:
-                    accused.setdefault(uid, set()).add(stranger.name)
-        for uid, found in accused.items():
+        for container in self._carriers:
+            mine = definitions(container)
+            for name in mine.names & defined.keys():
+                for uid in mine.owners(name):
+                    accused.setdefault(uid, set()).update(defined[name])
+        for uid, names in accused.items():
             before = domains.get(uid) or Labelled(uid)
-            domains[uid] = replace(before, impostors=tuple(sorted(found)))
+            domains[uid] = replace(before, impostors=tuple(sorted(names)))
 
     def _strange(self, container: Container) -> bool:
         return (
             container.running
             and not is_ours(container.labels, self._instance)
-            and any(name.lower().startswith(PREFIX) for name in container.labels)
+            and bool(definitions(container).names)
         )
 
     def _trouble(self, problem: str) -> None:

@@ -182,12 +182,12 @@ class Future:
         if not by_labels(self._platform.ingress):
             return
         world = self._world
-        for made in carriers(world.containers.values(), self._platform.instance):
+        for made in carriers(world, self._platform.instance):
             places = (replace(p, address=p.address or made.name) for p in made.networks)
             world.put_container(replace(made, networks=tuple(places)))
-        found = carriers(world.containers.values(), self._platform.instance)
+        found = carriers(world, self._platform.instance)
         world.labelled = labelled(found, lambda _: True)
-        world.serving = serving(found, lambda _: True, world.serving, self._now)
+        world.serving = serving(found, lambda _: True, world.networks, world.serving, self._now)
 
     def _pulled(self, key: Key, plan: Plan) -> None:
         """What is pulled may be run from then on."""

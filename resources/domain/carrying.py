@@ -16,14 +16,14 @@ from resources.conditions import find, is_true
 from resources.context import Context
 from resources.domain import references
 from resources.domain.backends import Backend, first_port, named, wanted
-from resources.domain.labels import ENABLE, NETWORK, Labels, Target, labels
+from resources.domain.labels import Labels, Target, labels
 from resources.domain.routing import Route, Values, render
 from resources.effective import accepted, effective
 from resources.memo import Memo
 from resources.meta import Entry
 from resources.naming import network_name, routes_name
 from resources.routing import default_name
-from resources.routing.carried import Carried, written
+from resources.routing.carried import ENABLE, NETWORK, Carried, written
 from resources.routing.document import Document
 from resources.routing.world import Ingress
 from resources.sealed import Sealed

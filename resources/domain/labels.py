@@ -23,7 +23,6 @@ from resources.routing.document import Document
 from resources.routing.rules import PATIENT, STICKY
 from resources.sealed import Sealed
 
-ENABLE, NETWORK = "traefik.enable", "traefik.docker.network"
 SECRET = "(secret)"
 _DIGITS, _FEW = 8, 4
 _GENERATIONS = 10_000

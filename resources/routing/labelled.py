@@ -6,31 +6,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from resources.routing.carried import Carried, hosts, ports, read, rules
+from resources.routing.definitions import definitions
 from resources.routing.world import Labelled, Serving
-from resources.world import L_ROUTES, L_UID, Container, is_ours
+from resources.world import L_UID, Container, Network, World, is_ours
 
 Seen = Callable[[Container], bool]
 
 
-def carriers(containers: Iterable[Container], instance: str) -> list[Container]:
+def carriers(world: World, instance: str) -> list[Container]:
     """Ours that run and carry anything."""
     return [
         container
-        for container in containers
+        for container in world.containers.values()
         if container.running
         and is_ours(container.labels, instance)
-        and read(container.labels.get(L_ROUTES, ""))
+        and definitions(container).carried
     ]
 
 
-def labelled(containers: Iterable[Container], seen: Seen) -> dict[str, Labelled]:
-    """By the Domain's uid. containers: carriers. seen: does every proxy serve it?"""
+def labelled(carriers: Iterable[Container], seen: Seen) -> dict[str, Labelled]:
+    """By the Domain's uid. seen: does every proxy serve it?"""
     there: dict[str, set[str]] = {}
     served: dict[str, set[str]] = {}
-    for container in containers:
+    for container in carriers:
         known = seen(container)
-        for each in read(container.labels[L_ROUTES]):
+        for each in definitions(container).carried:
             there.setdefault(each.uid, set()).add(each.digest)
             if known:
                 served.setdefault(each.uid, set()).add(each.digest)
@@ -41,14 +41,19 @@ def labelled(containers: Iterable[Container], seen: Seen) -> dict[str, Labelled]
 
 
 def serving(
-    containers: Iterable[Container], seen: Seen, before: Mapping[str, Serving], now: datetime
+    carriers: Iterable[Container],
+    seen: Seen,
+    networks: Mapping[str, Network],
+    before: Mapping[str, Serving],
+    now: datetime,
 ) -> dict[str, Serving]:
     """By the Service's uid: which of its containers requests go to."""
     found: dict[str, dict[str, set[str]]] = {}
-    for container in containers:
+    for container in carriers:
         backends = found.setdefault(container.labels.get(L_UID, ""), {})
-        for backend, url in urls(container):
-            backends.setdefault(backend, set()).update([url] if seen(container) else ())
+        known = seen(container)
+        for backend, url in urls(container, networks):
+            backends.setdefault(backend, set()).update([url] if known else ())
     return {
         uid: Serving(
             uid=uid,
@@ -60,26 +65,19 @@ def serving(
     }
 
 
-def urls(container: Container) -> list[tuple[str, str]]:
-    """By backend; of each network that it is on."""
-    addresses = [place.address for place in container.networks if place.address]
-    return [
-        (backend, f"http://{address}:{port}")
-        for backend, port in ports(container.labels).items()
-        for address in addresses
-    ]
-
-
-def routers(container: Container, carried: Carried) -> list[str]:
-    """Of that Domain, as the proxies know them."""
-    return [name for name in rules(container.labels) if name.endswith(f"-{carried.digest}")]
-
-
-def claims(container: Container) -> frozenset[str]:
-    """The hostnames that somebody's container claims by labels."""
-    return frozenset(host for rule in rules(container.labels).values() for host in hosts(rule))
-
-
-def names(container: Container) -> frozenset[str]:
-    """Of all routers and backends that its labels define."""
-    return frozenset((*rules(container.labels), *ports(container.labels)))
+def urls(container: Container, networks: Mapping[str, Network]) -> list[tuple[str, str]]:
+    """By backend, on the one network on which Traefik reaches the container. networks: by id."""
+    found = definitions(container)
+    address = next(
+        (
+            place.address
+            for place in container.networks
+            if place.address
+            and (network := networks.get(place.network_id)) is not None
+            and network.name == found.network
+        ),
+        "",
+    )
+    if not address:
+        return []
+    return [(backend, f"http://{address}:{port}") for backend, port in found.ports.items()]

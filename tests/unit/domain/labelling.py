@@ -39,15 +39,16 @@ class Labelling(Theatre):
         return self.declare("Domain", "acme", name, whole)
 
     def look(self) -> None:
-        found = carriers(self.world.containers.values(), INSTANCE)
-        self.world.labelled = labelled(found, self.proxies)
-        self.world.serving = serving(found, self.proxies, self.world.serving, self.now)
+        world = self.world
+        found = carriers(world, INSTANCE)
+        world.labelled = labelled(found, self.proxies)
+        world.serving = serving(found, self.proxies, world.networks, world.serving, self.now)
 
     def apply(self, key: Key, step: Any) -> None:
         super().apply(key, step)
         if isinstance(step, StartContainer):
             self._address(step)
-        self.conflicts += conflicts(carriers(self.world.containers.values(), INSTANCE))
+        self.conflicts += conflicts(carriers(self.world, INSTANCE))
 
     def _address(self, step: StartContainer) -> None:
         found = self.world.container_named(step.container_name)

@@ -6,8 +6,10 @@ from resources.domain.labels import Target, labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
 from resources.routing.carried import Carried, hosts, read, signed, written
+from resources.routing.definitions import definitions
 from resources.routing.labelled import labelled
 from resources.routing.world import Labelled
+from resources.world import L_ROUTES, Container
 from tests.unit.domain.labelling import INGRESS, SHOP, UID
 
 
@@ -54,6 +56,26 @@ def test_hosts_of_a_rule() -> None:
     rule = '(Host(`A.example.com`, `b.example.com`) && PathPrefix(`/x`)) || HostSNI("c.test")'
     assert hosts(rule) == {"a.example.com", "b.example.com", "c.test"}
     assert hosts("HostRegexp(`.*`)") == frozenset()
+
+
+def test_what_labels_define_is_read_in_any_case_of_theirs() -> None:
+    labels = {
+        "Traefik.Enable": "True",
+        "traefik.docker.network": "front",
+        "traefik.HTTP.routers.Web-aa.Rule": "Host(`a.example.com`)",
+        "traefik.tcp.routers.db.rule": "HostSNI(`b.example.com`)",
+        "traefik.http.services.web.LoadBalancer.server.port": "80",
+        "traefik.http.services.other.loadbalancer.server.port": "http",
+        "traefik.http.middlewares.m.compress": "true",
+        L_ROUTES: "x shop/uid/aa",
+    }
+    found = definitions(Container("c", "c", labels, "i", "sha256:i", "running"))
+    assert found.names == {"Web-aa", "db", "web", "other", "m"}
+    assert found.ports == {"web": 80}
+    assert found.claimed == {"a.example.com", "b.example.com"}
+    assert found.carried == (shop := Carried("shop", "uid", "aa"),)
+    assert found.routers(shop) == ("Web-aa",)
+    assert (found.network, found.enabled) == ("front", True)
 
 
 def test_nothing_is_known_of_a_domain_that_nobody_carries() -> None:

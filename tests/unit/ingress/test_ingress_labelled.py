@@ -6,16 +6,19 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
+from controller.ingress import labelled
 from controller.ingress.base import Marker, Sight
-from controller.ingress.labelled import LabelWatch
+from controller.ingress.labelled import IDLE, Hostnames, LabelWatch
+from controller.ingress.mirror import HASTE
 from controller.settings import Settings
 from resources.errors import UserError
 from resources.routing.carried import Carried, written
 from resources.routing.world import Labelled
-from resources.world import L_CONTROLLER, L_ROUTES, L_UID, Attachment, Container, World
+from resources.world import L_CONTROLLER, L_ROUTES, L_UID, Attachment, Container, Network, World
 from tests.sim.clockwork import SimClock, run_virtually
 
 DOMAIN, SERVICE = "11111111-domain", "22222222-service"
@@ -51,14 +54,15 @@ class Traefik:
 
 class Bed:
     def __init__(self, traefik: Traefik | None = None) -> None:
-        self.world = World()
+        self.world = World.of([Network("n1", "skypanel_acme", {})])
+        self.hostnames = {HOST: DOMAIN, "*.example.org": "other"}
         self.woken = Counter[str]()
         self.troubles = 0
         self.watch = LabelWatch(
             lambda: self.world,
             "i-1",
             SimClock(),
-            lambda: [(DOMAIN, HOST), ("other", "*.example.org")],
+            Hostnames(lambda: len(self.hostnames), self._owners),
             traefik,
             WAIT,
             lambda uid: self.woken.update([uid]),
@@ -68,10 +72,14 @@ class Bed:
     def _troubled(self) -> None:
         self.troubles += 1
 
+    def _owners(self, hostname: str) -> list[str]:
+        return [uid for name, uid in self.hostnames.items() if name == hostname]
+
     def run(self, number: int = 1, health: str = "", **labels: str) -> Container:
         """One of ours."""
         traefik = {
             "traefik.enable": "true",
+            "traefik.docker.network": "skypanel_acme",
             RULE.format(ROUTER): f"Host(`{HOST}`)",
             f"traefik.http.services.{BACKEND}.loadbalancer.server.port": "80",
         }
@@ -242,7 +250,99 @@ def test_what_is_below_a_wildcard_is_its_owners() -> None:
     virtually(story)
 
 
+def test_who_claimed_it_before_it_was_declared_is_accused() -> None:
+    async def story() -> None:
+        bed = Bed()
+        bed.put(9, {RULE.format("evil"): "Host(`late.test`)"})
+        async with bed.runs():
+            await asyncio.sleep(1)
+            assert not bed.world.labelled
+            bed.hostnames["late.test"] = "late"
+            await bed.until(lambda: "late" in bed.world.labelled, 0.5)
+
+    virtually(story)
+
+
+def test_at_rest_nothing_is_reckoned_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    reckoned: list[int] = []
+    reckon = labelled.labelled.labelled
+    monkeypatch.setattr(
+        labelled.labelled, "labelled", lambda c, seen: reckoned.append(1) or reckon(c, seen)
+    )
+
+    async def story() -> None:
+        traefik = Traefik()
+        traefik.serves(1)
+        bed = Bed(traefik)
+        bed.run()
+        bed.put(9, {RULE.format("fine"): "Host(`fine.test`)"})
+        async with bed.runs():
+            await bed.until(lambda: bed.known.seen, 1)
+            before = len(reckoned)
+            await asyncio.sleep(60)
+            assert len(reckoned) == before
+            bed.world.drop_container("c9")
+            await asyncio.sleep(1)
+            assert len(reckoned) == before + 1
+
+    virtually(story)
+
+
 @pytest.mark.parametrize("mode", ["process", "container"])
 def test_labels_are_for_somebody_elses_proxy(mode: str) -> None:
     with pytest.raises(ValueError, match="SKYCTL_INGRESS=external"):
         Settings.model_validate({"ingress": mode, "ingress_publish": "labels"})
+
+
+@pytest.mark.parametrize("health", ["starting", "unhealthy"])
+def test_nobody_is_asked_again_and_again_about_what_is_not_well(health: str) -> None:
+    async def story() -> None:
+        traefik = Traefik()
+        traefik.serves(1)
+        bed = Bed(traefik)
+        bed.run()
+        bed.run(2, health)
+        async with bed.runs():
+            await bed.until(lambda: bed.known.seen, 1)
+            looks = traefik.looks
+            await asyncio.sleep(30)
+            assert traefik.looks - looks <= 11
+            traefik.serves(1, 2)
+            bed.run(2, "healthy")
+            await bed.until(lambda: len(bed.served()) == 2, 0.5)
+
+    virtually(story)
+
+
+def test_nobody_is_asked_eagerly_for_ever_about_what_never_comes() -> None:
+    async def story() -> None:
+        traefik = Traefik()
+        bed = Bed(traefik)
+        bed.run()
+        async with bed.runs():
+            await asyncio.sleep(HASTE + 1)
+            assert not bed.known.seen
+            assert bed.watch.settled
+            looks = traefik.looks
+            await asyncio.sleep(30)
+            assert traefik.looks - looks <= 11
+            traefik.serves(1)
+            await bed.until(lambda: bed.known.seen, IDLE + 0.5)
+
+    virtually(story)
+
+
+def test_on_another_network_nobody_has_to_reach_it() -> None:
+    async def story() -> None:
+        traefik = Traefik()
+        bed = Bed(traefik)
+        mine = bed.run()
+        bed.world.put(Network("n2", "elsewhere", {}))
+        networks = (Attachment("n2", "10.9.0.1"), *mine.networks)
+        bed.world.put(replace(mine, networks=networks))
+        traefik.serves(1)
+        async with bed.runs():
+            await bed.until(lambda: bed.known.seen, 1)
+            assert bed.served() == {"http://10.0.0.1:80"}
+
+    virtually(story)
