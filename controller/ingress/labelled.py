@@ -144,7 +144,7 @@ class LabelWatch:
             return False
         self._gathered = versions
         self._carriers = labelled.carriers(world, self._instance)
-        well = (c.id for c in self._carriers if c.health in ("", "healthy"))
+        well = (c.id for c in self._carriers if c.running and c.health in ("", "healthy"))
         self._since = {id_: self._since.get(id_, now) for id_ in well}
         return True
 

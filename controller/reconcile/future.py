@@ -183,6 +183,8 @@ class Future:
             return
         world = self._world
         for made in carriers(world, self._platform.instance):
+            if not made.running:
+                continue
             places = (replace(p, address=p.address or made.name) for p in made.networks)
             world.put_container(replace(made, networks=tuple(places)))
         found = carriers(world, self._platform.instance)

@@ -76,7 +76,7 @@ def _carried_still(context: Context) -> Wait | None:
     if context.platform.ingress.unread:
         return Wait("the containers' labels to be read")
     found = context.world.labelled.get(context.uid)
-    if found is None or not found.digests:
+    if found is None or not found.held:
         return None
     return Wait("the containers that carry its labels to be replaced", REVISIT)
 

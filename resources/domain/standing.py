@@ -213,8 +213,8 @@ class Standing:
 
     @property
     def carried_alone(self) -> bool:
-        """No container has an earlier version any more."""
-        return self.carried and len(self.labelled.digests) == 1
+        """No container has an earlier version any more, nor may run again with one."""
+        return self.carried and len(self.labelled.held) == 1
 
     @property
     def seen(self) -> bool:

@@ -14,29 +14,35 @@ Seen = Callable[[Container], bool]
 
 
 def carriers(world: World, instance: str) -> list[Container]:
-    """Ours that run and carry anything."""
+    """Ours that carry anything, in whatever state: what does not run may run again as it is."""
     return [
         container
         for container in world.containers.values()
-        if container.running
-        and is_ours(container.labels, instance)
-        and definitions(container).carried
+        if is_ours(container.labels, instance) and definitions(container).carried
     ]
 
 
 def labelled(carriers: Iterable[Container], seen: Seen) -> dict[str, Labelled]:
-    """By the Domain's uid. seen: does every proxy serve it?"""
+    """By the Domain's uid. seen: does every proxy serve it? Asked of those that run."""
+    held: dict[str, set[str]] = {}
     there: dict[str, set[str]] = {}
     served: dict[str, set[str]] = {}
     for container in carriers:
-        known = seen(container)
+        known = container.running and seen(container)
         for each in definitions(container).carried:
-            there.setdefault(each.uid, set()).add(each.digest)
+            held.setdefault(each.uid, set()).add(each.digest)
+            if container.running:
+                there.setdefault(each.uid, set()).add(each.digest)
             if known:
                 served.setdefault(each.uid, set()).add(each.digest)
     return {
-        uid: Labelled(uid, frozenset(found), frozenset(served.get(uid, ())))
-        for uid, found in there.items()
+        uid: Labelled(
+            uid,
+            digests=frozenset(there.get(uid, ())),
+            seen=frozenset(served.get(uid, ())),
+            held=frozenset(found),
+        )
+        for uid, found in held.items()
     }
 
 
@@ -50,6 +56,8 @@ def serving(
     """By the Service's uid: which of its containers requests go to."""
     found: dict[str, dict[str, set[str]]] = {}
     for container in carriers:
+        if not container.running:
+            continue
         backends = found.setdefault(container.labels.get(L_UID, ""), {})
         known = seen(container)
         for backend, url in urls(container, networks):

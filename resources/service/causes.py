@@ -67,6 +67,14 @@ def rerouted(container: Container, wanted: Wanted) -> list[str]:
     return [f"labels changed: {', '.join(said)}"] if said else []
 
 
+def outdated(container: Container, wanted: Wanted) -> str:
+    """Why it is not kept where nothing runs, '' when it is: it would come back with the names of
+    Domains that it is to carry no more."""
+    told = read(container.labels.get(L_ROUTES, ""))
+    left = {each.uid for each in told} - {each.uid for each in wanted.routes.carried}
+    return "; ".join(rerouted(container, wanted)) if left and wanted.routes.on else ""
+
+
 def _shown(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
     what = f"domain {name}" if name else "the default name"
     word = " added" if name not in old else "" if name in new else " removed"

@@ -17,7 +17,7 @@ from resources.effective import accepted
 from resources.errors import UserError
 from resources.plan import Plan, Wait
 from resources.service import moves, obstacles, one_off, problems, quota
-from resources.service.causes import begin_cause, replacement
+from resources.service.causes import begin_cause, outdated, replacement
 from resources.service.creation import Creation
 from resources.service.cutover import Cutover
 from resources.service.declaration import Declaration
@@ -98,7 +98,8 @@ def deliberate(found: Survey) -> Plan:
 
 
 def _stop(found: Survey, draft: Draft, cutover: Cutover) -> None:
-    """Everything is kept, nothing runs. A rollout ends here and begins anew afterwards."""
+    """Everything is kept, but for what carries Domains that went; nothing runs. A rollout ends here
+    and begins anew afterwards."""
     rollout = found.context.entry.record.rollout
     reason = found.stop_reason
     if rollout is not None and _ends(found, rollout.outcome):
@@ -114,6 +115,9 @@ def _stop(found: Survey, draft: Draft, cutover: Cutover) -> None:
     cause, drift = (f"started by hand, but {reason}", "state") if was_stopped else (reason, "")
     for container in (*found.fleet.replicas, *found.fleet.one_offs):
         if not cutover.lets_go(container, serves=found.serves(container)):
+            continue
+        if why := outdated(container, found.wanted):
+            draft.add(*moves.retire(container, found.wanted.grace, why))
             continue
         draft.add(
             *moves.stop(container, found.wanted.grace, cause, drift),

@@ -48,7 +48,8 @@ class Labelling(Theatre):
         super().apply(key, step)
         if isinstance(step, StartContainer):
             self._address(step)
-        self.conflicts += conflicts(carriers(self.world, INSTANCE))
+        found = carriers(self.world, INSTANCE)
+        self.conflicts += conflicts([container for container in found if container.running])
 
     def _address(self, step: StartContainer) -> None:
         found = self.world.container_named(step.container_name)

@@ -239,6 +239,24 @@ def test_who_claims_what_is_not_theirs_is_accused(labels: dict[str, str]) -> Non
     virtually(story)
 
 
+def test_what_does_not_run_is_held_and_not_served() -> None:
+    async def story() -> None:
+        bed = Bed()
+        mine = bed.run()
+        async with bed.runs():
+            await bed.until(lambda: bed.served(), WAIT + 1)
+            bed.world.put(replace(mine, state="restarting"))
+            await bed.until(lambda: not bed.known.digests, 0.5)
+            assert bed.known == Labelled(DOMAIN, held=frozenset({"aa"}))
+            assert not bed.served()
+            bed.world.put(mine)
+            assert WAIT <= await bed.until(lambda: bed.served()) <= WAIT + 0.5
+            bed.world.drop_container(mine.id)
+            await bed.until(lambda: DOMAIN not in bed.world.labelled, 0.5)
+
+    virtually(story)
+
+
 def test_what_is_below_a_wildcard_is_its_owners() -> None:
     async def story() -> None:
         bed = Bed()
