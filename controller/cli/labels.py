@@ -14,6 +14,7 @@ from controller.cli.options import OutputFormat, Reference
 from controller.cli.output import Document, print_data
 from resources.domain import DomainSpec
 from resources.domain.backends import wanted
+from resources.domain.carrying import unlabelled
 from resources.domain.labels import Target, labels
 from resources.domain.problems import no_port
 from resources.domain.routing import Route, render
@@ -57,6 +58,8 @@ def read_labels(client: Client, name: str, where: str | None) -> dict[str, str]:
     service = client.get(f"/resources/service/{spec.service}", organization=organization)
     declared = validate("Service", service["spec"])
     assert isinstance(declared, ServiceSpec)
+    if (problem := unlabelled(spec, USUAL)) is not None:
+        raise problem
     backend = wanted(spec, declared)
     if backend is None:
         raise no_port(spec)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from resources.conditions import find, is_true
 from resources.context import Context
-from resources.domain import references
+from resources.domain import problems, references
 from resources.domain.backends import Backend, first_port, named, wanted
 from resources.domain.labels import Labels, Target, labels
 from resources.domain.routing import Route, Values, render
 from resources.effective import accepted, effective
+from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry
 from resources.naming import network_name, routes_name
@@ -106,7 +107,7 @@ def _carrying(context: Context, spec: ServiceSpec, organization: Entry | None) -
     found: dict[str, tuple[str, Labels]] = {}
     for domain in context.referrers:
         declared = _serving(context, domain)
-        if declared is not None and references.ready(context, declared[0]):
+        if declared is not None and _possible(context, declared[0]):
             made = of_domain(context, domain, declared, context.entry, spec)
             if made is not None:
                 found[domain.key.name] = (domain.resource.uid, made)
@@ -114,6 +115,22 @@ def _carrying(context: Context, spec: ServiceSpec, organization: Entry | None) -
         found[""] = (context.uid, usual)
     uid = organization.resource.uid if organization is not None else ""
     return Carrying(True, found, network_name(context.key.organization, uid))
+
+
+def _possible(context: Context, spec: DomainSpec) -> bool:
+    return unlabelled(spec, context.platform.ingress) is None and references.ready(context, spec)
+
+
+def unlabelled(spec: DomainSpec, ingress: Ingress) -> UserError | None:
+    """What of it labels cannot say, where they are to say it."""
+    headers = spec.middlewares.headers
+    if headers is None or not by_labels(ingress):
+        return None
+    for where, names in (("request", headers.request), ("response", headers.response)):
+        for name in names:
+            if "." in name:
+                return problems.label_header(where, name)
+    return None
 
 
 def _serving(context: Context, domain: Entry) -> tuple[DomainSpec, int] | None:

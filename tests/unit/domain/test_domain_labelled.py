@@ -300,6 +300,35 @@ def test_what_a_proxy_does_not_serve_any_more_is_told() -> None:
     assert stage.text(SHOP) == ""
 
 
+DOTTED = {"middlewares": {"headers": {"response": {"X-Fine": "1", "X.Foo": "2"}}}}
+
+
+def test_a_header_that_labels_cannot_carry_is_refused() -> None:
+    stage = active()
+    stage.domain(**DOTTED)
+    stage.play()
+    error = stage.status(SHOP)["error"]
+    assert error["code"] == "DOMAIN_LABEL_HEADER"
+    assert error["details"]["pointer"] == "/spec/middlewares/headers/response/X.Foo"
+    assert "a name without dots" in " ".join(error["suggestions"])
+    assert stage.rules() == {"Host(`shop.example.com`)"}
+    assert not [name for name in stage.labels() if "X-Fine" in name]
+    stage.domain(middlewares={"headers": {"response": {"X-Fine": "1"}}})
+    stage.play()
+    assert stage.status(SHOP)["state"] == "active"
+
+
+def test_what_files_could_carry_and_labels_cannot_is_told_and_harms_nobody() -> None:
+    stage = Labelling(replace(INGRESS, mode="none"))
+    stage.domain(**DOTTED)
+    stage.domain("other", hostname="other.example.com")
+    stage.play()
+    stage.platform = replace(stage.platform, ingress=INGRESS)
+    stage.play()
+    assert stage.rules() == {"Host(`other.example.com`)"}
+    assert stage.status(SHOP)["error"]["code"] == "DOMAIN_LABEL_HEADER"
+
+
 async def test_a_diff_says_that_it_rolls() -> None:
     stage = active()
     spec = {"hostname": "shop.example.com", "service": "web", "pathPrefix": "/a"}
