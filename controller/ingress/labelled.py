@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import structlog
+
 from controller.clock import Clock
 from controller.ingress.base import Changed, Proxies, Shelved, Sight
 from controller.ingress.mirror import HASTE
@@ -27,11 +29,15 @@ from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Labelled
 from resources.world import Container, World, is_ours
 
+log = structlog.get_logger("ingress")
+
 TICK, EAGER, IDLE = 0.2, 0.4, 3.0
 """Seconds between two looks: at the containers; at the proxies, while something is awaited of them,
 and otherwise."""
 T = TypeVar("T")
 NEVER = float("inf")
+SHOWN = 200
+"""Characters of somebody's rule."""
 NOT_YET = "the containers' labels have not been read yet"
 
 
@@ -72,6 +78,7 @@ class LabelWatch:
         self._wait = wait
         self._changed = changed
         self._troubled = troubled
+        self._warned: frozenset[str] = frozenset()
         self._forget()
         self.problem = NOT_YET if proxies is not None else ""
 
@@ -215,6 +222,7 @@ class LabelWatch:
     def _accuse(self, domains: dict[str, Labelled]) -> None:
         """Adds those who claim what is not theirs."""
         strangers = [c for c in self._world().containers.values() if self._strange(c)]
+        self._warn(strangers)
         if not strangers:
             return
         accused: dict[str, set[str]] = {}
@@ -234,6 +242,19 @@ class LabelWatch:
         for uid, names in accused.items():
             before = domains.get(uid) or Labelled(uid)
             domains[uid] = replace(before, impostors=tuple(sorted(names)))
+
+    def _warn(self, strangers: Sequence[Container]) -> None:
+        """Of each once: nobody can tell from a pattern whose visitors it takes."""
+        sweeping = [c for c in strangers if (d := definitions(c)).enabled and d.sweeping]
+        for container in sweeping:
+            if container.id not in self._warned:
+                rule = "".join(filter(str.isprintable, definitions(container).sweeping[0]))
+                log.warning(
+                    "a container that is not ours may take visitors of any domain",
+                    container=container.name,
+                    rule=rule[:SHOWN],
+                )
+        self._warned = frozenset(container.id for container in sweeping)
 
     def _strange(self, container: Container) -> bool:
         return (

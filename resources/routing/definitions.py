@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,7 +51,7 @@ class Definitions:
     @cached_property
     def sweeping(self) -> tuple[str, ...]:
         """Rules that match hosts by a pattern, or whichever host."""
-        return tuple(r for r in self.rules.values() if "regexp(" in r.lower() or not hosts(r))
+        return tuple(r for r in self.rules.values() if _PATTERN.search(r) or not hosts(r))
 
 
 def definitions(container: Container) -> Definitions:
@@ -85,5 +86,6 @@ def _read(labels: Mapping[str, str]) -> Definitions:
     return Definitions(told, rules, ports, frozenset(names), plain.get(NETWORK, ""), enabled)
 
 
+_PATTERN = re.compile(r"\bHost(?:SNI)?Regexp\s*\(", re.IGNORECASE)
 _NOTHING = Definitions()
 _KNOWN: Attached[Definitions] = Attached()

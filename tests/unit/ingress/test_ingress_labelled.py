@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.ingress import labelled
 from controller.ingress.base import Marker, Sight
@@ -235,6 +236,34 @@ def test_who_claims_what_is_not_theirs_is_accused(labels: dict[str, str]) -> Non
             await bed.until(lambda: bed.known.impostors == ("c10",), 0.5)
             bed.world.drop_container("c10")
             await bed.until(lambda: bed.known.impostors == (), 0.5)
+
+    virtually(story)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("HostRegexp(`^.+$`)", True),
+        ("Host(`fine.test`) || hostRegexp ( `^shop[.].+$` )", True),
+        ("PathPrefix(`/`)", True),
+        ("Host(`fine.test`) && PathPrefix(`/`)", False),
+        ("Host(`fine.test`) && PathRegexp(`/[0-9]`)", False),
+    ],
+)
+def test_who_may_take_anybodys_visitors_is_told_of_once(rule: str, told: bool) -> None:
+    async def story() -> None:
+        bed = Bed()
+        bed.run()
+        bed.put(8, {RULE.format("off"): rule})
+        bed.put(9, {RULE.format("evil"): rule, "traefik.enable": "true"})
+        bed.run(2, **{RULE.format("mine"): rule})
+        with capture_logs() as logs:
+            async with bed.runs():
+                for number in range(3, 6):
+                    await asyncio.sleep(1)
+                    bed.run(number)
+        names = [entry["container"] for entry in logs if entry["log_level"] == "warning"]
+        assert names == (["c9"] if told else [])
 
     virtually(story)
 
