@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from controller.clock import Clock
-from controller.ingress.base import Changed, Proxies, Shelved, Sight
+from controller.ingress.base import Changed, Proxies, Sight
 from controller.ingress.mirror import HASTE
 from controller.metrics import METRICS
 from resources.errors import UserError
@@ -55,7 +55,7 @@ class Hostnames:
 
 
 class LabelWatch:
-    """In the place of ``Mirror``. world: the live one. hostnames: of the Domains. proxies: None
+    """A ``RouteMirror``. world: the live one. hostnames: of the Domains. proxies: None
     where none is asked. wait: seconds until a container counts as seen then. changed: told the uid
     whose part of the world changed. troubled: told when ``problem`` changes."""
 
@@ -103,25 +103,11 @@ class LabelWatch:
     async def withdraw(self, step: WithdrawRoutes) -> None:
         """There is nothing to withdraw."""
 
-    async def read_shelf(self) -> None:
-        """There is none."""
-
-    def hurry(self) -> None:
-        self._looked = -NEVER
+    async def prepare(self) -> None:
+        """Containers are read when it runs."""
 
     def rest(self) -> None:
-        """What is known may be old."""
         self._forget()
-
-    @property
-    def shelf(self) -> Mapping[str, Shelved]:
-        """No document lies anywhere."""
-        return {}
-
-    @property
-    def deaf(self) -> bool:
-        """Whoever runs it looks after it."""
-        return False
 
     @property
     def settled(self) -> bool:
