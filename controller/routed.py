@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from controller.ingress.labelled import Hostnames
+from controller.ingress.label_mirror import Hostnames
 from controller.settings import Settings
 from controller.store.catalogue import Catalogue
 from resources.meta import Key

@@ -21,7 +21,7 @@ from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper, Runner
-from controller.ingress.labelled import Hostnames, LabelWatch
+from controller.ingress.label_mirror import Hostnames, LabelMirror
 from controller.ingress.mirror import NOT_YET, Mirror
 from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
@@ -293,7 +293,7 @@ def _by_labels(wiring: Wiring) -> Gateway:
     settings, apis = wiring.settings, Apis()
     external = [Address(url) for url in listed(settings.ingress_apis)]
     proxies = Traefiks(apis, lambda: external, beside_us=False, why=lambda: "")
-    watch = LabelWatch(
+    watch = LabelMirror(
         wiring.world,
         wiring.instance,
         wiring.clock,

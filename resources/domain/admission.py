@@ -13,7 +13,7 @@ from resources.acceptance import acceptance
 from resources.context import Context
 from resources.domain import problems, references
 from resources.domain.backends import wanted
-from resources.domain.carrying import unlabelled
+from resources.domain.container_labels import inexpressible
 from resources.domain.spec import DomainSpec
 from resources.domain.verifying import own
 from resources.effective import accepted, effective
@@ -97,7 +97,7 @@ def refusal(context: Context, spec: DomainSpec) -> UserError | None:
         or _wildcard(context, spec)
         or references.unresolved(context, spec)
         or unreachable(context, spec)
-        or unlabelled(spec, context.platform.ingress)
+        or inexpressible(spec, context.platform.ingress)
     )
 
 

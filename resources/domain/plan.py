@@ -17,7 +17,7 @@ from dataclasses import replace
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.admission import claim_of
-from resources.domain.carrying import by_labels
+from resources.domain.container_labels import by_labels
 from resources.domain.routing import document_name
 from resources.domain.standing import Standing, stand
 from resources.errors import UserError

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from resources.memo import Attached
-from resources.routing.carried import ENABLE, NETWORK, PREFIX, Carried, hosts, read
+from resources.routing.routes_label import ENABLE, NETWORK, PREFIX, Carried, read
 from resources.world import L_ROUTES, Container
+
+_HOSTS = re.compile(r"\bHost(?:SNI)?\s*\(([^)]*)\)", re.IGNORECASE)
+_QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
+_PATTERN = re.compile(r"\bHost(?:SNI)?Regexp\s*\(", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,12 @@ def definitions(container: Container) -> Definitions:
     return _KNOWN.get(container, lambda: _read(container.labels))
 
 
+def hosts(rule: str) -> frozenset[str]:
+    """The hostnames that a rule names as they are (patterns are not understood)."""
+    quoted = (name for part in _HOSTS.findall(rule) for name in _QUOTED.findall(part))
+    return frozenset(name.strip().lower() for name in quoted)
+
+
 def _read(labels: Mapping[str, str]) -> Definitions:
     """Names of labels are the same in any case; those of routers and backends are not."""
     rules: dict[str, str] = {}
@@ -86,6 +96,5 @@ def _read(labels: Mapping[str, str]) -> Definitions:
     return Definitions(told, rules, ports, frozenset(names), plain.get(NETWORK, ""), enabled)
 
 
-_PATTERN = re.compile(r"\bHost(?:SNI)?Regexp\s*\(", re.IGNORECASE)
 _NOTHING = Definitions()
 _KNOWN: Attached[Definitions] = Attached()

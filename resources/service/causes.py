@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.meta import Record
-from resources.routing.carried import read
+from resources.routing.routes_label import read
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
 from resources.spec import Spec

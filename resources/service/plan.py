@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 from resources.acceptance import acceptance
 from resources.context import Context
-from resources.domain.carrying import carrying
+from resources.domain.container_labels import container_labels
 from resources.effective import accepted
 from resources.errors import UserError
 from resources.plan import Plan, Wait
@@ -326,7 +326,7 @@ def _why(found: Survey, container: Container) -> str:
     if context.entry.record.accepted_generation not in (None, found.generation):
         before = accepted(context.entry)
     if before is not None:
-        routes = carrying(context, before)
+        routes = container_labels(context, before)
         earlier = wanted(context.entry, before, context.refs, role="earlier", routes=routes)
         if container.labels.get(L_REVISION) not in earlier.revision.known:
             before = None

@@ -9,8 +9,8 @@ from typing import Any
 from resources.conditions import find
 from resources.context import Platform
 from resources.meta import Key
-from resources.routing.carried import read
-from resources.routing.labelled import carriers, labelled, serving
+from resources.routing.container_routes import carriers, domains, services
+from resources.routing.routes_label import read
 from resources.routing.world import Ingress
 from resources.steps import StartContainer
 from resources.world import L_ROUTES, Container
@@ -41,8 +41,8 @@ class Labelling(Theatre):
     def look(self) -> None:
         world = self.world
         found = carriers(world, INSTANCE)
-        world.labelled = labelled(found, self.proxies)
-        world.serving = serving(found, self.proxies, world.networks, world.serving, self.now)
+        world.labelled = domains(found, self.proxies)
+        world.serving = services(found, self.proxies, world.networks, world.serving, self.now)
 
     def apply(self, key: Key, step: Any) -> None:
         super().apply(key, step)

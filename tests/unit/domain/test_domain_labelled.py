@@ -12,7 +12,7 @@ from controller.reconcile.opening import opened
 from resources.conditions import find
 from resources.meta import HostnameClaim, Manifest
 from resources.plan import Plan
-from resources.routing.carried import read
+from resources.routing.routes_label import read
 from resources.routing.world import DnsFinding
 from resources.steps import CreateContainer
 from resources.world import L_ROUTES

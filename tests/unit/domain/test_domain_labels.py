@@ -10,9 +10,9 @@ import pytest
 from resources.domain.labels import Labels, Target, labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
-from resources.routing.carried import ENABLE, NETWORK, Carried, hosts, read, signed, written
-from resources.routing.definitions import definitions
-from resources.routing.labelled import labelled
+from resources.routing.container_routes import domains
+from resources.routing.definitions import definitions, hosts
+from resources.routing.routes_label import ENABLE, NETWORK, Carried, read, signed, written
 from resources.routing.rules import PATIENT
 from resources.routing.world import Labelled
 from resources.sealed import Sealed
@@ -161,5 +161,5 @@ def test_what_labels_define_is_read_in_any_case_of_theirs() -> None:
 
 
 def test_nothing_is_known_of_a_domain_that_nobody_carries() -> None:
-    assert labelled([], lambda _: True) == {}
+    assert domains([], lambda _: True) == {}
     assert Labelled(UID).digests == frozenset()

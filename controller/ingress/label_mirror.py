@@ -23,7 +23,7 @@ from controller.ingress.mirror import HASTE
 from controller.metrics import METRICS
 from resources.errors import UserError
 from resources.hostname import covering
-from resources.routing import labelled
+from resources.routing import container_routes
 from resources.routing.definitions import definitions
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Labelled
@@ -54,7 +54,7 @@ class Hostnames:
         return (uid for hostname in covering(host) for uid in self.owners(hostname))
 
 
-class LabelWatch:
+class LabelMirror:
     """A ``RouteMirror``. world: the live one. hostnames: of the Domains. proxies: None
     where none is asked. wait: seconds until a container counts as seen then. changed: told the uid
     whose part of the world changed. troubled: told when ``problem`` changes."""
@@ -136,7 +136,7 @@ class LabelWatch:
         if versions == self._gathered:
             return False
         self._gathered = versions
-        self._carriers = labelled.carriers(world, self._instance)
+        self._carriers = container_routes.carriers(world, self._instance)
         well = (c.id for c in self._carriers if c.running and c.health in ("", "healthy"))
         self._since = {id_: self._since.get(id_, now) for id_ in well}
         return True
@@ -162,11 +162,11 @@ class LabelWatch:
         world, now = self._world(), self._clock.now()
         seen = {container.id: self._seen(container) for container in self._carriers}
         self._await(seen)
-        domains = labelled.labelled(self._carriers, lambda c: seen[c.id])
+        domains = container_routes.domains(self._carriers, lambda c: seen[c.id])
         self._accuse(domains)
         for uid, faults in self._faults().items():
             domains[uid] = replace(domains[uid], faults=faults)
-        services = labelled.serving(
+        services = container_routes.services(
             self._carriers, lambda c: seen[c.id], world.networks, world.serving, now
         )
         changed = [*_moved(world.labelled, domains), *_moved(world.serving, services)]
@@ -180,7 +180,7 @@ class LabelWatch:
             return since is not None and self._clock.monotonic() - since >= self._wait
         found = definitions(container)
         wanted = [name for each in found.carried for name in found.routers(each)]
-        urls = labelled.urls(container, self._world().networks)
+        urls = container_routes.urls(container, self._world().networks)
         return bool(self._sights and urls) and all(
             all(sight.routers.get(name) == "" for name in wanted)
             and all(url in sight.backends.get(name, ()) for name, url in urls)

@@ -11,13 +11,13 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from controller.ingress import labelled
 from controller.ingress.base import Marker, Sight
-from controller.ingress.labelled import IDLE, Hostnames, LabelWatch
+from controller.ingress.label_mirror import IDLE, Hostnames, LabelMirror
 from controller.ingress.mirror import HASTE
 from controller.settings import Settings
 from resources.errors import UserError
-from resources.routing.carried import Carried, written
+from resources.routing import container_routes
+from resources.routing.routes_label import Carried, written
 from resources.routing.world import Labelled
 from resources.world import L_CONTROLLER, L_ROUTES, L_UID, Attachment, Container, Network, World
 from tests.sim.clockwork import SimClock, run_virtually
@@ -59,7 +59,7 @@ class Bed:
         self.hostnames = {HOST: DOMAIN, "*.example.org": "other"}
         self.woken = Counter[str]()
         self.troubles = 0
-        self.watch = LabelWatch(
+        self.watch = LabelMirror(
             lambda: self.world,
             "i-1",
             SimClock(),
@@ -312,9 +312,9 @@ def test_who_claimed_it_before_it_was_declared_is_accused() -> None:
 
 def test_at_rest_nothing_is_reckoned_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     reckoned: list[int] = []
-    reckon = labelled.labelled.labelled
+    reckon = container_routes.domains
     monkeypatch.setattr(
-        labelled.labelled, "labelled", lambda c, seen: reckoned.append(1) or reckon(c, seen)
+        container_routes, "domains", lambda c, seen: reckoned.append(1) or reckon(c, seen)
     )
 
     async def story() -> None:

@@ -5,14 +5,11 @@ version, so nobody has to understand the others."""
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 PREFIX = "traefik."
 ENABLE, NETWORK = "traefik.enable", "traefik.docker.network"
-_HOSTS = re.compile(r"\bHost(?:SNI)?\s*\(([^)]*)\)", re.IGNORECASE)
-_QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 
 
 class Carried(NamedTuple):
@@ -50,9 +47,3 @@ def read(text: str) -> tuple[Carried, ...]:
 def signed(text: str, names: Iterable[str]) -> bool:
     """Are these labels of Traefik's all that we put there?"""
     return text.partition(" ")[0] == signature(names)
-
-
-def hosts(rule: str) -> frozenset[str]:
-    """The hostnames that a rule names as they are (patterns are not understood)."""
-    quoted = (name for part in _HOSTS.findall(rule) for name in _QUOTED.findall(part))
-    return frozenset(name.strip().lower() for name in quoted)

@@ -22,7 +22,7 @@ def carriers(world: World, instance: str) -> list[Container]:
     ]
 
 
-def labelled(carriers: Iterable[Container], seen: Seen) -> dict[str, Labelled]:
+def domains(carriers: Iterable[Container], seen: Seen) -> dict[str, Labelled]:
     """By the Domain's uid. seen: does every proxy serve it? Asked of those that run."""
     held: dict[str, set[str]] = {}
     there: dict[str, set[str]] = {}
@@ -46,7 +46,7 @@ def labelled(carriers: Iterable[Container], seen: Seen) -> dict[str, Labelled]:
     }
 
 
-def serving(
+def services(
     carriers: Iterable[Container],
     seen: Seen,
     networks: Mapping[str, Network],
