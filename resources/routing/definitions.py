@@ -55,7 +55,7 @@ class Definitions:
     @cached_property
     def sweeping(self) -> tuple[str, ...]:
         """Rules that match hosts by a pattern, or whichever host."""
-        return tuple(r for r in self.rules.values() if _PATTERN.search(r) or not hosts(r))
+        return tuple(r for r in self.rules.values() if _PATTERN.search(r) or not hosts(r) - {"*"})
 
 
 def definitions(container: Container) -> Definitions:

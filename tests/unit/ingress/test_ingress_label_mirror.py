@@ -246,6 +246,7 @@ def test_who_claims_what_is_not_theirs_is_accused(labels: dict[str, str]) -> Non
         ("HostRegexp(`^.+$`)", True),
         ("Host(`fine.test`) || hostRegexp ( `^shop[.].+$` )", True),
         ("PathPrefix(`/`)", True),
+        ("HostSNI(`*`)", True),
         ("Host(`fine.test`) && PathPrefix(`/`)", False),
         ("Host(`fine.test`) && PathRegexp(`/[0-9]`)", False),
     ],
