@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from controller.ingress.label_mirror import Hostnames
 from controller.settings import Settings
 from controller.store.catalogue import Catalogue
 from resources.meta import Key
@@ -31,12 +32,14 @@ class Routed:
         """Has somebody asked for a proxy, or does anything need one?"""
         return self._asked or bool(self._world().published) or self._catalogue.any_of("Domain")
 
-    def hostnames(self) -> Iterator[tuple[str, str]]:
-        """Of the Domains: uid and hostname."""
-        for key in self._catalogue.all_keys():
-            reading = self._catalogue.get(key) if key.kind == "Domain" else None
-            if reading is not None and reading.spec is not None:
-                yield reading.entry.resource.uid, reading.spec.hostname
+    @property
+    def hostnames(self) -> Hostnames:
+        return Hostnames(lambda: self._catalogue.hostname_changes, self._standing_for)
+
+    def _standing_for(self, hostname: str) -> Iterator[str]:
+        for key in self._catalogue.standing_for(hostname):
+            if (entry := self._catalogue.entry(key)) is not None:
+                yield entry.resource.uid
 
     def changed(self, uid: str) -> None:
         """Its owner looks, and so does who routes to it or is routed to by it."""

@@ -79,6 +79,12 @@ def covers(pattern: str, name: str) -> bool:
     )
 
 
+def covering(name: str) -> tuple[str, ...]:
+    """All patterns that cover it."""
+    above = name.partition(".")[2]
+    return (name,) if is_wildcard(name) or not above else (name, WILDCARD + above)
+
+
 def _divided(text: str) -> tuple[bool, str]:
     """One dot at the end says only that the name is complete."""
     bare = text.removesuffix(".")

@@ -7,6 +7,7 @@ limit the longest unused is forgotten. A memo never changes an answer, only its 
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from operator import is_
@@ -15,6 +16,25 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 LIMIT = 65536
+
+
+class Attached(Generic[T]):
+    """Remembers what was said of an immutable object as long as that object lives; the objects can
+    be referred to weakly, and need not be hashable."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, of: Any, compute: Callable[[], T]) -> T:
+        known = self._known.get(id(of))
+        if known is not None and known[0]() is of:
+            return known[1]
+        value, place = compute(), id(of)
+        self._known[place] = (weakref.ref(of, lambda _: self._known.pop(place, None)), value)
+        return value
 
 
 class Memo(Generic[T]):

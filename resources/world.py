@@ -62,7 +62,7 @@ class Mount:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Container:
     """state: created, running, paused, restarting, removing, exited, dead.
     health: the engine's word, '' when it checks nothing: starting, healthy, unhealthy.
@@ -187,7 +187,10 @@ class Scope:
 
 @dataclass(slots=True)
 class World:
-    """Objects by id or name, and by owner. Mutated only through put/drop."""
+    """Objects by id or name, and by owner. Mutated only through put/drop.
+
+    version: grows with every change of a container or network.
+    """
 
     containers: dict[str, Container] = field(default_factory=dict)
     networks: dict[str, Network] = field(default_factory=dict)
@@ -199,6 +202,7 @@ class World:
     labelled: dict[str, Labelled] = field(default_factory=dict)
     findings: dict[str, DnsFinding] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
+    version: int = field(default=0, compare=False)
     _by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
     _by_name: dict[str, str] = field(default_factory=dict)
     _nets_by_name: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -243,6 +247,7 @@ class World:
             return False
         if old is not None:
             self.drop_container(old.id, keep_probe=True)
+        self.version += 1
         self.containers[new.id] = new
         self._by_name[new.name] = new.id
         if new.uid:
@@ -257,6 +262,7 @@ class World:
         old = self.containers.pop(id_, None)
         if old is None:
             return None
+        self.version += 1
         if self._by_name.get(old.name) == id_:
             del self._by_name[old.name]
         _discard(self._by_uid, old.uid, id_)
@@ -274,6 +280,7 @@ class World:
             return False
         if old is not None:
             self.drop_network(old.id)
+        self.version += 1
         self.networks[new.id] = new
         self._nets_by_name.setdefault(new.name, {})[new.id] = None
         if uid := new.labels.get(L_UID):
@@ -283,6 +290,7 @@ class World:
     def drop_network(self, id_: str) -> Network | None:
         old = self.networks.pop(id_, None)
         if old is not None:
+            self.version += 1
             _discard(self._nets_by_name, old.name, id_)
             _discard(self._nets_by_uid, old.labels.get(L_UID, ""), id_)
         return old

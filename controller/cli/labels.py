@@ -14,12 +14,14 @@ from controller.cli.options import OutputFormat, Reference
 from controller.cli.output import Document, print_data
 from resources.domain import DomainSpec
 from resources.domain.backends import wanted
-from resources.domain.labels import ENABLE, NETWORK, Target, labels
+from resources.domain.container_labels import inexpressible
+from resources.domain.labels import Target, labels
 from resources.domain.problems import no_port
 from resources.domain.routing import Route, render
 from resources.meta import Key
 from resources.registry import lookup
 from resources.routing.document import backend_name
+from resources.routing.routes_label import ENABLE, NETWORK
 from resources.routing.world import Ingress
 from resources.sealed import Sealed
 from resources.service.spec import ServiceSpec
@@ -56,6 +58,8 @@ def read_labels(client: Client, name: str, where: str | None) -> dict[str, str]:
     service = client.get(f"/resources/service/{spec.service}", organization=organization)
     declared = validate("Service", service["spec"])
     assert isinstance(declared, ServiceSpec)
+    if (problem := inexpressible(spec, USUAL)) is not None:
+        raise problem
     backend = wanted(spec, declared)
     if backend is None:
         raise no_port(spec)

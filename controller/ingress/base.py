@@ -79,5 +79,39 @@ class Proxies(Protocol):
         ...
 
 
+class RouteMirror(Protocol):
+    """Keeps in the live world what is published, and what the proxies serve."""
+
+    problem: str
+    """Why the proxies cannot be asked, or do not answer; '' when all do."""
+    unread: bool
+    """Nothing is known yet of what is published."""
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is about to change by itself, or not any more."""
+        ...
+
+    async def publish(self, step: PublishRoutes) -> None:
+        """Raises UserError."""
+        ...
+
+    async def withdraw(self, step: WithdrawRoutes) -> None:
+        """Raises UserError."""
+        ...
+
+    async def prepare(self) -> None:
+        """Before the first pass: reads what can be read already."""
+        ...
+
+    async def run(self) -> None:
+        """For ever."""
+        ...
+
+    def rest(self) -> None:
+        """Nobody runs it any more: what is known may be old."""
+        ...
+
+
 Changed = Callable[[str], None]
 """Told the uid of an owner whose Published or Serving changed."""

@@ -7,9 +7,8 @@ published last.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,12 +16,12 @@ from controller.clock import Clock
 from controller.engine.standing import Standings
 from controller.ingress.access_log import Rotation
 from controller.ingress.api import Address, Apis
-from controller.ingress.base import Changed, Proxies, Publisher
+from controller.ingress.base import Changed, Proxies, Publisher, RouteMirror
 from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper, Runner
-from controller.ingress.labelled import Hostnames, LabelWatch
+from controller.ingress.label_mirror import Hostnames, LabelMirror
 from controller.ingress.mirror import NOT_YET, Mirror
 from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
@@ -61,7 +60,7 @@ class Wiring:
     troubled: Callable[[], None]
     key_of: Callable[[str], Key | None] = lambda _uid: None
     wake: Callable[[Key], None] = lambda _key: None
-    hostnames: Hostnames = tuple
+    hostnames: Hostnames = field(default_factory=Hostnames)
 
 
 AGAIN = 5.0
@@ -73,20 +72,18 @@ Task = Callable[[], Awaitable[None]]
 class Gateway:
     """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does. orders:
     for certificates, where the proxies order any. counting: of requests, where they can be asked
-    for their metrics. mirror: that of the labels, where they are how routes are published."""
+    for their metrics."""
 
     def __init__(
         self,
         wiring: Wiring,
-        publisher: Publisher,
-        proxies: Proxies,
+        mirror: RouteMirror,
         *,
         mode: Callable[[], str],
         beside: Callable[[], Sequence[Task]] = tuple,
         close: Task | None = None,
         orders: Orders | None = None,
         counting: Counting | None = None,
-        mirror: LabelWatch | None = None,
     ) -> None:
         self._settings = wiring.settings
         self._mode = mode
@@ -99,9 +96,7 @@ class Gateway:
             self._rollouts = Rollouts(counting, wiring.wake, wiring.clock)
         self._wanted = wiring.wanted
         self._told = NO_INGRESS
-        self.mirror: Mirror | LabelWatch = mirror or Mirror(
-            publisher, proxies, wiring.world, wiring.clock, wiring.changed, wiring.troubled
-        )
+        self.mirror = mirror
 
     def describe(self) -> Ingress:
         """The same object as long as nothing in it changed: it is asked for at every pass."""
@@ -184,12 +179,16 @@ class Gateway:
 
     async def prepare(self) -> None:
         """Before the first pass: what is published already is known then."""
-        with contextlib.suppress(UserError):
-            await self.mirror.read_shelf()
+        await self.mirror.prepare()
 
     async def close(self) -> None:
         if self._close is not None:
             await self._close()
+
+
+def document_mirror(wiring: Wiring, publisher: Publisher, proxies: Proxies) -> Mirror:
+    """Of what is published as documents."""
+    return Mirror(publisher, proxies, wiring.world, wiring.clock, wiring.changed, wiring.troubled)
 
 
 async def _persistent(task: Task) -> None:
@@ -229,8 +228,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         apis,
         wiring.clock,
         wanted=wiring.wanted,
-        deaf=lambda: gateway.mirror.deaf,
-        changed=lambda: gateway.mirror.hurry(),
+        deaf=lambda: mirror.deaf,
+        changed=lambda: mirror.hurry(),
     )
     orders = Orders(
         wiring.clock,
@@ -269,10 +268,11 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
             tasks.append(serve_remote)
         return tasks
 
-    gateway = Gateway(
+    proxies = Traefiks(apis, addresses, beside_us=settings.ingress != "external", why=why)
+    mirror = document_mirror(wiring, publisher, proxies)
+    return Gateway(
         wiring,
-        publisher,
-        Traefiks(apis, addresses, beside_us=settings.ingress != "external", why=why),
+        mirror,
         mode=mode,
         beside=beside,
         close=apis.close,
@@ -280,13 +280,12 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         counting=Counting(
             apis,
             addresses,
-            lambda: gateway.mirror.shelf,
+            lambda: mirror.shelf,
             wiring.key_of,
             wiring.clock,
             own=lambda: mode() != "external",
         ),
     )
-    return gateway
 
 
 def _by_labels(wiring: Wiring) -> Gateway:
@@ -294,7 +293,7 @@ def _by_labels(wiring: Wiring) -> Gateway:
     settings, apis = wiring.settings, Apis()
     external = [Address(url) for url in listed(settings.ingress_apis)]
     proxies = Traefiks(apis, lambda: external, beside_us=False, why=lambda: "")
-    watch = LabelWatch(
+    watch = LabelMirror(
         wiring.world,
         wiring.instance,
         wiring.clock,
@@ -304,6 +303,5 @@ def _by_labels(wiring: Wiring) -> Gateway:
         wiring.changed,
         wiring.troubled,
     )
-    publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
     mode = "none" if settings.ingress == "none" else "external"
-    return Gateway(wiring, publisher, proxies, mode=lambda: mode, close=apis.close, mirror=watch)
+    return Gateway(wiring, watch, mode=lambda: mode, close=apis.close)

@@ -101,6 +101,10 @@ class Mirror:
             await self._publisher.withdraw(step)
             self._place({uid: one for uid, one in self._shelf.items() if uid != step.uid})
 
+    async def prepare(self) -> None:
+        with contextlib.suppress(UserError):
+            await self.read_shelf()
+
     async def read_shelf(self) -> None:
         """Raises UserError."""
         async with self._lock:

@@ -25,14 +25,14 @@ from controller.reconcile.opening import discreet, opened
 from controller.reconcile.pull_news import PullNews
 from controller.store.base import Deposed, Store
 from resources.context import Context
-from resources.domain.carrying import by_labels
+from resources.domain.container_labels import by_labels
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan
-from resources.routing.carried import signed
+from resources.routing.routes_label import signed
 from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.sealed import Sealed
-from resources.service.problems import labelled
+from resources.service.problems import image_labels
 from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
@@ -251,7 +251,7 @@ class Executor:
         if found is None or found.state != "created" or L_ROUTES not in found.labels:
             return
         if not signed(found.labels[L_ROUTES], found.labels):
-            raise labelled(found)
+            raise image_labels(found)
 
     async def _verified(self, context: Context, step: StartContainer) -> bool:
         """What never ran yet was made of an image that may run. False: that takes long."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from controller.store.catalogue import Catalogue, Reading, read
 from resources.context import Context, Platform
-from resources.domain.carrying import by_labels
+from resources.domain.container_labels import by_labels
 from resources.domain.standing import stand
 from resources.errors import UserError
 from resources.forecast import advance
@@ -21,7 +21,7 @@ from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
 from resources.plan import Plan, Wait
 from resources.quota import Admission, Request, shortfalls, total
-from resources.routing.labelled import carriers, labelled, serving
+from resources.routing.container_routes import carriers, domains, services
 from resources.routing.world import DnsFinding
 from resources.service.cycle import circle
 from resources.share import in_force
@@ -182,12 +182,14 @@ class Future:
         if not by_labels(self._platform.ingress):
             return
         world = self._world
-        for made in carriers(world.containers.values(), self._platform.instance):
+        for made in carriers(world, self._platform.instance):
+            if not made.running:
+                continue
             places = (replace(p, address=p.address or made.name) for p in made.networks)
             world.put_container(replace(made, networks=tuple(places)))
-        found = carriers(world.containers.values(), self._platform.instance)
-        world.labelled = labelled(found, lambda _: True)
-        world.serving = serving(found, lambda _: True, world.serving, self._now)
+        found = carriers(world, self._platform.instance)
+        world.labelled = domains(found, lambda _: True)
+        world.serving = services(found, lambda _: True, world.networks, world.serving, self._now)
 
     def _pulled(self, key: Key, plan: Plan) -> None:
         """What is pulled may be run from then on."""

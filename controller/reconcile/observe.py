@@ -25,7 +25,7 @@ from controller.store.base import Store
 from controller.store.catalogue import Catalogue, Reading
 from controller.together import together
 from resources.context import Context, Platform, Retained
-from resources.domain.carrying import by_labels
+from resources.domain.container_labels import by_labels
 from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key

@@ -63,6 +63,9 @@ class Catalogue:
         self._members: dict[str, dict[Key, None]] = {}
         self._by_uid: dict[str, Key] = {}
         self._by_image: dict[str, dict[Key, None]] = {}
+        self._by_hostname: dict[str, dict[Key, None]] = {}
+        self.hostname_changes = 0
+        """Grows whenever a Domain came, went or was declared otherwise."""
         self._contested: dict[Hashable, dict[Key, None]] = {}
         self._asked: dict[Key, int] = {}
         self._gone: OrderedDict[Key, int] = OrderedDict()
@@ -95,6 +98,10 @@ class Catalogue:
     def using(self, image: str) -> tuple[Key, ...]:
         """Whose spec names this image, in these words."""
         return tuple(self._by_image.get(image, ()))
+
+    def standing_for(self, hostname: str) -> tuple[Key, ...]:
+        """Whose spec names this hostname."""
+        return tuple(self._by_hostname.get(hostname, ()))
 
     def rivals(self, reading: Reading) -> tuple[Entry, ...]:
         """Who else names what only one may have, and it names too."""
@@ -153,6 +160,9 @@ class Catalogue:
             self._referrers.setdefault(ref, {})[key] = None
         if image := getattr(reading.spec, "image", ""):
             self._by_image.setdefault(image, {})[key] = None
+        if key.kind == "Domain":
+            self.hostname_changes += 1
+            self._by_hostname.setdefault(_hostname(reading), {})[key] = None
         for what in reading.contested:
             self._contested.setdefault(what, {})[key] = None
         if key.organization:
@@ -211,8 +221,16 @@ class Catalogue:
         for ref in reading.refs:
             _discard(self._referrers, ref, key)
         _discard(self._by_image, getattr(reading.spec, "image", ""), key)
+        if key.kind == "Domain":
+            self.hostname_changes += 1
+            _discard(self._by_hostname, _hostname(reading), key)
         for what in reading.contested:
             _discard(self._contested, what, key)
+
+
+def _hostname(reading: Reading) -> str:
+    """'' while its declaration cannot be read."""
+    return getattr(reading.spec, "hostname", "")
 
 
 def _discard(index: dict[K, dict[Key, None]], name: K, member: Key) -> None:

@@ -4,7 +4,7 @@
 hold across its fields. ``admission`` accepts it, ``verifying`` judges what DNS says, ``routing``
 renders it for the proxies and ``labels`` for somebody else's. ``standing`` is how far it has come,
 ``plan`` what is next, ``status`` says it. ``backends`` is what its Service has to know of it, and
-``carrying`` what that one's containers carry where routes are labels.
+``container_labels`` what that one's containers carry where routes are labels.
 """
 
 from __future__ import annotations

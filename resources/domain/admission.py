@@ -13,6 +13,7 @@ from resources.acceptance import acceptance
 from resources.context import Context
 from resources.domain import problems, references
 from resources.domain.backends import wanted
+from resources.domain.container_labels import inexpressible
 from resources.domain.spec import DomainSpec
 from resources.domain.verifying import own
 from resources.effective import accepted, effective
@@ -96,6 +97,7 @@ def refusal(context: Context, spec: DomainSpec) -> UserError | None:
         or _wildcard(context, spec)
         or references.unresolved(context, spec)
         or unreachable(context, spec)
+        or inexpressible(spec, context.platform.ingress)
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,11 +24,11 @@ from resources.routing.document import Document
 from resources.routing.rules import PATIENT, STICKY
 from resources.sealed import Sealed
 
-ENABLE, NETWORK = "traefik.enable", "traefik.docker.network"
 SECRET = "(secret)"
 _DIGITS, _FEW = 8, 4
-_GENERATIONS = 10_000
-"""By so much priorities are spread, to make room for the generation."""
+_GENERATIONS = 10**9
+"""By so much priorities are spread, to make room for the generation; in all they stay below 2**53,
+so whoever reads them as floating-point numbers reads them exactly."""
 
 
 class Target(NamedTuple):
@@ -98,17 +99,27 @@ def _digest(content: Any) -> str:
 
 def _fitted(http: Mapping[str, Any], generation: int) -> dict[str, dict[str, Any]]:
     """As it has to be where containers come and go by themselves."""
-    newer = generation % _GENERATIONS
+    newer = min(generation, _GENERATIONS - 1)
     return {
         "routers": {
             name: {**router, "priority": router["priority"] * _GENERATIONS + newer}
             for name, router in http["routers"].items()
         },
         "middlewares": {
-            name: {"retry": dict(PATIENT)} if "retry" in definition else dict(definition)
-            for name, definition in http["middlewares"].items()
+            name: _expressed(definition) for name, definition in http["middlewares"].items()
         },
     }
+
+
+def _expressed(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A list is divided at its commas, so a prefix with one is written as a pattern."""
+    match definition:
+        case {"retry": _}:
+            return {"retry": dict(PATIENT)}
+        case {"stripPrefix": {"prefixes": prefixes}} if "," in "".join(prefixes):
+            patterns = [f"^{re.escape(prefix)}".replace(",", r"\x2c") for prefix in prefixes]
+            return {"stripPrefixRegex": {"regex": patterns}}
+    return dict(definition)
 
 
 def _renamed(definition: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

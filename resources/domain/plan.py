@@ -17,7 +17,7 @@ from dataclasses import replace
 from resources.context import Context
 from resources.domain import problems
 from resources.domain.admission import claim_of
-from resources.domain.carrying import by_labels
+from resources.domain.container_labels import by_labels
 from resources.domain.routing import document_name
 from resources.domain.standing import Standing, stand
 from resources.errors import UserError
@@ -76,7 +76,7 @@ def _carried_still(context: Context) -> Wait | None:
     if context.platform.ingress.unread:
         return Wait("the containers' labels to be read")
     found = context.world.labelled.get(context.uid)
-    if found is None or not found.digests:
+    if found is None or not found.held:
         return None
     return Wait("the containers that carry its labels to be replaced", REVISIT)
 

@@ -7,6 +7,7 @@ from resources.conditions import timestamp
 from resources.context import Context
 from resources.domain.spec import DomainSpec
 from resources.errors import UserError
+from resources.finding import pointer
 from resources.hostname_claims import DUPLICATE
 from resources.routing.world import Certificate
 
@@ -16,6 +17,7 @@ NO_PORT = "DOMAIN_NO_PORT"
 WILDCARD = "DOMAIN_CERTIFICATE_WILDCARD"
 EXPIRING, EXPIRED = "DOMAIN_CERTIFICATE_EXPIRING", "DOMAIN_CERTIFICATE_EXPIRED"
 REFUSED = "DOMAIN_ROUTE_REFUSED"
+LABEL_HEADER = "DOMAIN_LABEL_HEADER"
 NOT_FOUND = "RESOURCE_NOT_FOUND"
 
 
@@ -75,6 +77,18 @@ def wildcard(spec: DomainSpec) -> UserError:
             "declare a Domain for each name",
             "set tls.enabled: false",
         ],
+    )
+
+
+def label_header(where: str, name: str) -> UserError:
+    """where: request | response."""
+    path = ("spec", "middlewares", "headers", where, name)
+    return UserError(
+        LABEL_HEADER,
+        f"spec.middlewares.headers.{where}: labels cannot carry the header {name}: a dot divides "
+        "their names",
+        details={"header": name, "pointer": pointer(path)},
+        suggestions=["give the header a name without dots", f"have the program set {name}"],
     )
 
 

@@ -14,7 +14,7 @@ from resources.context import Context
 from resources.domain import references
 from resources.domain.admission import Declaration, claim_of, declaration, unreachable
 from resources.domain.backends import named, wanted
-from resources.domain.carrying import LOST, VERIFIED, by_labels, of_domain
+from resources.domain.container_labels import LOST, VERIFIED, by_labels, inexpressible, of_domain
 from resources.domain.labels import Labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
@@ -162,6 +162,7 @@ class Standing:
             unreachable(self.context, self.spec)
             or references.unresolved(self.context, self.spec)
             or references.closed(self.context, self.spec)
+            or inexpressible(self.spec, self.ingress)
         )
 
     @cached_property
@@ -213,8 +214,8 @@ class Standing:
 
     @property
     def carried_alone(self) -> bool:
-        """No container has an earlier version any more."""
-        return self.carried and len(self.labelled.digests) == 1
+        """No container has an earlier version any more, nor may run again with one."""
+        return self.carried and len(self.labelled.held) == 1
 
     @property
     def seen(self) -> bool:

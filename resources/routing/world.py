@@ -58,7 +58,8 @@ class Labelled:
     digests: of its labels, on containers of ours that run. seen: those that every proxy serves, as
     the proxies say or, where none is asked, as they must by now. faults: what a proxy says is wrong
     with a router. impostors: containers that are not ours, by name, and claim its hostname, or
-    define what is ours, by labels.
+    define what is ours, by labels. held: the digests on all containers of ours: what does not run
+    now may run again.
     """
 
     uid: str
@@ -66,6 +67,7 @@ class Labelled:
     seen: frozenset[str] = frozenset()
     faults: Mapping[str, str] = field(default_factory=dict)
     impostors: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

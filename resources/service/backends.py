@@ -15,11 +15,11 @@ from typing import Any
 from resources.context import Context
 from resources.domain.backends import Backend, first_port, named
 from resources.domain.backends import backends as backends_of
-from resources.domain.carrying import by_labels, carrying
+from resources.domain.container_labels import by_labels, container_labels
 from resources.naming import routes_name
 from resources.routing import default_name
-from resources.routing.carried import read
 from resources.routing.document import Document
+from resources.routing.routes_label import read
 from resources.routing.rules import STICKY
 from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.routing.world import Published, Serving
@@ -196,7 +196,7 @@ class ByLabels(Backends):
 def backends(context: Context, spec: ServiceSpec | None, drain: float) -> Backends:
     """Of a Service whose spec is in force (None: nothing was ever accepted)."""
     if by_labels(context.platform.ingress):
-        targets = carrying(context, spec).targets if spec is not None else ()
+        targets = container_labels(context, spec).targets if spec is not None else ()
         return ByLabels(context, {t.label: Backend(t.port, t.sticky) for t in targets}, 0.0)
     if not context.platform.ingress.routing:
         return Backends(context, {})

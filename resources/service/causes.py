@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.meta import Record
-from resources.routing.carried import read
+from resources.routing.routes_label import read
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
 from resources.spec import Spec
@@ -65,6 +65,14 @@ def rerouted(container: Container, wanted: Wanted) -> list[str]:
     new = {each.name: each.digest for each in wanted.routes.carried}
     said = [_shown(name, old, new) for name in _entries(old, new)]
     return [f"labels changed: {', '.join(said)}"] if said else []
+
+
+def outdated(container: Container, wanted: Wanted) -> str:
+    """Why it is not kept where nothing runs, '' when it is: it would come back with the names of
+    Domains that it is to carry no more."""
+    told = read(container.labels.get(L_ROUTES, ""))
+    left = {each.uid for each in told} - {each.uid for each in wanted.routes.carried}
+    return "; ".join(rerouted(container, wanted)) if left and wanted.routes.on else ""
 
 
 def _shown(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:

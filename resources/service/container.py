@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from resources.domain.carrying import Carrying
+from resources.domain.container_labels import ContainerLabels
 from resources.sealed import Sealed
 from resources.service.capabilities import kept
 from resources.service.spec import HealthCheck, ServiceSpec
@@ -122,7 +122,7 @@ def labels(wanted: Wanted, ordinal: int, site: Site) -> dict[str, str]:
 
 def _unrouted(wanted: Wanted) -> dict[str, str]:
     """Of what no request goes to."""
-    nothing = Carrying(on=True)
+    nothing = ContainerLabels(on=True)
     return {**nothing.plain, L_ROUTES: nothing.text} if wanted.routes.on else {}
 
 

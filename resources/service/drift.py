@@ -15,7 +15,7 @@ from typing import Literal
 
 from resources.naming import container_name
 from resources.quantity import format_cpu, format_size
-from resources.routing.carried import PREFIX
+from resources.routing.routes_label import PREFIX
 from resources.steps import ContainerSpec
 from resources.world import (
     L_KIND,

@@ -12,12 +12,12 @@ from collections.abc import Collection, Sequence
 
 from resources.acceptance import acceptance
 from resources.context import Context
-from resources.domain.carrying import carrying
+from resources.domain.container_labels import container_labels
 from resources.effective import accepted
 from resources.errors import UserError
 from resources.plan import Plan, Wait
 from resources.service import moves, obstacles, one_off, problems, quota
-from resources.service.causes import begin_cause, replacement
+from resources.service.causes import begin_cause, outdated, replacement
 from resources.service.creation import Creation
 from resources.service.cutover import Cutover
 from resources.service.declaration import Declaration
@@ -98,7 +98,8 @@ def deliberate(found: Survey) -> Plan:
 
 
 def _stop(found: Survey, draft: Draft, cutover: Cutover) -> None:
-    """Everything is kept, nothing runs. A rollout ends here and begins anew afterwards."""
+    """Everything is kept, but for what carries Domains that went; nothing runs. A rollout ends here
+    and begins anew afterwards."""
     rollout = found.context.entry.record.rollout
     reason = found.stop_reason
     if rollout is not None and _ends(found, rollout.outcome):
@@ -114,6 +115,9 @@ def _stop(found: Survey, draft: Draft, cutover: Cutover) -> None:
     cause, drift = (f"started by hand, but {reason}", "state") if was_stopped else (reason, "")
     for container in (*found.fleet.replicas, *found.fleet.one_offs):
         if not cutover.lets_go(container, serves=found.serves(container)):
+            continue
+        if why := outdated(container, found.wanted):
+            draft.add(*moves.retire(container, found.wanted.grace, why))
             continue
         draft.add(
             *moves.stop(container, found.wanted.grace, cause, drift),
@@ -322,7 +326,7 @@ def _why(found: Survey, container: Container) -> str:
     if context.entry.record.accepted_generation not in (None, found.generation):
         before = accepted(context.entry)
     if before is not None:
-        routes = carrying(context, before)
+        routes = container_labels(context, before)
         earlier = wanted(context.entry, before, context.refs, role="earlier", routes=routes)
         if container.labels.get(L_REVISION) not in earlier.revision.known:
             before = None

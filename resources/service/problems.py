@@ -240,7 +240,7 @@ def detached(name: str, network: str) -> UserError:
     )
 
 
-def labelled(container: Container) -> UserError:
+def image_labels(container: Container) -> UserError:
     """Its image has labels of Traefik's, which its containers inherit."""
     return UserError(
         "DEPLOYMENT_IMAGE_LABELS",

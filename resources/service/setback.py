@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.context import Context
-from resources.domain.carrying import carrying
+from resources.domain.container_labels import container_labels
 from resources.effective import fallback
 from resources.errors import UserError
 from resources.meta import Rollout
@@ -71,7 +71,7 @@ def setback(context: Context, want: Wanted) -> Setback | None:
         return None  # by a release that did not go back: an upgrade touches no container
     if want.spec.update.on_failure != "rollback":
         return None
-    back = fallback_wanted(context.entry, before, context.refs, carrying(context, before))
+    back = fallback_wanted(context.entry, before, context.refs, container_labels(context, before))
     same = record.ready_generation == record.rollout.generation
     if same and back.revision.label in want.revision.known:
         return None

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from resources.conditions import timestamp
 from resources.context import Context
-from resources.domain.carrying import carrying
+from resources.domain.container_labels import container_labels
 from resources.errors import UserError
 from resources.meta import ANNOTATION_PAUSED, heeded
 from resources.service import container, impostor
@@ -238,7 +238,7 @@ def _survey(context: Context) -> Survey | Declaration:
 
 def _made(context: Context, found: Declaration, spec: ServiceSpec) -> Survey:
     role: Role = "earlier" if found.earlier else "newest"
-    routes = carrying(context, spec)
+    routes = container_labels(context, spec)
     want = wanted(context.entry, spec, context.refs, role=role, routes=routes)
     state = rollout_state(context, want, found.generation)
     back = setback(context, want) if state in (FAILED, RETURNED) else None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from resources.domain.carrying import NOTHING, Carrying
+from resources.domain.container_labels import NOTHING, ContainerLabels
 from resources.memo import Memo
 from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key
 from resources.naming import VolumeIdentity, container_name, volume_identity
@@ -50,7 +50,7 @@ class Wanted:
     names: tuple[str, ...]
     one_off_name: str
     secrets: Mapping[tuple[str, str], Sealed]
-    routes: Carrying = NOTHING
+    routes: ContainerLabels = NOTHING
     rendered: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
     """Replicas rendered so far, by ordinal (see ``container.remembered``)."""
 
@@ -68,7 +68,7 @@ def wanted(
     *,
     role: Role = "newest",
     restarted_at: str | None = None,
-    routes: Carrying = NOTHING,
+    routes: ContainerLabels = NOTHING,
 ) -> Wanted:
     """An organization that does not exist counts as one that decides nothing. role: which of the
     resource's specs it is (remembered apart, several are looked at in one pass). restarted_at:
@@ -97,7 +97,7 @@ def fallback_wanted(
     entry: Entry,
     spec: ServiceSpec,
     refs: Mapping[Key, Entry | None],
-    routes: Carrying = NOTHING,
+    routes: ContainerLabels = NOTHING,
 ) -> Wanted:
     """What a failed rollout goes back to, with the restart that it had been asked for then."""
     restarted_at = entry.record.ready_restarted_at
@@ -122,7 +122,7 @@ def _resolve(
     volumes: tuple[tuple[str, VolumeIdentity], ...],
     secrets: tuple[Sealed, ...],
     restarted_at: str,
-    routes: Carrying,
+    routes: ContainerLabels,
 ) -> Wanted:
     identities = dict(volumes)
     capabilities = requested(spec, tenancy)

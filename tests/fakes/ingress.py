@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from controller.ingress.base import Marker, Shelved, Sight
-from controller.ingress.gateway import Gateway, Wiring
+from controller.ingress.gateway import Gateway, Wiring, document_mirror
 from controller.ingress.leaf import OWN
 from resources.errors import UserError
 from resources.routing.document import Document
@@ -124,7 +124,7 @@ class FakeIngress:
         return self._loaded[number]
 
     def gateway(self, wiring: Wiring) -> Gateway:
-        return Gateway(wiring, self, self, mode=lambda: "process")
+        return Gateway(wiring, document_mirror(wiring, self, self), mode=lambda: "process")
 
 
 def _part(content: Mapping[str, Any], part: str) -> dict[str, Any]:

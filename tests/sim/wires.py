@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.engine.base import EngineEvent, LogLine
 from controller.engine.docker import faults as words
-from controller.ingress.gateway import Gateway, Wiring
+from controller.ingress.gateway import Gateway, Wiring, document_mirror
 from controller.store.base import Change, Deposed, Lease, StoreUnavailable
 from resources.errors import UserError
 from resources.meta import Entry, Key
@@ -207,7 +207,7 @@ class IngressWire(Wire):
         return call
 
     def gateway(self, wiring: Wiring) -> Gateway:
-        return Gateway(wiring, self, self, mode=lambda: "process")
+        return Gateway(wiring, document_mirror(wiring, self, self), mode=lambda: "process")
 
 
 def _ingress_lost() -> Exception:

@@ -100,3 +100,25 @@ def test_what_went_is_not_remembered_for_ever() -> None:
         catalogue.drop(key, catalogue.moment())
     assert len(catalogue._gone) == GONE_KEPT
     assert not catalogue._asked
+
+
+def test_who_stands_for_a_hostname() -> None:
+    key = Key("Domain", "acme", "shop")
+
+    def declared(hostname: str, generation: int) -> Entry:
+        spec = {"hostname": hostname, "service": "web"}
+        return Entry(Resource(key, "uid-1", spec, generation=generation))
+
+    catalogue = Catalogue()
+    catalogue.put(declared("a.example.com", 1))
+    assert catalogue.standing_for("a.example.com") == (key,)
+    changes = catalogue.hostname_changes
+    catalogue.put(replace(declared("a.example.com", 1), status={"phase": "Active"}))
+    catalogue.put(OLD)
+    assert catalogue.hostname_changes == changes
+    catalogue.put(declared("b.example.com", 2))
+    assert catalogue.standing_for("a.example.com") == ()
+    assert catalogue.standing_for("b.example.com") == (key,)
+    assert catalogue.hostname_changes > changes
+    catalogue.drop(key, catalogue.moment())
+    assert catalogue.standing_for("b.example.com") == ()

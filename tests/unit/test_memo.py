@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from resources.memo import Memo
+from resources.memo import Attached, Memo
+from resources.world import Container
 
 
 class Counted:
@@ -42,3 +43,15 @@ def test_computed_anew_it_is_in_use() -> None:
     for name, inputs in (("a", (1,)), ("b", (1,)), ("a", (2,)), ("c", (1,)), ("a", (2,))):
         memo.get(name, inputs, compute)
     assert (len(memo), compute.calls) == (2, 4)
+
+
+def test_what_is_attached_to_an_object_goes_with_it() -> None:
+    known: Attached[int] = Attached()
+    compute = Counted()
+    one = Container("c1", "web", {}, "nginx", "sha256:i", "running")
+    equal = Container("c1", "web", {}, "nginx", "sha256:i", "running")
+    assert [known.get(one, compute), known.get(one, compute)] == [1, 1]
+    assert known.get(equal, compute) == 2
+    del one
+    assert len(known) == 1
+    assert known.get(equal, compute) == 2

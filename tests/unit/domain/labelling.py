@@ -9,8 +9,8 @@ from typing import Any
 from resources.conditions import find
 from resources.context import Platform
 from resources.meta import Key
-from resources.routing.carried import read
-from resources.routing.labelled import carriers, labelled, serving
+from resources.routing.container_routes import carriers, domains, services
+from resources.routing.routes_label import read
 from resources.routing.world import Ingress
 from resources.steps import StartContainer
 from resources.world import L_ROUTES, Container
@@ -39,15 +39,17 @@ class Labelling(Theatre):
         return self.declare("Domain", "acme", name, whole)
 
     def look(self) -> None:
-        found = carriers(self.world.containers.values(), INSTANCE)
-        self.world.labelled = labelled(found, self.proxies)
-        self.world.serving = serving(found, self.proxies, self.world.serving, self.now)
+        world = self.world
+        found = carriers(world, INSTANCE)
+        world.labelled = domains(found, self.proxies)
+        world.serving = services(found, self.proxies, world.networks, world.serving, self.now)
 
     def apply(self, key: Key, step: Any) -> None:
         super().apply(key, step)
         if isinstance(step, StartContainer):
             self._address(step)
-        self.conflicts += conflicts(carriers(self.world.containers.values(), INSTANCE))
+        found = carriers(self.world, INSTANCE)
+        self.conflicts += conflicts([container for container in found if container.running])
 
     def _address(self, step: StartContainer) -> None:
         found = self.world.container_named(step.container_name)

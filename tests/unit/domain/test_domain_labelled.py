@@ -12,7 +12,7 @@ from controller.reconcile.opening import opened
 from resources.conditions import find
 from resources.meta import HostnameClaim, Manifest
 from resources.plan import Plan
-from resources.routing.carried import read
+from resources.routing.routes_label import read
 from resources.routing.world import DnsFinding
 from resources.steps import CreateContainer
 from resources.world import L_ROUTES
@@ -139,6 +139,61 @@ def test_added_and_removed() -> None:
     assert other not in stage.rows
 
 
+@pytest.mark.parametrize("state", ["restarting", "exited", "created", "paused", "removing"])
+def test_a_name_is_kept_while_a_container_has_it_that_may_run_again(state: str) -> None:
+    stage = active()
+    for container in stage.containers(WEB):
+        stage.change(container, state=state)
+    stage.look()
+    stage.delete(SHOP)
+    assert stage.text(SHOP) == "wait: the containers that carry its labels to be replaced"
+    for container in stage.containers(WEB) if state == "removing" else ():
+        stage.world.drop_container(container.id)
+    stage.play()
+    assert SHOP not in stage.rows
+    assert stage.carried() == [[], []]
+
+
+def test_an_earlier_hostname_is_kept_while_a_container_has_it() -> None:
+    stage = active()
+    one, _ = stage.containers(WEB)
+    stage.domain(hostname="new.example.com")
+    for _ in range(30):
+        for key in (SHOP, WEB):
+            stage.pass_(key)
+            stage.put(one, id="left", name="left", state="exited")
+            stage.look()
+        stage.wait(1)
+    held = {claim.hostname for claim in stage.rows[SHOP].record.hostnames}
+    assert held == {"shop.example.com", "new.example.com"}
+    assert stage.status(SHOP)["state"] == "active"
+    stage.play()
+    held = {claim.hostname for claim in stage.rows[SHOP].record.hostnames}
+    assert held == {"new.example.com"}
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_what_is_stopped_is_not_kept_with_a_name_that_was_deleted(suspended: bool) -> None:
+    stage = active()
+    other = stage.domain("other", hostname="other.example.com")
+    stage.play()
+    if suspended:
+        stage.declare("Organization", "", "acme", {"suspended": True})
+    else:
+        stage.service("web", state="stopped", ports=[{"containerPort": 80}], replicas=2)
+    stage.play()
+    assert stage.carried() == [["other", "shop"]] * 2
+    stage.delete(other)
+    said = stage.play()
+    assert any(
+        "RemoveContainer" in text and "labels changed: domain other" in text for text in said
+    )
+    assert other not in stage.rows
+    assert stage.carried() == []
+    stage.domain(pathPrefix="/a")
+    assert not any("RemoveContainer" in text for text in stage.play())
+
+
 def test_a_name_that_is_somebody_elses_is_on_no_container() -> None:
     stage = Labelling()
     stage.domain()
@@ -243,6 +298,35 @@ def test_what_a_proxy_does_not_serve_any_more_is_told() -> None:
     stage.proxies = lambda _: True
     stage.look()
     assert stage.text(SHOP) == ""
+
+
+DOTTED = {"middlewares": {"headers": {"response": {"X-Fine": "1", "X.Foo": "2"}}}}
+
+
+def test_a_header_that_labels_cannot_carry_is_refused() -> None:
+    stage = active()
+    stage.domain(**DOTTED)
+    stage.play()
+    error = stage.status(SHOP)["error"]
+    assert error["code"] == "DOMAIN_LABEL_HEADER"
+    assert error["details"]["pointer"] == "/spec/middlewares/headers/response/X.Foo"
+    assert "a name without dots" in " ".join(error["suggestions"])
+    assert stage.rules() == {"Host(`shop.example.com`)"}
+    assert not [name for name in stage.labels() if "X-Fine" in name]
+    stage.domain(middlewares={"headers": {"response": {"X-Fine": "1"}}})
+    stage.play()
+    assert stage.status(SHOP)["state"] == "active"
+
+
+def test_what_files_could_carry_and_labels_cannot_is_told_and_harms_nobody() -> None:
+    stage = Labelling(replace(INGRESS, mode="none"))
+    stage.domain(**DOTTED)
+    stage.domain("other", hostname="other.example.com")
+    stage.play()
+    stage.platform = replace(stage.platform, ingress=INGRESS)
+    stage.play()
+    assert stage.rules() == {"Host(`other.example.com`)"}
+    assert stage.status(SHOP)["error"]["code"] == "DOMAIN_LABEL_HEADER"
 
 
 async def test_a_diff_says_that_it_rolls() -> None:

@@ -317,12 +317,12 @@ def test_labels_say_the_same() -> None:
     retry = f"{BASE_NAME}-retry-{made.digest}"
     assert made.plain == {
         f"{redirect}.rule": "Host(`shop.example.com`)",
-        f"{redirect}.priority": "10000000000",
+        f"{redirect}.priority": "1000000000000000",
         f"{redirect}.service": target.label,
         f"{redirect}.entrypoints": "web",
         f"{redirect}.middlewares": https,
         f"{secure}.rule": "Host(`shop.example.com`)",
-        f"{secure}.priority": "10000000000",
+        f"{secure}.priority": "1000000000000000",
         f"{secure}.service": target.label,
         f"{secure}.entrypoints": "websecure",
         f"{secure}.middlewares": retry,

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING
 
 from resources.conditions import find, is_true
 from resources.context import Context
-from resources.domain import references
+from resources.domain import problems, references
 from resources.domain.backends import Backend, first_port, named, wanted
-from resources.domain.labels import ENABLE, NETWORK, Labels, Target, labels
+from resources.domain.labels import Labels, Target, labels
 from resources.domain.routing import Route, Values, render
 from resources.effective import accepted, effective
+from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry
 from resources.naming import network_name, routes_name
 from resources.routing import default_name
-from resources.routing.carried import Carried, written
 from resources.routing.document import Document
+from resources.routing.routes_label import ENABLE, NETWORK, Carried, written
 from resources.routing.world import Ingress
 from resources.sealed import Sealed
 
@@ -38,7 +39,7 @@ LOST = "NoLongerProven"
 
 
 @dataclass(frozen=True)
-class Carrying:
+class ContainerLabels:
     """on: are routes published by labels at all? by: the labels by Domain, '' is the name that an
     app has without any. network: on which Traefik reaches the containers."""
 
@@ -78,14 +79,14 @@ class Carrying:
         return " ".join("/".join(each) for each in self.carried)
 
 
-NOTHING = Carrying()
+NOTHING = ContainerLabels()
 
 
 def by_labels(ingress: Ingress) -> bool:
     return ingress.mode != "none" and ingress.publish == "labels"
 
 
-def carrying(context: Context, spec: ServiceSpec) -> Carrying:
+def container_labels(context: Context, spec: ServiceSpec) -> ContainerLabels:
     """Of a Service's context. spec: what its containers are made of."""
     ingress = context.platform.ingress
     if not by_labels(ingress):
@@ -94,7 +95,7 @@ def carrying(context: Context, spec: ServiceSpec) -> Carrying:
     secrets = tuple(e for key, e in context.refs.items() if key.kind == "Secret")
     keys = context.platform.sealing_keys
     inputs = (spec, context.referrers, secrets, organization, _static(ingress), keys)
-    return _MEMO.get(context.uid, inputs, lambda: _carrying(context, spec, organization))
+    return _MEMO.get(context.uid, inputs, lambda: _container_labels(context, spec, organization))
 
 
 def _static(ingress: Ingress) -> tuple[object, ...]:
@@ -102,18 +103,36 @@ def _static(ingress: Ingress) -> tuple[object, ...]:
     return (ingress.default_domain, ingress.http_port, ingress.https_port, ingress.resolver)
 
 
-def _carrying(context: Context, spec: ServiceSpec, organization: Entry | None) -> Carrying:
+def _container_labels(
+    context: Context, spec: ServiceSpec, organization: Entry | None
+) -> ContainerLabels:
     found: dict[str, tuple[str, Labels]] = {}
     for domain in context.referrers:
         declared = _serving(context, domain)
-        if declared is not None and references.ready(context, declared[0]):
+        if declared is not None and _possible(context, declared[0]):
             made = of_domain(context, domain, declared, context.entry, spec)
             if made is not None:
                 found[domain.key.name] = (domain.resource.uid, made)
     if (usual := _default(context, spec)) is not None:
         found[""] = (context.uid, usual)
     uid = organization.resource.uid if organization is not None else ""
-    return Carrying(True, found, network_name(context.key.organization, uid))
+    return ContainerLabels(True, found, network_name(context.key.organization, uid))
+
+
+def _possible(context: Context, spec: DomainSpec) -> bool:
+    return inexpressible(spec, context.platform.ingress) is None and references.ready(context, spec)
+
+
+def inexpressible(spec: DomainSpec, ingress: Ingress) -> UserError | None:
+    """What of it labels cannot say, where they are to say it."""
+    headers = spec.middlewares.headers
+    if headers is None or not by_labels(ingress):
+        return None
+    for where, names in (("request", headers.request), ("response", headers.response)):
+        for name in names:
+            if "." in name:
+                return problems.label_header(where, name)
+    return None
 
 
 def _serving(context: Context, domain: Entry) -> tuple[DomainSpec, int] | None:
@@ -189,4 +208,4 @@ def _default(context: Context, spec: ServiceSpec) -> Labels | None:
     return labels(Document(uid, name, {"http": http}), target)
 
 
-_MEMO: Memo[Carrying] = Memo()
+_MEMO: Memo[ContainerLabels] = Memo()

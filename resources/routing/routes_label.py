@@ -5,17 +5,11 @@ version, so nobody has to understand the others."""
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 PREFIX = "traefik."
-_ROUTER = re.compile(r"traefik\.http\.routers\.([^.]+)\.rule", re.IGNORECASE)
-_SERVICE = re.compile(
-    r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port", re.IGNORECASE
-)
-_HOSTS = re.compile(r"\bHost(?:SNI)?\s*\(([^)]*)\)", re.IGNORECASE)
-_QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
+ENABLE, NETWORK = "traefik.enable", "traefik.docker.network"
 
 
 class Carried(NamedTuple):
@@ -53,21 +47,3 @@ def read(text: str) -> tuple[Carried, ...]:
 def signed(text: str, names: Iterable[str]) -> bool:
     """Are these labels of Traefik's all that we put there?"""
     return text.partition(" ")[0] == signature(names)
-
-
-def rules(labels: Mapping[str, str]) -> dict[str, str]:
-    """By router."""
-    found = ((_ROUTER.fullmatch(name), value) for name, value in labels.items())
-    return {match[1]: value for match, value in found if match is not None}
-
-
-def ports(labels: Mapping[str, str]) -> dict[str, int]:
-    """By backend."""
-    found = ((_SERVICE.fullmatch(name), value) for name, value in labels.items())
-    return {m[1]: int(value) for m, value in found if m is not None and value.isdecimal()}
-
-
-def hosts(rule: str) -> frozenset[str]:
-    """The hostnames that a rule names as they are (patterns are not understood)."""
-    quoted = (name for part in _HOSTS.findall(rule) for name in _QUOTED.findall(part))
-    return frozenset(name.strip().lower() for name in quoted)

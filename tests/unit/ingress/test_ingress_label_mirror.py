@@ -6,16 +6,20 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.ingress.base import Marker, Sight
-from controller.ingress.labelled import LabelWatch
+from controller.ingress.label_mirror import IDLE, Hostnames, LabelMirror
+from controller.ingress.mirror import HASTE
 from controller.settings import Settings
 from resources.errors import UserError
-from resources.routing.carried import Carried, written
+from resources.routing import container_routes
+from resources.routing.routes_label import Carried, written
 from resources.routing.world import Labelled
-from resources.world import L_CONTROLLER, L_ROUTES, L_UID, Attachment, Container, World
+from resources.world import L_CONTROLLER, L_ROUTES, L_UID, Attachment, Container, Network, World
 from tests.sim.clockwork import SimClock, run_virtually
 
 DOMAIN, SERVICE = "11111111-domain", "22222222-service"
@@ -51,14 +55,15 @@ class Traefik:
 
 class Bed:
     def __init__(self, traefik: Traefik | None = None) -> None:
-        self.world = World()
+        self.world = World.of([Network("n1", "skypanel_acme", {})])
+        self.hostnames = {HOST: DOMAIN, "*.example.org": "other"}
         self.woken = Counter[str]()
         self.troubles = 0
-        self.watch = LabelWatch(
+        self.watch = LabelMirror(
             lambda: self.world,
             "i-1",
             SimClock(),
-            lambda: [(DOMAIN, HOST), ("other", "*.example.org")],
+            Hostnames(lambda: len(self.hostnames), self._owners),
             traefik,
             WAIT,
             lambda uid: self.woken.update([uid]),
@@ -68,10 +73,14 @@ class Bed:
     def _troubled(self) -> None:
         self.troubles += 1
 
+    def _owners(self, hostname: str) -> list[str]:
+        return [uid for name, uid in self.hostnames.items() if name == hostname]
+
     def run(self, number: int = 1, health: str = "", **labels: str) -> Container:
         """One of ours."""
         traefik = {
             "traefik.enable": "true",
+            "traefik.docker.network": "skypanel_acme",
             RULE.format(ROUTER): f"Host(`{HOST}`)",
             f"traefik.http.services.{BACKEND}.loadbalancer.server.port": "80",
         }
@@ -231,6 +240,53 @@ def test_who_claims_what_is_not_theirs_is_accused(labels: dict[str, str]) -> Non
     virtually(story)
 
 
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("HostRegexp(`^.+$`)", True),
+        ("Host(`fine.test`) || hostRegexp ( `^shop[.].+$` )", True),
+        ("PathPrefix(`/`)", True),
+        ("HostSNI(`*`)", True),
+        ("Host(`fine.test`) && PathPrefix(`/`)", False),
+        ("Host(`fine.test`) && PathRegexp(`/[0-9]`)", False),
+    ],
+)
+def test_who_may_take_anybodys_visitors_is_told_of_once(rule: str, told: bool) -> None:
+    async def story() -> None:
+        bed = Bed()
+        bed.run()
+        bed.put(8, {RULE.format("off"): rule})
+        bed.put(9, {RULE.format("evil"): rule, "traefik.enable": "true"})
+        bed.run(2, **{RULE.format("mine"): rule})
+        with capture_logs() as logs:
+            async with bed.runs():
+                for number in range(3, 6):
+                    await asyncio.sleep(1)
+                    bed.run(number)
+        names = [entry["container"] for entry in logs if entry["log_level"] == "warning"]
+        assert names == (["c9"] if told else [])
+
+    virtually(story)
+
+
+def test_what_does_not_run_is_held_and_not_served() -> None:
+    async def story() -> None:
+        bed = Bed()
+        mine = bed.run()
+        async with bed.runs():
+            await bed.until(lambda: bed.served(), WAIT + 1)
+            bed.world.put(replace(mine, state="restarting"))
+            await bed.until(lambda: not bed.known.digests, 0.5)
+            assert bed.known == Labelled(DOMAIN, held=frozenset({"aa"}))
+            assert not bed.served()
+            bed.world.put(mine)
+            assert WAIT <= await bed.until(lambda: bed.served()) <= WAIT + 0.5
+            bed.world.drop_container(mine.id)
+            await bed.until(lambda: DOMAIN not in bed.world.labelled, 0.5)
+
+    virtually(story)
+
+
 def test_what_is_below_a_wildcard_is_its_owners() -> None:
     async def story() -> None:
         bed = Bed()
@@ -242,7 +298,99 @@ def test_what_is_below_a_wildcard_is_its_owners() -> None:
     virtually(story)
 
 
+def test_who_claimed_it_before_it_was_declared_is_accused() -> None:
+    async def story() -> None:
+        bed = Bed()
+        bed.put(9, {RULE.format("evil"): "Host(`late.test`)"})
+        async with bed.runs():
+            await asyncio.sleep(1)
+            assert not bed.world.labelled
+            bed.hostnames["late.test"] = "late"
+            await bed.until(lambda: "late" in bed.world.labelled, 0.5)
+
+    virtually(story)
+
+
+def test_at_rest_nothing_is_reckoned_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    reckoned: list[int] = []
+    reckon = container_routes.domains
+    monkeypatch.setattr(
+        container_routes, "domains", lambda c, seen: reckoned.append(1) or reckon(c, seen)
+    )
+
+    async def story() -> None:
+        traefik = Traefik()
+        traefik.serves(1)
+        bed = Bed(traefik)
+        bed.run()
+        bed.put(9, {RULE.format("fine"): "Host(`fine.test`)"})
+        async with bed.runs():
+            await bed.until(lambda: bed.known.seen, 1)
+            before = len(reckoned)
+            await asyncio.sleep(60)
+            assert len(reckoned) == before
+            bed.world.drop_container("c9")
+            await asyncio.sleep(1)
+            assert len(reckoned) == before + 1
+
+    virtually(story)
+
+
 @pytest.mark.parametrize("mode", ["process", "container"])
 def test_labels_are_for_somebody_elses_proxy(mode: str) -> None:
     with pytest.raises(ValueError, match="SKYCTL_INGRESS=external"):
         Settings.model_validate({"ingress": mode, "ingress_publish": "labels"})
+
+
+@pytest.mark.parametrize("health", ["starting", "unhealthy"])
+def test_nobody_is_asked_again_and_again_about_what_is_not_well(health: str) -> None:
+    async def story() -> None:
+        traefik = Traefik()
+        traefik.serves(1)
+        bed = Bed(traefik)
+        bed.run()
+        bed.run(2, health)
+        async with bed.runs():
+            await bed.until(lambda: bed.known.seen, 1)
+            looks = traefik.looks
+            await asyncio.sleep(30)
+            assert traefik.looks - looks <= 11
+            traefik.serves(1, 2)
+            bed.run(2, "healthy")
+            await bed.until(lambda: len(bed.served()) == 2, 0.5)
+
+    virtually(story)
+
+
+def test_nobody_is_asked_eagerly_for_ever_about_what_never_comes() -> None:
+    async def story() -> None:
+        traefik = Traefik()
+        bed = Bed(traefik)
+        bed.run()
+        async with bed.runs():
+            await asyncio.sleep(HASTE + 1)
+            assert not bed.known.seen
+            assert bed.watch.settled
+            looks = traefik.looks
+            await asyncio.sleep(30)
+            assert traefik.looks - looks <= 11
+            traefik.serves(1)
+            await bed.until(lambda: bed.known.seen, IDLE + 0.5)
+
+    virtually(story)
+
+
+def test_on_another_network_nobody_has_to_reach_it() -> None:
+    async def story() -> None:
+        traefik = Traefik()
+        bed = Bed(traefik)
+        mine = bed.run()
+        bed.world.put(Network("n2", "elsewhere", {}))
+        networks = (Attachment("n2", "10.9.0.1"), *mine.networks)
+        bed.world.put(replace(mine, networks=networks))
+        traefik.serves(1)
+        async with bed.runs():
+            await bed.until(lambda: bed.known.seen, 1)
+            assert bed.served() == {"http://10.0.0.1:80"}
+
+    virtually(story)
