@@ -24,7 +24,7 @@ from controller.ingress import leaf
 from controller.ingress.base import Shelved
 from controller.ingress.leaf import OWN, Leaf
 from resources.errors import UserError
-from resources.routing.document import Document, servers
+from resources.routing.document import Document, rules, servers
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Published
 from resources.sealed import Sealed
@@ -105,7 +105,9 @@ class FilePublisher:
     # -- blocking
     def _publish(self, document: Document) -> Shelved:
         path = self._path(document.name)
-        wanted = Published(document.uid, document.name, document.digest, document.servers)
+        wanted = Published(
+            document.uid, document.name, document.digest, document.servers, document.rules
+        )
         known = self._examined(path)
         if known is None or known.published != wanted:
             self._replace(path, leaf.written(document, self._open))
@@ -229,6 +231,6 @@ def _shelved(name: str, found: Leaf) -> Shelved:
         if isinstance(part, Mapping):
             routers.update(part.get("routers") or ())
             backends.update(part.get("services") or ())
-    told = servers(found.content) if found.digest else frozenset()
-    published = Published(found.uid, name, found.digest, told)
+    content = found.content if found.digest else {}
+    published = Published(found.uid, name, found.digest, servers(content), rules(content))
     return Shelved(published, frozenset(routers), frozenset(backends))

@@ -114,10 +114,9 @@ class CertificateWatcher(Watch[Shown]):
     def _derived(self, observation: Observation | None) -> Shown | None:
         return _target(observation)
 
-    def _lasting(self, one: Shown, other: Shown) -> bool:
-        return one.hostname == other.hostname
-
-    def _forget(self, target: Shown) -> None:
+    def _forget(self, target: Shown, instead: Shown | None) -> None:
+        if instead is not None and instead.hostname == target.hostname:
+            return
         if self._orders is not None:
             self._orders.settled(target.uid)
         self._world().certificates.pop(target.uid, None)

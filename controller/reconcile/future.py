@@ -122,7 +122,7 @@ class Future:
                 *world.published.values(),
                 *world.serving.values(),
                 *world.labelled.values(),
-                *world.findings.values(),
+                *(found for each in world.findings.values() for found in each.values()),
                 *world.certificates.values(),
             )
         )
@@ -163,7 +163,7 @@ class Future:
         if aim is None or standing.verified:
             return False
         self._proofs[key] = plan.wait
-        world.put(DnsFinding(aim.uid, aim.record, (aim.token,), True, aim.addresses, True))
+        world.put(DnsFinding(aim.uid, aim.hostname, (aim.token,), True, aim.addresses, True))
         return True
 
     def _turn(self, reading: Reading) -> tuple[Plan, bool]:

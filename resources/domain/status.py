@@ -67,6 +67,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         url=url(standing.spec, standing.ingress) if standing is not None else None,
         verification=_verification(standing) if standing is not None else None,
         certificate=_served(standing) if standing is not None else None,
+        **_earlier(standing),
         **({"drift": plan.standing} if plan.standing else {}),
     )
 
@@ -237,6 +238,20 @@ def _verification(standing: Standing) -> dict[str, Any] | None:
     if well and before is not None and {**before, "checkedAt": told["checkedAt"]} == told:
         return before  # it was so before we began as well
     return told
+
+
+def _earlier(standing: Standing | None) -> dict[str, Any]:
+    """Hostnames of earlier declarations that are still held, and not as they should be."""
+    told = []
+    for aim in standing.targets if standing is not None else ():
+        if standing is None or aim.hostname == standing.spec.hostname:
+            continue
+        found = standing.found(aim.hostname)
+        since = found.failing_since if found is not None else aim.failing_since
+        if since is not None:
+            place = {"hostname": aim.hostname, "record": aim.record, "expected": aim.token}
+            told.append({**place, "failingSince": timestamp(since)})
+    return {"earlierHostnames": told} if told else {}
 
 
 def _said_before(standing: Standing, fact: str) -> dict[str, Any] | None:

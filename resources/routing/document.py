@@ -45,6 +45,11 @@ class Document:
         """The URLs of all servers of all backends in it."""
         return servers(self.content)
 
+    @property
+    def rules(self) -> frozenset[str]:
+        """By which its routers match."""
+        return rules(self.content)
+
 
 def servers(content: Mapping[str, Any]) -> frozenset[str]:
     """The URLs of all servers in a part of the dynamic configuration."""
@@ -54,6 +59,12 @@ def servers(content: Mapping[str, Any]) -> frozenset[str]:
         for service in services.values()
         for server in service.get("loadBalancer", {}).get("servers", ())
     )
+
+
+def rules(content: Mapping[str, Any]) -> frozenset[str]:
+    """Of all routers in a part of the dynamic configuration."""
+    routers = content.get("http", {}).get("routers", {})
+    return frozenset(router["rule"] for router in routers.values() if "rule" in router)
 
 
 def backend_name(organization: str, service: str, uid: str, port: int, *, sticky: bool) -> str:

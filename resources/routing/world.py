@@ -13,13 +13,14 @@ class Published:
     """What is really published for an owner, read back from where the proxies read it.
 
     digest: of the Document that is there; '' when it was changed behind our back. servers: the URLs
-    in it.
+    in it. rules: those of its routers.
     """
 
     uid: str
     name: str
     digest: str
     servers: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
 
 
 OUTDATED = "an earlier version of it is served"
@@ -70,18 +71,18 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class DnsFinding:
-    """What DNS says of a Domain, as last asked. Equal findings are one: ``checked_at`` moves only
-    with what was found, or while something is amiss.
+    """What DNS says of one hostname of a Domain, as last asked. Equal findings are one:
+    ``checked_at`` moves only with what was found, or while something is amiss.
 
-    record: the name whose TXT records were asked for, '' when no proof is needed. texts: they.
-    proven: the expected one is among them. addresses: where the hostname leads (IP addresses, and
-    the names that it is an alias of). pointed: to us, or nobody knows where that would be. error:
-    why DNS could not be asked, '' when it answered. failures: definite answers in a row, at least
-    one of proven and pointed false; failing_since: since the first of them.
+    texts: the TXT records beside it. proven: the expected one is among them. addresses: where the
+    hostname leads (IP addresses, and the names that it is an alias of). pointed: to us, or nobody
+    knows where that would be. error: why DNS could not be asked, '' when it answered. failures:
+    definite answers in a row, at least one of proven and pointed false; failing_since: since the first of them. checked_at: when it was
+    asked last; answered_at: when that was answered.
     """
 
     uid: str
-    record: str
+    hostname: str
     texts: tuple[str, ...] = ()
     proven: bool = False
     addresses: tuple[str, ...] = ()
@@ -90,6 +91,7 @@ class DnsFinding:
     failures: int = 0
     failing_since: datetime | None = None
     checked_at: datetime | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
