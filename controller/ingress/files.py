@@ -25,6 +25,7 @@ from controller.ingress.base import Shelved
 from controller.ingress.leaf import OWN, Leaf
 from resources.errors import UserError
 from resources.routing.document import Document, rules, servers
+from resources.routing.opening import names
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Published
 from resources.sealed import Sealed
@@ -105,11 +106,8 @@ class FilePublisher:
     # -- blocking
     def _publish(self, document: Document) -> Shelved:
         path = self._path(document.name)
-        wanted = Published(
-            document.uid, document.name, document.digest, document.servers, document.rules
-        )
         known = self._examined(path)
-        if known is None or known.published != wanted:
+        if known is None or not _is(known.published, document):
             self._replace(path, leaf.written(document, self._open))
             known = self._examined(path)
         assert known is not None
@@ -223,6 +221,10 @@ class FilePublisher:
         return found
 
 
+def _is(there: Published, document: Document) -> bool:
+    return (there.uid, there.digest) == (document.uid, document.digest)
+
+
 def _shelved(name: str, found: Leaf) -> Shelved:
     routers: set[str] = set()
     backends: set[str] = set()
@@ -232,5 +234,7 @@ def _shelved(name: str, found: Leaf) -> Shelved:
             routers.update(part.get("routers") or ())
             backends.update(part.get("services") or ())
     content = found.content if found.digest else {}
-    published = Published(found.uid, name, found.digest, servers(content), rules(content))
+    published = Published(
+        found.uid, name, found.digest, servers(content), rules(content), names(content)
+    )
     return Shelved(published, frozenset(routers), frozenset(backends))

@@ -17,6 +17,7 @@ from resources.domain.carrying import by_labels
 from resources.domain.standing import stand
 from resources.errors import UserError
 from resources.forecast import advance
+from resources.hostname_claims import held
 from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
 from resources.plan import Plan, Wait
@@ -60,6 +61,9 @@ class Rows:
         """How many rows are in it, and how many of them nobody asked to delete."""
         entries = [self._readings[key].entry for key in self._members.get(organization, ())]
         return len(entries), sum(not entry.resource.deleting for entry in entries)
+
+    def held(self, organization: str) -> frozenset[str]:
+        return held(self._readings[key].entry for key in self._members.get(organization, ()))
 
     def admissions(self, organization: str) -> dict[str, Admission]:
         """By uid, what its members hold of its quota and wait for."""
@@ -249,6 +253,7 @@ class Future:
             admissions=self._rows.admissions(key.name) if key.kind == "Organization" else {},
             rivals=self._rows.rivals(reading),
             referrers=tuple(domain.entry for domain in referrers),
+            held=self._rows.held(key.organization) if key.kind == "Domain" else frozenset(),
         )
 
     def _domains(self, key: Key) -> list[Reading]:

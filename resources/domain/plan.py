@@ -208,6 +208,8 @@ def _why(standing: Standing) -> tuple[str, str]:
         return "proven, and its service is served", ""
     if not published.digest:
         return "its routes were edited", ROUTES
+    if standing.beyond:
+        return f"its certificate is also for {', '.join(standing.beyond[:3])}", ""
     return "declared otherwise", ""
 
 

@@ -33,13 +33,15 @@ Values = Mapping[str, Mapping[str, Sealed]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """key, uid: the Domain's. backend: the name of its Service's."""
+    """key, uid: the Domain's. backend: the name of its Service's. held: hostnames that its
+    organization has proven."""
 
     key: Key
     uid: str
     spec: DomainSpec
     backend: str
     secrets: Values = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
 
     @property
     def base(self) -> str:
@@ -73,7 +75,8 @@ def render(route: Route, ingress: Ingress) -> Document:
     content: dict[str, Any] = {"http": {"routers": routers, "middlewares": middlewares}}
     if certificate := _certificate(route, secrets):
         content["tls"] = certificate
-    return Document(route.uid, route.document_name, content, secrets, (route.spec.hostname,))
+    hosts = (route.spec.hostname,)
+    return Document(route.uid, route.document_name, content, secrets, hosts, route.held)
 
 
 def certified(spec: DomainSpec, ingress: Ingress) -> bool:

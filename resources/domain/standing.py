@@ -23,6 +23,7 @@ from resources.effective import accepted, effective
 from resources.errors import UserError
 from resources.meta import HostnameClaim
 from resources.routing.document import Document
+from resources.routing.opening import beyond
 from resources.routing.rules import rule
 from resources.routing.world import (
     Certificate,
@@ -204,10 +205,18 @@ class Standing:
 
     @cached_property
     def document(self) -> Document:
-        values = references.values(self.context, self.spec)
-        context = self.context
-        route = Route(context.key, context.uid, self.spec, self.backend, values)
+        context, spec = self.context, self.spec
+        values = references.values(context, spec)
+        if self.beyond and spec.tls.secret is not None:
+            values[spec.tls.secret] = {}
+        route = Route(context.key, context.uid, spec, self.backend, values, context.held)
         return render(route, self.ingress)
+
+    @cached_property
+    def beyond(self) -> tuple[str, ...]:
+        """Names in the certificate that is published, and are its organization's no longer."""
+        there = sorted(self.published.names) if self.published is not None else ()
+        return beyond(there, (self.spec.hostname,), self.context.held)
 
     # -- as labels
     @property

@@ -19,7 +19,8 @@ class Document:
     uid: the owner's. name: ``<kind>_<organization>_<name>_<8 of the uid>``, for people and files.
     secrets: JSON pointer into ``content``, to a place that is there -> whose opened value is put
     there when it is published, as ``opening.fitted`` says. The digest never depends on a value but
-    on the sealed text of it. hosts: the names that its certificates may be for.
+    on the sealed text of it. hosts: the names that its certificates are for; held: for which they
+    may be as well.
     """
 
     uid: str
@@ -27,6 +28,7 @@ class Document:
     content: Mapping[str, Any]
     secrets: Mapping[str, Sealed] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
 
     @cached_property
     def text(self) -> str:

@@ -13,7 +13,7 @@ class Published:
     """What is really published for an owner, read back from where the proxies read it.
 
     digest: of the Document that is there; '' when it was changed behind our back. servers: the URLs
-    in it. rules: those of its routers.
+    in it. rules: those of its routers. names: for which its certificates are.
     """
 
     uid: str
@@ -21,6 +21,7 @@ class Published:
     digest: str
     servers: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 OUTDATED = "an earlier version of it is served"
@@ -77,8 +78,8 @@ class DnsFinding:
     texts: the TXT records beside it. proven: the expected one is among them. addresses: where the
     hostname leads (IP addresses, and the names that it is an alias of). pointed: to us, or nobody
     knows where that would be. error: why DNS could not be asked, '' when it answered. failures:
-    definite answers in a row, at least one of proven and pointed false; failing_since: since the first of them. checked_at: when it was
-    asked last; answered_at: when that was answered.
+    definite answers in a row, at least one of proven and pointed false; failing_since: since the
+    first of them. checked_at: when it was asked last; answered_at: when that was answered.
     """
 
     uid: str

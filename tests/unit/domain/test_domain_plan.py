@@ -13,6 +13,7 @@ from resources.context import Platform
 from resources.domain.standing import Standing, stand
 from resources.domain.verifying import Answer, Target, judge
 from resources.meta import HostnameClaim, Key
+from resources.routing.steps import PublishRoutes
 from resources.routing.world import Certificate, DnsFinding, Ingress, Published, Serving
 from tests.property.apply import INSTANCE, NOW, Stage, uid_of
 
@@ -492,6 +493,32 @@ def test_a_restart_forgets_nothing() -> None:
     stage.go()
     assert stage.told["verification"]["failingSince"] == since
     assert told["state"] == stage.told["state"] == "active"
+
+
+def test_a_certificate_goes_when_one_of_its_names_is_not_ours_any_more() -> None:
+    """Who has that name now would never get one of his own."""
+    stage = Routed()
+    stage.platform = replace(stage.platform, sealing_keys=frozenset({"0123456789abcdef"}))
+    box = f"v1:0123456789abcdef:{'A' * 64}"
+    cert = stage.declare("Secret", "acme", "cert", {"sealedData": {"tls.crt": box, "tls.key": box}})
+    stage.settle(cert)
+    key = stage.declare("Domain", "acme", "www", {**SPEC, "hostname": "www.example.com"})
+    sibling = stage.rows[key]
+    claims = (HostnameClaim("www.example.com", "", True),)
+    stage.rows[key] = replace(sibling, record=replace(sibling.record, hostnames=claims))
+    stage.domain(tls={"issuer": "custom", "secret": "cert"})
+    stage.go()
+    stage.serve()
+    stage.ask()
+    stage.go()
+    names = frozenset({"shop.example.com", "www.example.com"})
+    stage.world.put(replace(stage.world.published[UID], names=names))
+    assert stage.go() == []
+    del stage.rows[key]
+    (step,) = stage.plan(SHOP).steps
+    assert step.render() == f"PublishRoutes {NAME} (its certificate is also for www.example.com)"
+    assert isinstance(step, PublishRoutes)
+    assert "tls" not in step.document.content
 
 
 def test_drift_is_named_and_healed() -> None:
