@@ -39,7 +39,7 @@ class Serving:
     server URL -> when it was last seen anywhere (kept for a while after it left). open: of those
     that left, how many connections from the proxies to it are still open; absent: nobody can tell.
     used: backends that some router of any proxy still sends to. current: every proxy serves the
-    version that is published.
+    version that is published. removed: what was published is not any more, and not by us.
     """
 
     uid: str
@@ -51,6 +51,7 @@ class Serving:
     open: Mapping[str, int] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
     current: bool = True
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
