@@ -294,7 +294,7 @@ class Controller:
             self.queue.add,
             self.clock,
             self.random,
-            self._fetch or Handshake(self._secure_entry),
+            self._fetch or Handshake(self._secure_entries),
             self.gateway.orders if self.gateway is not None else None,
         )
         reconciler = Reconciler(
@@ -322,13 +322,14 @@ class Controller:
         if self.gateway is not None:
             self.gateway.observed(observation.context if observation is not None else None, key)
 
-    def _secure_entry(self) -> tuple[str, int]:
-        """Where HTTPS is answered: here, unless the proxies are somebody else's."""
+    def _secure_entries(self) -> list[tuple[str, int]]:
+        """Where HTTPS is answered: here, unless the proxies are somebody else's. Empty: nobody
+        says where these are."""
         ingress = self.platform().ingress
-        if ingress.mode == "external" and ingress.addresses:
-            return ingress.addresses[0], ingress.https_port
+        if ingress.mode == "external":
+            return [(address, ingress.https_port) for address in ingress.addresses]
         bound = self.settings.ingress_address
-        return ("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound), ingress.https_port
+        return [("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound, ingress.https_port)]
 
     # -- what wakes the loop
     def _relisted(self, reason: str) -> None:

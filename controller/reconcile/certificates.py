@@ -1,7 +1,8 @@
 """The certificate watcher: reads what the proxies really serve for each Domain that is published.
 
 It connects to the HTTPS entry point, names the hostname (SNI) and reads the certificate that comes
-back; nothing is verified, since a makeshift certificate is exactly what is to be found out. While a
+back; nothing is verified, since a makeshift certificate is exactly what is to be found out. Of
+several proxies the worst counts; one that cannot be reached from here says nothing. While a
 hostname's own certificate is not served yet it is looked at often, afterwards now and then.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -36,6 +38,10 @@ SOON_OVER, SOON_SHARE = timedelta(days=7), 0.2
 """Before its end a certificate should long have been renewed; a short-lived one in the last part of
 its life."""
 CONCURRENCY = 8
+MOST = 8
+"""Proxies that are looked at."""
+Place = tuple[str, int]
+"""Host and port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,10 @@ class Shown:
 
 
 class Fetch(Protocol):
-    """The certificate that is served for a name, as DER. Raises OSError, TimeoutError."""
+    """The certificates that are served for a name, as DER; none where nobody knows by whom. Raises
+    OSError, TimeoutError."""
 
-    async def __call__(self, name: str) -> bytes: ...
+    async def __call__(self, name: str) -> Sequence[bytes]: ...
 
 
 class Orders(Protocol):
@@ -71,19 +78,38 @@ class Orders(Protocol):
 
 
 class Handshake:
-    """host, port: of the HTTPS entry point, asked anew each time."""
+    """places: host and port of every HTTPS entry point, asked anew each time. A name stands for
+    all of its addresses."""
 
-    def __init__(self, place: Callable[[], tuple[str, int]]) -> None:
-        self._place = place
+    def __init__(self, places: Callable[[], Sequence[Place]]) -> None:
+        self._places = places
         self._context = ssl.create_default_context()
         self._context.check_hostname = False
         self._context.verify_mode = ssl.CERT_NONE
 
-    async def __call__(self, name: str) -> bytes:
-        host, port = self._place()
+    async def __call__(self, name: str) -> list[bytes]:
+        looks = [self._resolved(place) for place in self._places()]
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        known = [one for one in found if not isinstance(one, BaseException)]
+        places = [*dict.fromkeys(place for one in known for place in one)][:MOST]
+        tries = [self._shown(name, place) for place in places]
+        shown = await asyncio.gather(*tries, return_exceptions=True)
+        served = [one for one in shown if isinstance(one, bytes)]
+        for error in (*shown, *found):
+            if isinstance(error, BaseException) and not served:
+                raise error
+        return served
+
+    async def _resolved(self, place: Place) -> list[Place]:
+        async with asyncio.timeout(TIMEOUT):
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(*place, type=socket.SOCK_STREAM)
+        return [(str(address[0]), place[1]) for *_, address in found]
+
+    async def _shown(self, name: str, place: Place) -> bytes:
         async with asyncio.timeout(TIMEOUT):
             _, writer = await asyncio.open_connection(
-                host, port, ssl=self._context, server_hostname=name
+                *place, ssl=self._context, server_hostname=name
             )
         try:
             found: ssl.SSLObject = writer.get_extra_info("ssl_object")
@@ -125,7 +151,10 @@ class CertificateWatcher(Watch[Shown]):
         amiss = 0
         while True:
             async with self._slots:
-                found = await self._with_order(target, await self._read(target))
+                read = await self._read(target)
+            if read is None:
+                return  # as long as this process lives
+            found = await self._with_order(target, read)
             certificates = self._world().certificates
             if certificates.get(target.uid) != found:
                 certificates[target.uid] = found
@@ -144,16 +173,18 @@ class CertificateWatcher(Watch[Shown]):
         failure = await self._orders.failure(target.hostname)
         return replace(found, failure=failure, next_attempt=due)
 
-    async def _read(self, target: Shown) -> Certificate:
+    async def _read(self, target: Shown) -> Certificate | None:
+        """None: nobody knows who serves it."""
         try:
-            said = read_der(await self._fetch(target.name))
+            served = [read_der(each) for each in await self._fetch(target.name)]
         except TimeoutError:
             return Certificate(target.uid, error="the HTTPS entry point does not answer in time")
         except OSError as error:
             return Certificate(target.uid, error=f"no HTTPS connection: {_words(error)}")
         except ValueError as error:
             return Certificate(target.uid, error=f"what is served {error}")
-        return seen(target, said, self._clock.now())
+        now = self._clock.now()
+        return min((seen(target, said, now) for said in served), key=_worth, default=None)
 
 
 def seen(target: Shown, said: Said, now: datetime) -> Certificate:
@@ -162,6 +193,10 @@ def seen(target: Shown, said: Said, now: datetime) -> Certificate:
     soon = min(SOON_OVER, (said.not_after - said.not_before) * SOON_SHARE)
     ending = "over" if left <= timedelta() else "soon" if left <= soon else ""
     return Certificate(target.uid, said.issuer, said.names, said.not_after, hit, ending)
+
+
+def _worth(found: Certificate) -> tuple[bool, datetime | None]:
+    return found.covers, found.not_after
 
 
 def _words(error: OSError) -> str:

@@ -173,6 +173,9 @@ class Standing:
                 "OwnershipNotProven",
                 f"TXT record {aim.record}: expected {aim.token}, {there}",
             )
+        if not aim.addresses:
+            words = f"{self.spec.hostname} has no address (A, AAAA or CNAME)"
+            return "DnsPointsElsewhere", words
         there = shown(found.addresses) if found.addresses else "nothing"
         return (
             "DnsPointsElsewhere",
@@ -327,6 +330,11 @@ class Standing:
             return 0.0
         since = datetime.fromisoformat(said["lastTransitionTime"])
         return (self.context.now - since).total_seconds()
+
+    @property
+    def hidden(self) -> bool:
+        """Nobody knows where visitors reach the proxies, so what these serve cannot be read."""
+        return self.ingress.mode == "external" and not self.ingress.addresses
 
     @property
     def certificate(self) -> Certificate | None:

@@ -191,6 +191,8 @@ def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
         return None, "NoResolver", "no certificates are ordered on this platform"
     if not standing.verified:
         return None, "NotVerified", "nothing is ordered before the hostname is verified"
+    if found is None and standing.hidden:
+        return None, "NotRead", "SKYCTL_DOMAIN_ADDRESSES does not say where HTTPS is answered"
     if found is None and _said_before(standing, "certificate"):
         return _as_before(standing, CERTIFICATE_READY)
     if found is None:
@@ -268,7 +270,7 @@ def _served(standing: Standing) -> dict[str, Any] | None:
     if not standing.spec.tls.enabled:
         return None
     if found is None:
-        return _said_before(standing, "certificate")
+        return None if standing.hidden else _said_before(standing, "certificate")
     return {
         "issuer": found.issuer,
         "names": list(found.names),

@@ -152,10 +152,10 @@ def _since(before: DnsFinding, now: datetime) -> datetime | None:
 
 def points_here(addresses: Iterable[str], answer: Answer) -> bool:
     """Every address is one of ours; a name of ours that it is an alias of will do. With no
-    addresses of ours known, anything does."""
+    addresses of ours known, any address does."""
     ours = {_plain(a) for a in (*addresses, *answer.ours)}
     if not ours:
-        return True
+        return bool(answer.addresses)
     if ours.intersection(alias.rstrip(".").lower() for alias in answer.aliases):
         return True
     return bool(answer.addresses) and all(_plain(a) in ours for a in answer.addresses)

@@ -77,10 +77,11 @@ class DnsFinding:
     ``checked_at`` moves only with what was found, or while something is amiss.
 
     texts: the TXT records beside it. proven: the expected one is among them. addresses: where the
-    hostname leads (IP addresses, and the names that it is an alias of). pointed: to us, or nobody
-    knows where that would be. error: why DNS could not be asked, '' when it answered. failures:
-    definite answers in a row, at least one of proven and pointed false; failing_since: since the
-    first of them. checked_at: when it was asked last; answered_at: when that was answered.
+    hostname leads (IP addresses, and the names that it is an alias of). pointed: to us; where
+    nobody knows what leads to us, somewhere. error: why DNS could not be asked, '' when it
+    answered. failures: definite answers in a row, at least one of proven and pointed false;
+    failing_since: since the first of them. checked_at: when it was asked last; answered_at: when
+    that was answered.
     """
 
     uid: str

@@ -337,6 +337,18 @@ def test_another_hostname_takes_over_once_it_is_proven() -> None:
     assert stage.rows[SHOP].record.hostnames == (HostnameClaim("new.example.com", "", True),)
 
 
+def test_where_nobody_says_what_leads_here_a_name_must_lead_somewhere() -> None:
+    stage = Routed(replace(INGRESS, addresses=()))
+    stage.domain()
+    stage.serve()
+    stage.go()
+    stage.ask(addresses=())
+    assert stage.go()[-1] == "wait: proof: shop.example.com has no address (A, AAAA or CNAME)"
+    stage.ask(addresses=("198.51.100.9",))
+    stage.go()
+    assert stage.told["state"] == "active"
+
+
 OLD, NEW = "shop.example.com", "new.example.com"
 
 
@@ -673,3 +685,15 @@ def test_quota() -> None:
     stage.declare(*other, {**SPEC, "hostname": "other.example.com"})
     stage.run(other)
     assert stage.status(other)["error"]["code"] == "RESOURCE_QUOTA_EXCEEDED"
+
+
+def test_where_nobody_knows_the_proxies_no_certificate_is_told() -> None:
+    """Not even what was told before: it was somebody else's."""
+    stage = active()
+    stage.world.put(Certificate(UID, "R3", ("shop.example.com",), NOW, covers=True))
+    assert stage.told["certificate"]["issuer"] == "R3"
+    stage.world.certificates.clear()
+    elsewhere = replace(INGRESS, mode="external", addresses=())
+    stage.platform = replace(stage.platform, ingress=elsewhere)
+    assert stage.told["certificate"] is None
+    assert stage.condition("CertificateReady") == ("Unknown", "NotRead")

@@ -16,6 +16,7 @@ from typing import cast
 import pytest
 
 from controller.clock import Clock
+from controller.ingress.ports import free_port
 from controller.reconcile import certificates as module
 from controller.reconcile.certificates import CertificateWatcher, Handshake, Shown
 from controller.reconcile.observe import Observation
@@ -30,9 +31,9 @@ DER = ssl.PEM_cert_to_DER_cert(OWN.read_text())
 
 
 class Stand:
-    """answer: what is served, or what connecting raises."""
+    """answer: what is served (by each, of several), or what connecting raises."""
 
-    def __init__(self, answer: bytes | Exception) -> None:
+    def __init__(self, answer: bytes | list[bytes] | Exception) -> None:
         self.world = World()
         self.answer = answer
         self.asked: list[str] = []
@@ -42,11 +43,11 @@ class Stand:
             lambda: self.world, self.woken.put_nowait, clock, random.Random(1), self._fetch
         )
 
-    async def _fetch(self, name: str) -> bytes:
+    async def _fetch(self, name: str) -> list[bytes]:
         self.asked.append(name)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return self.answer if isinstance(self.answer, list) else [self.answer]
 
     def observed(self, hostname: str | None, digest: str = "d") -> None:
         shown = Shown("u", hostname, hostname, digest) if hostname else None
@@ -90,6 +91,24 @@ async def test_what_is_served_is_told() -> None:
         stand.observed("else.example.org")
         assert not (await stand.seen()).covers
         stand.observed(None)
+        assert stand.world.certificates == {}
+
+
+async def test_of_several_proxies_the_worst_counts() -> None:
+    single = ssl.PEM_cert_to_DER_cert(OWN.with_name("single.crt").read_text())
+    stand = Stand([DER, single])
+    stand.observed("www.example.com")
+    async with running(stand):
+        found = await stand.seen()
+        assert (found.covers, found.names) == (False, ("shop.example.com",))
+
+
+async def test_nothing_is_told_where_nobody_knows_the_proxies() -> None:
+    stand = Stand([])
+    stand.observed("shop.example.com")
+    async with running(stand):
+        while not stand.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0)
         assert stand.world.certificates == {}
 
 
@@ -175,6 +194,10 @@ async def test_a_real_handshake(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=context)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        found = await Handshake(lambda: ("127.0.0.1", port))("shop.example.com")
-    assert found == ssl.PEM_cert_to_DER_cert((tmp_path / "crt").read_text())
-    assert asked == ["shop.example.com"]
+        places = [("127.0.0.1", port), ("127.0.0.1", free_port()), ("localhost", port)]
+        found = await Handshake(lambda: places)("shop.example.com")
+        with pytest.raises(OSError, match="Connect call failed"):
+            await Handshake(lambda: places[1:2])("shop.example.com")
+    assert await Handshake(tuple)("shop.example.com") == []
+    assert found == [ssl.PEM_cert_to_DER_cert((tmp_path / "crt").read_text())]
+    assert asked == ["shop.example.com"]  # the same place by another name is asked once

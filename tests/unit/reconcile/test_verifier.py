@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
@@ -154,6 +155,14 @@ def test_partly_elsewhere_is_not_here() -> None:
     assert both.proven
     assert not both.pointed
     assert not judge(None, target(), Answer(("t",)), NOW).pointed
+
+
+def test_a_name_without_an_address_leads_nowhere() -> None:
+    """Also where nobody says what leads here: an authority could not ask it."""
+    anywhere = replace(target(), addresses=())
+    assert not judge(None, anywhere, Answer(("t",)), NOW).pointed
+    assert not judge(None, anywhere, Answer(("t",), aliases=("gone.example",)), NOW).pointed
+    assert judge(None, anywhere, Answer(("t",), ("198.51.100.9",)), NOW).pointed
 
 
 def test_an_error_keeps_what_was_known() -> None:
