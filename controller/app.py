@@ -64,8 +64,10 @@ from controller.store.base import Store
 from controller.store.catalogue import Catalogue
 from controller.vitals import every, measure_lag
 from controller.waking import Waking
+from resources.domain.ordering import told
 from resources.errors import UserError
 from resources.meta import Key
+from resources.routing.world import Attempt
 from resources.steps import PullImage
 
 if TYPE_CHECKING:
@@ -354,8 +356,13 @@ class Controller:
             key_of=self.catalogue.key_of,
             wake=self.queue.add,
             hostnames=routed.hostnames,
+            attempted=self._attempted,
         )
         return ingress(wiring)
+
+    def _attempted(self, uid: str, hostname: str) -> Attempt:
+        key = self.catalogue.key_of(uid)
+        return told(self.catalogue.entry(key) if key is not None else None, hostname)
 
     def _engine_is_here(self) -> bool | None:
         info = self.identity.info

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import structlog
 
 from controller.ingress import leaf
-from controller.ingress.base import Shelved
+from controller.ingress.base import Marker, Shelved
 from controller.ingress.leaf import OWN, Leaf
 from resources.errors import UserError
 from resources.routing.document import Document, rules, servers
@@ -82,9 +82,11 @@ class FilePublisher:
         whole = [(name, kept.found) for name, kept in sorted(self._kept.items())]
         return [found.content for _, found in whole if found is not None and found.digest]
 
-    async def keep(self, content: Mapping[str, Any]) -> None:
-        """Puts the constant document there; never empty."""
-        await self._soon(partial(self._publish, Document("platform", OWN, content)))
+    async def keep(self, content: Mapping[str, Any]) -> Marker:
+        """Puts the constant document there; never empty. By what proxies show that they have it."""
+        document = Document("platform", OWN, content)
+        await self._soon(partial(self._publish, document))
+        return Marker(document.uid, document.digest)
 
     async def _soon(self, call: Callable[[], T]) -> T:
         def alone() -> T:

@@ -24,7 +24,7 @@ from resources.domain.routing import certified
 from resources.domain.standing import stand
 from resources.hostname import WILDCARD, covers
 from resources.meta import Key
-from resources.routing.world import Certificate
+from resources.routing.world import Attempt, Certificate
 from resources.world import World
 from resources.x509 import Said, read_der
 
@@ -66,11 +66,13 @@ class Fetch(Protocol):
 class Orders(Protocol):
     """Of certificates, that the proxies make."""
 
-    def missing(self, uid: str) -> datetime | None:
-        """When it is ordered again."""
-        ...
+    def missing(self, uid: str, hostname: str) -> Attempt: ...
 
-    def settled(self, uid: str) -> None: ...
+    def known(self, uid: str, hostname: str) -> Attempt: ...
+
+    def settled(self, hostname: str) -> None: ...
+
+    def forget(self, uid: str, hostname: str) -> None: ...
 
     async def failure(self, hostname: str) -> str:
         """Of the last order; '' when there is none."""
@@ -144,17 +146,14 @@ class CertificateWatcher(Watch[Shown]):
         if instead is not None and instead.hostname == target.hostname:
             return
         if self._orders is not None:
-            self._orders.settled(target.uid)
+            self._orders.forget(target.uid, target.hostname)
         self._world().certificates.pop(target.uid, None)
 
     async def _look(self, key: Key, target: Shown) -> None:
         amiss = 0
         while True:
             async with self._slots:
-                read = await self._read(target)
-            if read is None:
-                return  # as long as this process lives
-            found = await self._with_order(target, read)
+                found = await self._with_order(target, await self._read(target))
             certificates = self._world().certificates
             if certificates.get(target.uid) != found:
                 certificates[target.uid] = found
@@ -166,15 +165,16 @@ class CertificateWatcher(Watch[Shown]):
     async def _with_order(self, target: Shown, found: Certificate) -> Certificate:
         if self._orders is None or not target.ordered:
             return found
-        if found.covers or found.error:
-            self._orders.settled(target.uid)
+        if found.covers:
+            self._orders.settled(target.hostname)
             return found
-        due = self._orders.missing(target.uid)
+        if found.error:  # perhaps it is served
+            return replace(found, attempt=self._orders.known(target.uid, target.hostname))
+        attempt = self._orders.missing(target.uid, target.hostname)
         failure = await self._orders.failure(target.hostname)
-        return replace(found, failure=failure, next_attempt=due)
+        return replace(found, failure=failure, attempt=attempt)
 
-    async def _read(self, target: Shown) -> Certificate | None:
-        """None: nobody knows who serves it."""
+    async def _read(self, target: Shown) -> Certificate:
         try:
             served = [read_der(each) for each in await self._fetch(target.name)]
         except TimeoutError:
@@ -184,7 +184,8 @@ class CertificateWatcher(Watch[Shown]):
         except ValueError as error:
             return Certificate(target.uid, error=f"what is served {error}")
         now = self._clock.now()
-        return min((seen(target, said, now) for said in served), key=_worth, default=None)
+        unknown = Certificate(target.uid, hidden=True)
+        return min((seen(target, said, now) for said in served), key=_worth, default=unknown)
 
 
 def seen(target: Shown, said: Said, now: datetime) -> Certificate:

@@ -98,11 +98,20 @@ class DnsFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """To have a certificate ordered. number: how many were made, the one that is about to be
+    included. due: when the next is made; None: as soon as one is missing."""
+
+    number: int = 0
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """What the proxies really serve for a Domain's hostname. names: for which it is. covers: the
     hostname is among them. ending: '' | soon | over, as of when it was last looked at. error: why
-    nothing could be read, '' when something was. failure: why it could not be ordered, as the proxy
-    tells. next_attempt: when it is ordered again; None: not while it stands."""
+    nothing could be read, '' when something was. hidden: nobody says where it could be read.
+    failure: why it could not be ordered, as the proxy tells. attempt: to have it ordered."""
 
     uid: str
     issuer: str = ""
@@ -111,8 +120,9 @@ class Certificate:
     covers: bool = False
     ending: str = ""
     error: str = ""
+    hidden: bool = False
     failure: str = ""
-    next_attempt: datetime | None = None
+    attempt: Attempt = Attempt()
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,41 @@ def other(image: str, *hostnames: str) -> list[str]:
     ]
 
 
+def test_what_others_publish_orders_nothing(
+    platform: Program, authority: Authority, image: str
+) -> None:
+    """Traefik orders whatever is missing at each change of its configuration, and authorities count
+    failures: Let's Encrypt allows five for a hostname in an hour. Nor does a restart order."""
+    platform.env |= {"SKYCTL_DOMAIN_VERIFICATION": "none", "SKYCTL_ACME_RETRY": "1h"}
+    authority.start()
+    authority.lead(HOST, "127.0.0.9")
+    platform.start()
+    declare(platform, image)
+    failed = "acme:error:connection"
+    until(lambda: failed in (certificate(platform)["lastError"] or ""), seconds=60)
+    first = certificate(platform)
+    assert authority.orders == 1
+    plain = {"service": "web", "hostname": "beside.example.com", "tls": {"enabled": False}}
+    for number in range(10):
+        path = {"pathPrefix": f"/p{number}", "stripPrefix": True}
+        platform.sql(fleet.insert("Domain", "certified", "beside", {**plain, **path}), "SELECT 1")
+        until(lambda number=number: answers(authority, f"/p{number}"), what=f"{number} is served")
+    print(f"orders after ten publications of another: {authority.orders}")
+    platform.stop()
+    platform.start()
+    platform.sql(fleet.insert("Domain", "certified", "beside", plain), "SELECT 1")
+    until(lambda: answers(authority, "/"))
+    time.sleep(3)
+    print(f"and after a restart: {authority.orders}")
+    assert authority.orders == 1
+    assert certificate(platform)["nextAttempt"] == first["nextAttempt"]
+
+
+def answers(authority: Authority, path: str) -> bool:
+    url = f"http://{ADDRESS}:{authority.http_port}{path}"
+    return httpx.get(url, headers={"Host": "beside.example.com"}, trust_env=False).is_success
+
+
 @pytest.mark.skipif(not LONG, reason="long; SKYCTL_TORTURE=1 runs it")
 @pytest.mark.parametrize("challenge", ["http", "tls", "dns"])
 def test_every_way_to_prove_it_to_the_authority(

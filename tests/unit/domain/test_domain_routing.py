@@ -52,6 +52,13 @@ def document(spec: dict[str, Any], ingress: Ingress = ACME, *held: str) -> Docum
     return render(Route(KEY, UID, model, BACKEND, SECRETS, frozenset(held)), ingress)
 
 
+def asking(spec: dict[str, Any]) -> Document:
+    """As it becomes labels."""
+    model = validate("Domain", spec)
+    assert isinstance(model, DomainSpec)
+    return render(Route(KEY, UID, model, BACKEND, SECRETS), ACME, asking=True)
+
+
 def routers(spec: dict[str, Any], ingress: Ingress = ACME) -> dict[str, Any]:
     found: dict[str, Any] = document(spec, ingress).content["http"]["routers"]
     return found
@@ -76,7 +83,7 @@ def test_the_usual_domain() -> None:
                     "service": BACKEND,
                     "entryPoints": ["websecure"],
                     "middlewares": [f"{BASE_NAME}-retry"],
-                    "tls": {"certResolver": "letsencrypt"},
+                    "tls": {},
                 },
             },
             "middlewares": {
@@ -115,7 +122,8 @@ def test_wildcards_match_one_level() -> None:
         "x.a-bzexample.com",
     ):
         assert not re.search(pattern[1], other)
-    tls = routers({**BASE, "hostname": "*.example.com"})[f"{BASE_NAME}-secure"]["tls"]
+    wild = asking({**BASE, "hostname": "*.example.com"})
+    tls = wild.content["http"]["routers"][f"{BASE_NAME}-secure"]["tls"]
     assert tls == {"certResolver": "letsencrypt", "domains": [{"main": "*.example.com"}]}
 
 
@@ -331,7 +339,7 @@ def test_a_name_without_a_domain() -> None:
 
 def test_labels_say_the_same() -> None:
     target = Target(BACKEND, 80)
-    made = labels(document(BASE), target)
+    made = labels(asking(BASE), target)
     secure, http = f"traefik.http.routers.{BASE_NAME}-secure-{made.digest}", "traefik.http"
     redirect = f"{http}.routers.{BASE_NAME}-redirect-{made.digest}"
     https = f"{BASE_NAME}-https-{made.digest}"

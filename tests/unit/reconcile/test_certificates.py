@@ -21,7 +21,7 @@ from controller.reconcile import certificates as module
 from controller.reconcile.certificates import CertificateWatcher, Handshake, Shown
 from controller.reconcile.observe import Observation
 from resources.meta import Key
-from resources.routing.world import Certificate
+from resources.routing.world import Attempt, Certificate
 from resources.world import World
 from resources.x509 import read_der
 
@@ -107,24 +107,31 @@ async def test_nothing_is_told_where_nobody_knows_the_proxies() -> None:
     stand = Stand([])
     stand.observed("shop.example.com")
     async with running(stand):
-        while not stand.asked:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-        assert stand.world.certificates == {}
+        assert await stand.seen() == Certificate("u", hidden=True)
 
 
 async def test_what_is_missing_is_ordered_again() -> None:
     when = datetime(2026, 11, 26, 1, tzinfo=UTC)
 
+    attempt = Attempt(1, when)
+
     class Orders:
         def __init__(self) -> None:
             self.without: set[str] = set()
+            self.forgotten: list[str] = []
 
-        def missing(self, uid: str) -> datetime:
-            self.without.add(uid)
-            return when
+        def missing(self, uid: str, hostname: str) -> Attempt:
+            self.without.add(hostname)
+            return attempt
 
-        def settled(self, uid: str) -> None:
-            self.without.discard(uid)
+        def known(self, uid: str, hostname: str) -> Attempt:
+            return attempt
+
+        def settled(self, hostname: str) -> None:
+            self.without.discard(hostname)
+
+        def forget(self, uid: str, hostname: str) -> None:
+            self.forgotten.append(hostname)
 
         async def failure(self, hostname: str) -> str:
             return f"{hostname} is not known"
@@ -135,13 +142,20 @@ async def test_what_is_missing_is_ordered_again() -> None:
         ordered = Shown("u", "else.example.org", "else.example.org", "d", ordered=True)
         stand.watcher.observed(cast(Observation, ordered), SHOP)
         found = await stand.seen()
-        assert (found.failure, found.next_attempt) == ("else.example.org is not known", when)
-        assert orders.without == {"u"}
+        assert (found.failure, found.attempt) == ("else.example.org is not known", attempt)
+        assert orders.without == {"else.example.org"}
+        stand.answer = ConnectionRefusedError(111, "Connection refused")
+        found = await stand.seen()
+        assert (found.failure, found.attempt) == ("", attempt)  # nobody knows, and nothing is lost
+        stand.answer = DER
         ordered = Shown("u", "shop.example.com", "shop.example.com", "d", ordered=True)
         stand.watcher.observed(cast(Observation, ordered), SHOP)
         found = await stand.seen()
-        assert (found.covers, found.failure, found.next_attempt) == (True, "", None)
-        assert orders.without == set()
+        while not found.covers:
+            found = await stand.seen()
+        assert (found.failure, found.attempt) == ("", Attempt())
+        assert orders.without == {"else.example.org"}
+        assert orders.forgotten == ["else.example.org"]
 
 
 def test_a_short_life_ends_later() -> None:
