@@ -66,8 +66,10 @@ from controller.store.base import Store
 from controller.store.catalogue import Catalogue
 from controller.vitals import every, measure_lag
 from controller.waking import Waking
+from resources.domain.ordering import told
 from resources.errors import UserError
 from resources.meta import Key
+from resources.routing.world import Attempt
 from resources.steps import PullImage
 
 if TYPE_CHECKING:
@@ -303,7 +305,7 @@ class Controller:
             self.queue.add,
             self.clock,
             self.random,
-            self._fetch or Handshake(self._secure_entry),
+            self._fetch or Handshake(self._secure_entries),
             self.gateway.orders if self.gateway is not None else None,
         )
         reconciler = Reconciler(
@@ -332,13 +334,14 @@ class Controller:
         if self.gateway is not None:
             self.gateway.observed(observation.context if observation is not None else None, key)
 
-    def _secure_entry(self) -> tuple[str, int]:
-        """Where HTTPS is answered: here, unless the proxies are somebody else's."""
+    def _secure_entries(self) -> list[tuple[str, int]]:
+        """Where HTTPS is answered: here, unless the proxies are somebody else's. Empty: nobody
+        says where these are."""
         ingress = self.platform().ingress
-        if ingress.mode == "external" and ingress.addresses:
-            return ingress.addresses[0], ingress.https_port
+        if ingress.mode == "external":
+            return [(address, ingress.https_port) for address in ingress.addresses]
         bound = self.settings.ingress_address
-        return ("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound), ingress.https_port
+        return [("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound, ingress.https_port)]
 
     # -- what wakes the loop
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
@@ -367,8 +370,13 @@ class Controller:
             key_of=self.catalogue.key_of,
             wake=self.queue.add,
             hostnames=routed.hostnames,
+            attempted=self._attempted,
         )
         return ingress(wiring)
+
+    def _attempted(self, uid: str, hostname: str) -> Attempt:
+        key = self.catalogue.key_of(uid)
+        return told(self.catalogue.entry(key) if key is not None else None, hostname)
 
     def _engine_is_here(self) -> bool | None:
         info = self.identity.info

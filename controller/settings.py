@@ -211,8 +211,8 @@ class Settings(BaseModel):
     """For DNS-01: the authority is only asked once the name's own DNS servers show the proof. false
     where they cannot be asked from here."""
     acme_retry: Seconds = 60.0
-    """An order that failed is tried again after this long, then more and more rarely, at least each
-    hour: authorities count failures."""
+    """An order that failed is tried again after this long, then after ten times as long, then each
+    hour: authorities count failures, Let's Encrypt five in an hour."""
     domain_verification: Literal["dns", "none"] = "dns"
     """Whether a hostname must be proven to be its organization's by a TXT record."""
     domain_resolvers: str = ""

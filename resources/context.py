@@ -72,7 +72,8 @@ class Context:
     Service's image has at its registry by now, '' when nobody knows. referrers: for a Service, the
     Domains that name it. rivals: who else names what only one may have (a Service's ports of
     the host, an Organization's external id), of any organization. requests: for a Service, what was
-    counted during its newest rollout; None: it is not over, or nobody knows.
+    counted during its newest rollout; None: it is not over, or nobody knows. held: for a Domain,
+    the hostnames that its organization has proven.
     """
 
     entry: Entry
@@ -96,6 +97,7 @@ class Context:
     published: str = ""
     rivals: tuple[Entry, ...] = ()
     requests: Requests | None = None
+    held: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:

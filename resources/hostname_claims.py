@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from resources.meta import Entry
 from resources.steps import StoreStep
 
 TAKEN = "taken"
@@ -58,6 +59,12 @@ def holder(claimants: Iterable[Claimant]) -> str | None:
     """The organization that was the first to prove it; None while nobody has."""
     proven = [(c.verified_at, c.uid, c.organization) for c in claimants if c.verified_at]
     return min(proven)[2] if proven else None
+
+
+def held(entries: Iterable[Entry]) -> frozenset[str]:
+    """The hostnames that these have proven."""
+    claims = (claim for entry in entries for claim in entry.record.hostnames)
+    return frozenset(c.hostname for c in claims if c.verified and not c.conflict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ class World:
     published: dict[str, Published] = field(default_factory=dict)
     serving: dict[str, Serving] = field(default_factory=dict)
     labelled: dict[str, Labelled] = field(default_factory=dict)
-    findings: dict[str, DnsFinding] = field(default_factory=dict)
+    findings: dict[str, dict[str, DnsFinding]] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
     version: int = field(default=0, compare=False)
     _by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -232,7 +232,7 @@ class World:
             case Labelled():
                 self.labelled[item.uid] = item
             case DnsFinding():
-                self.findings[item.uid] = item
+                self.findings.setdefault(item.uid, {})[item.hostname] = item
             case Certificate():
                 self.certificates[item.uid] = item
             case _:
@@ -386,7 +386,7 @@ class World:
                 self.published.get(uid),
                 self.serving.get(uid),
                 self.labelled.get(uid),
-                self.findings.get(uid),
+                *self.findings.get(uid, {}).values(),
                 self.certificates.get(uid),
             ):
                 if routes is not None:

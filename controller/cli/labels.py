@@ -71,7 +71,8 @@ def read_labels(client: Client, name: str, where: str | None) -> dict[str, str]:
     key = Key("Domain", organization, name)
     route = Route(key, document["metadata"]["uid"], spec, named, secrets)
     target = Target(named, backend.port, backend.sticky)
-    made = labels(render(route, USUAL), target, document["metadata"].get("generation", 0))
+    rendered = render(route, USUAL, asking=True)
+    made = labels(rendered, target, document["metadata"].get("generation", 0))
     network = _network(client.get(f"/resources/organization/{organization}"))
     return {ENABLE: "true", **({NETWORK: network} if network else {}), **made.shown()}
 

@@ -21,10 +21,11 @@ from typing import Any, TypeVar
 import structlog
 
 from controller.ingress import leaf
-from controller.ingress.base import Shelved
+from controller.ingress.base import Marker, Shelved
 from controller.ingress.leaf import OWN, Leaf
 from resources.errors import UserError
-from resources.routing.document import Document, servers
+from resources.routing.document import Document, rules, servers
+from resources.routing.opening import names
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Published
 from resources.sealed import Sealed
@@ -81,9 +82,11 @@ class FilePublisher:
         whole = [(name, kept.found) for name, kept in sorted(self._kept.items())]
         return [found.content for _, found in whole if found is not None and found.digest]
 
-    async def keep(self, content: Mapping[str, Any]) -> None:
-        """Puts the constant document there; never empty."""
-        await self._soon(partial(self._publish, Document("platform", OWN, content)))
+    async def keep(self, content: Mapping[str, Any]) -> Marker:
+        """Puts the constant document there; never empty. By what proxies show that they have it."""
+        document = Document("platform", OWN, content)
+        await self._soon(partial(self._publish, document))
+        return Marker(document.uid, document.digest)
 
     async def _soon(self, call: Callable[[], T]) -> T:
         def alone() -> T:
@@ -105,9 +108,8 @@ class FilePublisher:
     # -- blocking
     def _publish(self, document: Document) -> Shelved:
         path = self._path(document.name)
-        wanted = Published(document.uid, document.name, document.digest, document.servers)
         known = self._examined(path)
-        if known is None or known.published != wanted:
+        if known is None or not _is(known.published, document):
             self._replace(path, leaf.written(document, self._open))
             known = self._examined(path)
         assert known is not None
@@ -221,6 +223,10 @@ class FilePublisher:
         return found
 
 
+def _is(there: Published, document: Document) -> bool:
+    return (there.uid, there.digest) == (document.uid, document.digest)
+
+
 def _shelved(name: str, found: Leaf) -> Shelved:
     routers: set[str] = set()
     backends: set[str] = set()
@@ -229,6 +235,8 @@ def _shelved(name: str, found: Leaf) -> Shelved:
         if isinstance(part, Mapping):
             routers.update(part.get("routers") or ())
             backends.update(part.get("services") or ())
-    told = servers(found.content) if found.digest else frozenset()
-    published = Published(found.uid, name, found.digest, told)
+    content = found.content if found.digest else {}
+    published = Published(
+        found.uid, name, found.digest, servers(content), rules(content), names(content)
+    )
     return Shelved(published, frozenset(routers), frozenset(backends))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -23,6 +24,7 @@ from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.label_mirror import Hostnames, LabelMirror
 from controller.ingress.mirror import NOT_YET, Mirror
+from controller.ingress.ordering import Ordering
 from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
@@ -35,7 +37,7 @@ from resources.context import Context
 from resources.errors import UserError
 from resources.meta import Key
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
-from resources.routing.world import NO_INGRESS, Ingress, Requests
+from resources.routing.world import NO_INGRESS, Attempt, Ingress, Requests
 from resources.sealed import Sealed
 from resources.world import World
 
@@ -46,7 +48,8 @@ log = structlog.get_logger("ingress")
 class Wiring:
     """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
-    hostnames: of the Domains. changed: told whose routes changed. troubled: told when what is told
+    hostnames: of the Domains. attempted: what the status of a Domain, by its uid, says of orders
+    for a hostname. changed: told whose routes changed. troubled: told when what is told
     of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue."""
 
     settings: Settings
@@ -61,6 +64,7 @@ class Wiring:
     key_of: Callable[[str], Key | None] = lambda _uid: None
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = field(default_factory=Hostnames)
+    attempted: Callable[[str, str], Attempt] = lambda _uid, _hostname: Attempt()
 
 
 AGAIN = 5.0
@@ -231,12 +235,6 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         deaf=lambda: mirror.deaf,
         changed=lambda: mirror.hurry(),
     )
-    orders = Orders(
-        wiring.clock,
-        settings.acme_retry,
-        lambda attempt: publisher.keep(constant(token, attempt)),
-        Log(settings.ingress_dir / "traefik.log"),
-    )
     external = [Address(url) for url in listed(settings.ingress_apis)]
 
     def addresses() -> Sequence[Address]:
@@ -247,11 +245,15 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
             return "SKYCTL_INGRESS_APIS names no proxy"
         return keeper.problem or (NOT_YET if wiring.wanted() else "")
 
-    async def keep_constant() -> None:
-        """For ever: somebody may remove it, and without it nobody can ask the proxies."""
-        while True:
-            await publisher.keep(constant(token, orders.attempts))
-            await asyncio.sleep(AGAIN)
+    proxies = Traefiks(apis, addresses, beside_us=settings.ingress != "external", why=why)
+    ordering = Ordering(publisher, proxies, partial(constant, token))
+    orders = Orders(
+        wiring.clock,
+        settings.acme_retry,
+        ordering.order,
+        wiring.attempted,
+        Log(settings.ingress_dir / "traefik.log"),
+    )
 
     async def serve_remote() -> None:
         where = settings.ingress_token_file or settings.ingress_dir / "token"
@@ -259,7 +261,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         await Provider(settings.ingress_listen, remote, publisher.contents).run()
 
     def beside() -> Sequence[Task]:
-        tasks: list[Task] = [keep_constant, orders.run]
+        tasks: list[Task] = [ordering.run, orders.run]
         if mode() in ("process", "container"):
             tasks.append(keeper.run)
         if mode() == "process" and settings.ingress_access_log:
@@ -268,7 +270,6 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
             tasks.append(serve_remote)
         return tasks
 
-    proxies = Traefiks(apis, addresses, beside_us=settings.ingress != "external", why=why)
     mirror = document_mirror(wiring, publisher, proxies)
     return Gateway(
         wiring,

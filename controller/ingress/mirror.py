@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -99,7 +100,8 @@ class Mirror:
         """Raises UserError."""
         async with self._lock:
             await self._publisher.withdraw(step)
-            self._place({uid: one for uid, one in self._shelf.items() if uid != step.uid})
+            shelf = {uid: one for uid, one in self._shelf.items() if uid != step.uid}
+            self._place(shelf, withdrawn=step.uid)
 
     async def prepare(self) -> None:
         with contextlib.suppress(UserError):
@@ -115,8 +117,9 @@ class Mirror:
             now = self._clock.monotonic()
             self._shelf_due = now + min(LONGEST, max(SHELF, SHARE * (now - began)))
 
-    def _place(self, shelf: Mapping[str, Shelved]) -> None:
-        known = self._world().published
+    def _place(self, shelf: Mapping[str, Shelved], withdrawn: str = "") -> None:
+        """withdrawn: what we took away ourselves; whatever else is gone was removed."""
+        known, serving = self._world().published, self._world().serving
         touched = [uid for uid, one in shelf.items() if known.get(uid) != one.published]
         gone = known.keys() - shelf.keys()
         self._shelf = shelf
@@ -127,6 +130,8 @@ class Mirror:
             known[uid] = shelf[uid].published
         for uid in gone:
             del known[uid]
+            if uid in serving and uid != withdrawn:
+                serving[uid] = replace(serving[uid], removed=True)
         METRICS.ingress_documents.set(len(shelf))
         if touched or gone:
             if self._sights:

@@ -97,6 +97,7 @@ def serving(
         },
         used=_used(names, sights),
         current=current,
+        removed=shelved is None and before is not None and before.removed,
     )
 
 

@@ -6,13 +6,14 @@ tenants, on an entry point of its own that listens on the loopback alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from controller.ingress import access_log
 from controller.settings import Settings, listed
+from resources.routing.rules import rule
 
 WEB, WEBSECURE, API = "web", "websecure", "skyctl"
 RESOLVER = "letsencrypt"
@@ -78,30 +79,39 @@ def static(settings: Settings, start: Start) -> dict[str, Any]:
     return whole
 
 
-def constant(token: str, attempt: int = 0) -> dict[str, Any]:
+def constant(token: str, ordered: Iterable[str] = ()) -> dict[str, Any]:
     """The document that is always published: what opens the API and the metrics to us. It is also
-    what keeps the configuration from being empty, which Traefik would ignore. attempt: another one
-    makes Traefik order the certificates that are missing."""
-    middlewares = {
-        "skyctl-orders": {"headers": {"customRequestHeaders": {"X-Skyctl-Orders": str(attempt)}}}
-    }
-    rule = f"Header(`Authorization`, `Bearer {token}`)"
+    what keeps the configuration from being empty, which Traefik would ignore. ordered: hostnames
+    for which Traefik orders a certificate as soon as it sees this."""
+    bearer = f"Header(`Authorization`, `Bearer {token}`)"
     return {
         "http": {
             "routers": {
                 "skyctl-api": {
                     "entryPoints": [API],
-                    "rule": f"{rule} && PathPrefix(`/api`)",
+                    "rule": f"{bearer} && PathPrefix(`/api`)",
                     "service": "api@internal",
                 },
                 "skyctl-metrics": {
                     "entryPoints": [API],
-                    "rule": f"{rule} && Path(`/metrics`)",
+                    "rule": f"{bearer} && Path(`/metrics`)",
                     "service": "prometheus@internal",
                 },
+                **{f"skyctl-order-{n}": _order(h) for n, h in enumerate(sorted(ordered))},
             },
-            **({"middlewares": middlewares} if attempt else {}),
         }
+    }
+
+
+def _order(hostname: str) -> dict[str, Any]:
+    """A router of its own for each: of several names in one, Traefik drops those that a wildcard
+    among them covers. Nobody gets to it."""
+    return {
+        "entryPoints": [WEBSECURE],
+        "rule": f"{rule(hostname)} && Path(`/.well-known/skyctl-order`)",
+        "priority": 1,
+        "service": "noop@internal",
+        "tls": {"certResolver": RESOLVER, "domains": [{"main": hostname}]},
     }
 
 

@@ -1,7 +1,8 @@
 """The certificate watcher: reads what the proxies really serve for each Domain that is published.
 
 It connects to the HTTPS entry point, names the hostname (SNI) and reads the certificate that comes
-back; nothing is verified, since a makeshift certificate is exactly what is to be found out. While a
+back; nothing is verified, since a makeshift certificate is exactly what is to be found out. Of
+several proxies the worst counts; one that cannot be reached from here says nothing. While a
 hostname's own certificate is not served yet it is looked at often, afterwards now and then.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -22,7 +24,7 @@ from resources.domain.routing import certified
 from resources.domain.standing import stand
 from resources.hostname import WILDCARD, covers
 from resources.meta import Key
-from resources.routing.world import Certificate
+from resources.routing.world import Attempt, Certificate
 from resources.world import World
 from resources.x509 import Said, read_der
 
@@ -36,6 +38,10 @@ SOON_OVER, SOON_SHARE = timedelta(days=7), 0.2
 """Before its end a certificate should long have been renewed; a short-lived one in the last part of
 its life."""
 CONCURRENCY = 8
+MOST = 8
+"""Proxies that are looked at."""
+Place = tuple[str, int]
+"""Host and port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +57,22 @@ class Shown:
 
 
 class Fetch(Protocol):
-    """The certificate that is served for a name, as DER. Raises OSError, TimeoutError."""
+    """The certificates that are served for a name, as DER; none where nobody knows by whom. Raises
+    OSError, TimeoutError."""
 
-    async def __call__(self, name: str) -> bytes: ...
+    async def __call__(self, name: str) -> Sequence[bytes]: ...
 
 
 class Orders(Protocol):
     """Of certificates, that the proxies make."""
 
-    def missing(self, uid: str) -> datetime | None:
-        """When it is ordered again."""
-        ...
+    def missing(self, uid: str, hostname: str) -> Attempt: ...
 
-    def settled(self, uid: str) -> None: ...
+    def known(self, uid: str, hostname: str) -> Attempt: ...
+
+    def settled(self, hostname: str) -> None: ...
+
+    def forget(self, uid: str, hostname: str) -> None: ...
 
     async def failure(self, hostname: str) -> str:
         """Of the last order; '' when there is none."""
@@ -71,19 +80,38 @@ class Orders(Protocol):
 
 
 class Handshake:
-    """host, port: of the HTTPS entry point, asked anew each time."""
+    """places: host and port of every HTTPS entry point, asked anew each time. A name stands for
+    all of its addresses."""
 
-    def __init__(self, place: Callable[[], tuple[str, int]]) -> None:
-        self._place = place
+    def __init__(self, places: Callable[[], Sequence[Place]]) -> None:
+        self._places = places
         self._context = ssl.create_default_context()
         self._context.check_hostname = False
         self._context.verify_mode = ssl.CERT_NONE
 
-    async def __call__(self, name: str) -> bytes:
-        host, port = self._place()
+    async def __call__(self, name: str) -> list[bytes]:
+        looks = [self._resolved(place) for place in self._places()]
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        known = [one for one in found if not isinstance(one, BaseException)]
+        places = [*dict.fromkeys(place for one in known for place in one)][:MOST]
+        tries = [self._shown(name, place) for place in places]
+        shown = await asyncio.gather(*tries, return_exceptions=True)
+        served = [one for one in shown if isinstance(one, bytes)]
+        for error in (*shown, *found):
+            if isinstance(error, BaseException) and not served:
+                raise error
+        return served
+
+    async def _resolved(self, place: Place) -> list[Place]:
+        async with asyncio.timeout(TIMEOUT):
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(*place, type=socket.SOCK_STREAM)
+        return [(str(address[0]), place[1]) for *_, address in found]
+
+    async def _shown(self, name: str, place: Place) -> bytes:
         async with asyncio.timeout(TIMEOUT):
             _, writer = await asyncio.open_connection(
-                host, port, ssl=self._context, server_hostname=name
+                *place, ssl=self._context, server_hostname=name
             )
         try:
             found: ssl.SSLObject = writer.get_extra_info("ssl_object")
@@ -114,12 +142,11 @@ class CertificateWatcher(Watch[Shown]):
     def _derived(self, observation: Observation | None) -> Shown | None:
         return _target(observation)
 
-    def _lasting(self, one: Shown, other: Shown) -> bool:
-        return one.hostname == other.hostname
-
-    def _forget(self, target: Shown) -> None:
+    def _forget(self, target: Shown, instead: Shown | None) -> None:
+        if instead is not None and instead.hostname == target.hostname:
+            return
         if self._orders is not None:
-            self._orders.settled(target.uid)
+            self._orders.forget(target.uid, target.hostname)
         self._world().certificates.pop(target.uid, None)
 
     async def _look(self, key: Key, target: Shown) -> None:
@@ -138,23 +165,27 @@ class CertificateWatcher(Watch[Shown]):
     async def _with_order(self, target: Shown, found: Certificate) -> Certificate:
         if self._orders is None or not target.ordered:
             return found
-        if found.covers or found.error:
-            self._orders.settled(target.uid)
+        if found.covers:
+            self._orders.settled(target.hostname)
             return found
-        due = self._orders.missing(target.uid)
+        if found.error:  # perhaps it is served
+            return replace(found, attempt=self._orders.known(target.uid, target.hostname))
+        attempt = self._orders.missing(target.uid, target.hostname)
         failure = await self._orders.failure(target.hostname)
-        return replace(found, failure=failure, next_attempt=due)
+        return replace(found, failure=failure, attempt=attempt)
 
     async def _read(self, target: Shown) -> Certificate:
         try:
-            said = read_der(await self._fetch(target.name))
+            served = [read_der(each) for each in await self._fetch(target.name)]
         except TimeoutError:
             return Certificate(target.uid, error="the HTTPS entry point does not answer in time")
         except OSError as error:
             return Certificate(target.uid, error=f"no HTTPS connection: {_words(error)}")
         except ValueError as error:
             return Certificate(target.uid, error=f"what is served {error}")
-        return seen(target, said, self._clock.now())
+        now = self._clock.now()
+        unknown = Certificate(target.uid, hidden=True)
+        return min((seen(target, said, now) for said in served), key=_worth, default=unknown)
 
 
 def seen(target: Shown, said: Said, now: datetime) -> Certificate:
@@ -163,6 +194,10 @@ def seen(target: Shown, said: Said, now: datetime) -> Certificate:
     soon = min(SOON_OVER, (said.not_after - said.not_before) * SOON_SHARE)
     ending = "over" if left <= timedelta() else "soon" if left <= soon else ""
     return Certificate(target.uid, said.issuer, said.names, said.not_after, hit, ending)
+
+
+def _worth(found: Certificate) -> tuple[bool, datetime | None]:
+    return found.covers, found.not_after
 
 
 def _words(error: OSError) -> str:

@@ -17,6 +17,7 @@ from resources.domain.container_labels import by_labels
 from resources.domain.standing import stand
 from resources.errors import UserError
 from resources.forecast import advance
+from resources.hostname_claims import held
 from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
 from resources.plan import Plan, Wait
@@ -60,6 +61,9 @@ class Rows:
         """How many rows are in it, and how many of them nobody asked to delete."""
         entries = [self._readings[key].entry for key in self._members.get(organization, ())]
         return len(entries), sum(not entry.resource.deleting for entry in entries)
+
+    def held(self, organization: str) -> frozenset[str]:
+        return held(self._readings[key].entry for key in self._members.get(organization, ()))
 
     def admissions(self, organization: str) -> dict[str, Admission]:
         """By uid, what its members hold of its quota and wait for."""
@@ -122,7 +126,7 @@ class Future:
                 *world.published.values(),
                 *world.serving.values(),
                 *world.labelled.values(),
-                *world.findings.values(),
+                *(found for each in world.findings.values() for found in each.values()),
                 *world.certificates.values(),
             )
         )
@@ -163,7 +167,7 @@ class Future:
         if aim is None or standing.verified:
             return False
         self._proofs[key] = plan.wait
-        world.put(DnsFinding(aim.uid, aim.record, (aim.token,), True, aim.addresses, True))
+        world.put(DnsFinding(aim.uid, aim.hostname, (aim.token,), True, aim.addresses, True))
         return True
 
     def _turn(self, reading: Reading) -> tuple[Plan, bool]:
@@ -251,6 +255,7 @@ class Future:
             admissions=self._rows.admissions(key.name) if key.kind == "Organization" else {},
             rivals=self._rows.rivals(reading),
             referrers=tuple(domain.entry for domain in referrers),
+            held=self._rows.held(key.organization) if key.kind == "Domain" else frozenset(),
         )
 
     def _domains(self, key: Key) -> list[Reading]:

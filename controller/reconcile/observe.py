@@ -161,6 +161,7 @@ class Observer:
             self._platform(),
             self._published(key),
             self._requests(key),
+            self._held(key),
         )
         return _Glimpse(reading, refs, scope, identity)
 
@@ -315,7 +316,11 @@ class Observer:
             published=self._published(reading.entry.key),
             rivals=self._catalogue.rivals(reading),
             requests=self._requests(reading.entry.key),
+            held=self._held(reading.entry.key),
         )
+
+    def _held(self, key: Key) -> frozenset[str]:
+        return self._catalogue.held(key.organization) if key.kind == "Domain" else frozenset()
 
     async def _offered(self, observation: Observation | None) -> Observation | None:
         """What only a few passes need: a free subnet for an organization that has no network,

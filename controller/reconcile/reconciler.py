@@ -29,6 +29,7 @@ from controller.reconcile.turns import WANTED, Turns
 from controller.store.base import Deposed, Store
 from controller.store.catalogue import Catalogue
 from resources.errors import UserError
+from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.steps import Accept, Claim, EndRollout, EngineStep, Finalize, Hold, Step
@@ -262,6 +263,8 @@ class Reconciler:
         self._concluded(key, None)
         for other in (*self._catalogue.referrers(key), *reading.refs, *rivals):
             self._wake(other)
+        if key.kind == "Domain":
+            self._wake_certifying(key)
 
     def _wake_related(self, key: Key, executed: Sequence[Step]) -> None:
         for other in self._catalogue.referrers(key):
@@ -273,10 +276,18 @@ class Reconciler:
                     self._wake(ref)
         if not executed or reading is None:
             return
+        if any(isinstance(step, ClaimHostname | ReleaseHostnames) for step in executed):
+            self._wake_certifying(key)
         counted = any(isinstance(step, Accept | Claim | Hold) for step in executed)
         for ref in reading.refs:
             if ref.kind == "Volume" or (ref.kind == "Organization" and counted):
                 self._wake(ref)
+
+    def _wake_certifying(self, key: Key) -> None:
+        """For which names a certificate may be follows what the organization has proven."""
+        for other in self._catalogue.certifying(key.organization):
+            if other != key:
+                self._wake(other)
 
     def _log(self, key: Key, observation: Observation, step: Step) -> None:
         log.info(

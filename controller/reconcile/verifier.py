@@ -38,7 +38,11 @@ class Ask(Protocol):
     async def __call__(self, target: Target) -> Answer: ...
 
 
-class Verifier(Watch[Target]):
+Targets = tuple[Target, ...]
+"""Of one Domain: a hostname each."""
+
+
+class Verifier(Watch[Targets]):
     def __init__(
         self,
         world: Callable[[], World],
@@ -60,43 +64,62 @@ class Verifier(Watch[Target]):
     def settled(self) -> bool:
         """Every target has been asked about at least once."""
         findings = self._world().findings
-        return all(target.uid in findings for target, _ in self._running.values())
+        return all(
+            target.hostname in findings.get(target.uid, {})
+            for targets, _ in self._running.values()
+            for target in targets
+        )
 
-    def _derived(self, observation: Observation | None) -> Target | None:
-        return _target(observation)
+    def _derived(self, observation: Observation | None) -> Targets | None:
+        return _targets(observation) or None
 
-    def _same(self, one: Target, other: Target) -> bool:
-        """What a status remembers of an earlier failure is of use only to begin with."""
-        return replace(one, failing_since=other.failing_since) == other
+    def _same(self, one: Targets, other: Targets) -> bool:
+        return [*map(_bare, one)] == [*map(_bare, other)]
 
-    def _forget(self, target: Target) -> None:
-        self._world().findings.pop(target.uid, None)
+    def _forget(self, target: Targets, instead: Targets | None) -> None:
+        kept = {_bare(each) for each in instead or ()}
+        findings = self._world().findings
+        for each in target:
+            if _bare(each) not in kept:
+                findings.get(each.uid, {}).pop(each.hostname, None)
+            if not findings.get(each.uid):
+                findings.pop(each.uid, None)
 
-    async def _look(self, key: Key, target: Target) -> None:
+    async def _look(self, key: Key, target: Targets) -> None:
+        async with asyncio.TaskGroup() as group:
+            for each in target:
+                group.create_task(self._ask_again(key, each), name=f"dns {each.hostname}")
+
+    async def _ask_again(self, key: Key, target: Target) -> None:
         attempts = 0
         share = self._shares.setdefault(key.organization, asyncio.Semaphore(PER_ORGANIZATION))
         while True:
             async with share, self._slots:
                 answer = await self._ask(target)
             findings = self._world().findings
-            before = findings.get(target.uid)
+            before = findings.get(target.uid, {}).get(target.hostname)
             after = judge(before, target, answer, self._clock.now())
             if after is not before:
-                findings[target.uid] = after
+                findings.setdefault(target.uid, {})[target.hostname] = after
                 self._wake(key)
             attempts = 0 if _well(after) else attempts + 1
             await asyncio.sleep(pause(after, attempts) * self._random.uniform(0.9, 1.1))
 
 
-def _target(observation: Observation | None) -> Target | None:
+def _bare(target: Target) -> Target:
+    """What a status remembers of an earlier failure is of use only to begin with."""
+    return replace(target, failing_since=None)
+
+
+def _targets(observation: Observation | None) -> Targets:
     """Nothing is asked about what is refused, or about to go."""
     context = observation.context if observation is not None else None
     if context is None or context.deleting or context.spec is None:
-        return None
+        return ()
     if context.ref("Organization", context.key.organization) is None:
-        return None
+        return ()
     standing = stand(context)
-    return standing.target if standing.declared.spec is not None else None
+    return standing.targets if standing.declared.spec is not None else ()
 
 
 def _well(finding: DnsFinding) -> bool:

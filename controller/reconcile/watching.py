@@ -31,17 +31,14 @@ class Watch(Generic[T]):
         """Until cancelled. Never raises."""
         raise NotImplementedError
 
-    def _forget(self, target: T) -> None:
-        """What was found is about something else than what is watched now."""
+    def _forget(self, target: T, instead: T | None) -> None:
+        """What was found of the one, and says nothing of what is watched instead (None: nothing
+        is)."""
         raise NotImplementedError
 
     def _same(self, one: T, other: T) -> bool:
         """May the task go on as it is?"""
         return one == other
-
-    def _lasting(self, one: T, other: T) -> bool:
-        """May what was found of one stand until the other has been looked at?"""
-        return False
 
     # -- lifetimes
     async def run(self) -> None:
@@ -84,5 +81,4 @@ class Watch(Generic[T]):
         if running is None:
             return
         running[1].cancel()
-        if instead is None or not self._lasting(running[0], instead):
-            self._forget(running[0])
+        self._forget(running[0], instead)

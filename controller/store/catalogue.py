@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from resources.effective import effective, references
 from resources.errors import UserError
+from resources.hostname_claims import held
 from resources.meta import Entry, Key
 from resources.quota import Admission
 from resources.registry import Kind, kinds
@@ -67,6 +68,7 @@ class Catalogue:
         self.hostname_changes = 0
         """Grows whenever a Domain came, went or was declared otherwise."""
         self._contested: dict[Hashable, dict[Key, None]] = {}
+        self._held: dict[str, frozenset[str]] = {}
         self._asked: dict[Key, int] = {}
         self._gone: OrderedDict[Key, int] = OrderedDict()
         self._moment = 0
@@ -125,6 +127,21 @@ class Catalogue:
         entries = (self._readings[key].entry for key in self._members.get(organization, ()))
         return tuple((e.resource.uid, found) for e in entries if (found := in_force(e)) is not None)
 
+    def held(self, organization: str) -> frozenset[str]:
+        """Hostnames that it has proven. The same object as long as no Domain of it changed."""
+        if organization not in self._held:
+            self._held[organization] = held(
+                self._readings[key].entry
+                for key in self._members.get(organization, ())
+                if key.kind == "Domain"
+            )
+        return self._held[organization]
+
+    def certifying(self, organization: str) -> list[Key]:
+        """Its Domains that bring a certificate of their own."""
+        found = (self._readings[key] for key in self._members.get(organization, ()))
+        return [r.entry.key for r in found if r.entry.key.kind == "Domain" and _certifies(r.spec)]
+
     def put(self, entry: Entry, asked: int | None = None) -> bool:
         """asked: the ``moment`` before the question; None: we know that it is so now. False when
         it is what we had, or not newer."""
@@ -136,20 +153,21 @@ class Catalogue:
         if before is not None and self._outdated(entry, before.entry, asked):
             return False
         self._asked[key] = max(asked, self._asked.get(key, 0))
-        if before is not None:
-            if before.entry is entry or before.entry == entry:
-                return False
-            if _same_declaration(before.entry, entry):
-                self._readings[key] = Reading(
-                    entry,
-                    before.kind,
-                    before.spec,
-                    before.effective_generation,
-                    before.rejection,
-                    before.refs,
-                    before.contested,
-                )
-                return True
+        if before is not None and (before.entry is entry or before.entry == entry):
+            return False
+        if before is None or before.entry.record.hostnames != entry.record.hostnames:
+            self._held.pop(key.organization, None)
+        if before is not None and _same_declaration(before.entry, entry):
+            self._readings[key] = Reading(
+                entry,
+                before.kind,
+                before.spec,
+                before.effective_generation,
+                before.rejection,
+                before.refs,
+                before.contested,
+            )
+            return True
         reading = read(entry)
         if before is not None:
             self._unlink(before)
@@ -190,6 +208,7 @@ class Catalogue:
             self._gone.popitem(last=False)
         if reading is not None:
             self._unlink(reading)
+            self._held.pop(key.organization, None)
             _discard(self._members, key.organization, key)
         return reading
 
@@ -231,6 +250,10 @@ class Catalogue:
 def _hostname(reading: Reading) -> str:
     """'' while its declaration cannot be read."""
     return getattr(reading.spec, "hostname", "")
+
+
+def _certifies(spec: Any) -> bool:
+    return spec is not None and spec.tls.secret is not None
 
 
 def _discard(index: dict[K, dict[Key, None]], name: K, member: Key) -> None:

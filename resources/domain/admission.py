@@ -117,7 +117,7 @@ def unreachable(context: Context, spec: DomainSpec) -> UserError | None:
 def _reserved(context: Context, spec: DomainSpec) -> UserError | None:
     ingress, organization = context.platform.ingress, context.key.organization
     domain = ingress.default_domain
-    if not domain or not within(spec.hostname, domain) or own(spec, organization, ingress):
+    if not domain or not within(spec.hostname, domain) or own(spec.hostname, organization, ingress):
         return None
     return problems.reserved(spec, organization, domain)
 

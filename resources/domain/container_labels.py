@@ -187,7 +187,7 @@ def of_domain(
     values: Values = references.values(context, spec)
     target = _target(service, backend)
     route = Route(domain.key, domain.resource.uid, spec, target.name, values)
-    return labels(render(route, context.platform.ingress), target, generation)
+    return labels(render(route, context.platform.ingress, asking=True), target, generation)
 
 
 def _target(service: Entry, backend: Backend) -> Target:

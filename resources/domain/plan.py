@@ -93,8 +93,11 @@ def _body(standing: Standing) -> Plan:
     claim = claim_of(context, standing.spec)
     if claim is not None and claim.conflict:
         problem = problems.conflict(standing.spec, claim.conflict)
-        return Plan(_withdrawn(context, "the name is not ours"), problem=problem)
-    if steps := _proof(standing):
+        if steps := _forfeited(standing):
+            return Plan(steps, problem=problem)
+        leaving = () if standing.lasting else _withdrawn(context, "the name is not ours")
+        return Plan(leaving, problem=problem)
+    if steps := (*_proof(standing), *_forfeited(standing)):
         return Plan(steps)
     if standing.suspended:
         return Plan(_withdrawn(context, "the organization is suspended"))
@@ -118,6 +121,15 @@ def _proof(standing: Standing) -> tuple[Step, ...]:
     if standing.gone and standing.proven is False:
         return (replace(step, verified=False, cause="the proof has been missing for long"),)
     return ()
+
+
+def _forfeited(standing: Standing) -> tuple[Step, ...]:
+    """Earlier names go by what DNS says of each: whoever has them now may prove them."""
+    cause = "the proof has been missing, or the name led elsewhere, for long"
+    return tuple(
+        ClaimHostname(hostname=claim.hostname, path=claim.path, cause=cause)
+        for claim in standing.forfeited
+    )
 
 
 def _hopeless(standing: Standing) -> bool:
@@ -196,6 +208,8 @@ def _why(standing: Standing) -> tuple[str, str]:
         return "proven, and its service is served", ""
     if not published.digest:
         return "its routes were edited", ROUTES
+    if standing.beyond:
+        return f"its certificate is also for {', '.join(standing.beyond[:3])}", ""
     return "declared otherwise", ""
 
 

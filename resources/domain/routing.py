@@ -7,6 +7,9 @@ routers that match, an exact host wins over a wildcard, then the longer path.
     web        plain HTTP, or the redirect to HTTPS
     websecure  HTTPS, where tls is enabled
 
+Certificates are ordered elsewhere (``ingress/orders.py``): a router that asked for one would have
+it ordered again at every change of anything. Where routes are labels, the router asks.
+
 Every router ends in the retry middleware: it tries another replica as long as no byte of the
 request went to the first.
 """
@@ -33,13 +36,15 @@ Values = Mapping[str, Mapping[str, Sealed]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """key, uid: the Domain's. backend: the name of its Service's."""
+    """key, uid: the Domain's. backend: the name of its Service's. held: hostnames that its
+    organization has proven."""
 
     key: Key
     uid: str
     spec: DomainSpec
     backend: str
     secrets: Values = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
 
     @property
     def base(self) -> str:
@@ -64,16 +69,18 @@ def document_name(key: Key, uid: str) -> str:
     return f"domain_{key.organization}_{key.name}_{short_uid(uid)}"
 
 
-def render(route: Route, ingress: Ingress) -> Document:
+def render(route: Route, ingress: Ingress, *, asking: bool = False) -> Document:
+    """asking: the router for HTTPS asks for its certificate."""
     secrets: dict[str, Sealed] = {}
     middlewares = _middlewares(route, secrets)
-    routers = _routers(route, ingress, list(middlewares))
+    routers = _routers(route, ingress, list(middlewares), asking)
     if secured := redirects(route.spec, ingress):
         middlewares[f"{route.base}-https"] = {"redirectScheme": secured}
     content: dict[str, Any] = {"http": {"routers": routers, "middlewares": middlewares}}
     if certificate := _certificate(route, secrets):
         content["tls"] = certificate
-    return Document(route.uid, route.document_name, content, secrets, (route.spec.hostname,))
+    hosts = (route.spec.hostname,)
+    return Document(route.uid, route.document_name, content, secrets, hosts, route.held)
 
 
 def certified(spec: DomainSpec, ingress: Ingress) -> bool:
@@ -98,7 +105,7 @@ def url(spec: DomainSpec, ingress: Ingress) -> str:
     return f"{'https' if secure else 'http'}://{spec.hostname}{shown}{spec.path}"
 
 
-def _routers(route: Route, ingress: Ingress, chain: list[str]) -> dict[str, Any]:
+def _routers(route: Route, ingress: Ingress, chain: list[str], asking: bool) -> dict[str, Any]:
     spec, base = route.spec, route.base
     common = {
         "rule": rule(spec.hostname, spec.path),
@@ -119,7 +126,7 @@ def _routers(route: Route, ingress: Ingress, chain: list[str]) -> dict[str, Any]
             **common,
             "entryPoints": [WEBSECURE],
             "middlewares": chain,
-            "tls": _tls(spec, ingress),
+            "tls": _tls(spec, ingress) if asking else {},
         }
     return found
 

@@ -18,10 +18,13 @@ from resources.domain.container_labels import LOST, VERIFIED, by_labels, inexpre
 from resources.domain.labels import Labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
-from resources.domain.verifying import Target, lost, needs_proof, shown, target
+from resources.domain.verifying import Target, earlier, lost, needs_proof, shown, target
 from resources.effective import accepted, effective
 from resources.errors import UserError
+from resources.meta import HostnameClaim
 from resources.routing.document import Document
+from resources.routing.opening import beyond
+from resources.routing.rules import rule
 from resources.routing.world import (
     Certificate,
     DnsFinding,
@@ -63,29 +66,47 @@ class Standing:
     # -- proof
     @cached_property
     def needs_proof(self) -> bool:
-        return needs_proof(self.spec, self.context.key.organization, self.ingress)
+        return needs_proof(self.spec.hostname, self.context.key.organization, self.ingress)
 
     @cached_property
     def target(self) -> Target | None:
+        return self._target(self.spec.hostname)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Whatever is to be asked about: the newest hostname, and those that are still held."""
+        names = {claim.hostname for claim in self.earlier} - {self.spec.hostname}
+        others = (self._target(name) for name in sorted(names))
+        return tuple(found for found in (self.target, *others) if found is not None)
+
+    def _target(self, hostname: str) -> Target | None:
         organization = self.context.ref("Organization", self.context.key.organization)
         if organization is None:
             return None
+        context = self.context
         return target(
-            self.context.entry,
-            self.spec,
-            organization,
-            self.ingress,
-            self.context.platform.instance,
+            context.entry, hostname, organization, self.ingress, context.platform.instance
         )
 
     @cached_property
     def finding(self) -> DnsFinding | None:
-        """What was found of this very record: a hostname that was just changed is not looked up
-        yet."""
-        found = self.context.world.findings.get(self.context.uid)
-        if found is None or self.target is None or found.record != self.target.record:
+        """What was found of this very hostname: one that was just changed is not looked up yet."""
+        return self.found(self.spec.hostname)
+
+    def found(self, hostname: str) -> DnsFinding | None:
+        """None also where no proof is needed."""
+        if not needs_proof(hostname, self.context.key.organization, self.ingress):
             return None
-        return found
+        return self.context.world.findings.get(self.context.uid, {}).get(hostname)
+
+    @cached_property
+    def earlier(self) -> tuple[HostnameClaim, ...]:
+        return earlier(self.context.entry, self.spec.hostname, self.spec.path)
+
+    @cached_property
+    def forfeited(self) -> tuple[HostnameClaim, ...]:
+        """Earlier ones that are not proven any more, or lead elsewhere, for long."""
+        return tuple(claim for claim in self.earlier if lost(self.found(claim.hostname)))
 
     @cached_property
     def claimed(self) -> bool:
@@ -105,7 +126,7 @@ class Standing:
     @cached_property
     def gone(self) -> bool:
         """What was proven has not been so for long."""
-        return self.needs_proof and lost(self.finding)
+        return lost(self.finding)
 
     @cached_property
     def pointed(self) -> bool | None:
@@ -130,8 +151,12 @@ class Standing:
     def lasting(self) -> bool:
         """Does what is published still stand for a name that is ours? It may be that of an earlier
         declaration, until the newest is proven."""
-        return not self.gone and any(
-            claim.verified and not claim.conflict for claim in self.context.entry.record.hostnames
+        claims = self.context.entry.record.hostnames
+        rules = self.published.rules if self.published is not None else frozenset()
+        served = [claim for claim in claims if rule(claim.hostname, claim.path) in rules]
+        return any(
+            claim.verified and not claim.conflict and not lost(self.found(claim.hostname))
+            for claim in served or claims
         )
 
     @property
@@ -148,6 +173,9 @@ class Standing:
                 "OwnershipNotProven",
                 f"TXT record {aim.record}: expected {aim.token}, {there}",
             )
+        if not aim.addresses:
+            words = f"{self.spec.hostname} has no address (A, AAAA or CNAME)"
+            return "DnsPointsElsewhere", words
         there = shown(found.addresses) if found.addresses else "nothing"
         return (
             "DnsPointsElsewhere",
@@ -181,10 +209,18 @@ class Standing:
 
     @cached_property
     def document(self) -> Document:
-        values = references.values(self.context, self.spec)
-        context = self.context
-        route = Route(context.key, context.uid, self.spec, self.backend, values)
+        context, spec = self.context, self.spec
+        values = references.values(context, spec)
+        if self.beyond and spec.tls.secret is not None:
+            values[spec.tls.secret] = {}
+        route = Route(context.key, context.uid, spec, self.backend, values, context.held)
         return render(route, self.ingress)
+
+    @cached_property
+    def beyond(self) -> tuple[str, ...]:
+        """Names in the certificate that is published, and are its organization's no longer."""
+        there = sorted(self.published.names) if self.published is not None else ()
+        return beyond(there, (self.spec.hostname,), self.context.held)
 
     # -- as labels
     @property
@@ -295,6 +331,11 @@ class Standing:
             return 0.0
         since = datetime.fromisoformat(said["lastTransitionTime"])
         return (self.context.now - since).total_seconds()
+
+    @property
+    def hidden(self) -> bool:
+        """Nobody knows where visitors reach the proxies, so what these serve cannot be read."""
+        return self.ingress.mode == "external" and not self.ingress.addresses
 
     @property
     def certificate(self) -> Certificate | None:

@@ -11,7 +11,7 @@ from typing import Any
 from resources import verdict
 from resources.conditions import Conditions, find, is_true, timestamp
 from resources.context import Context
-from resources.domain import problems
+from resources.domain import ordering, problems
 from resources.domain.routing import certified, url
 from resources.domain.standing import (
     ACTIVE,
@@ -26,6 +26,7 @@ from resources.domain.verifying import shown
 from resources.errors import UserError
 from resources.plan import Plan
 from resources.quota import EXCEEDED
+from resources.routing.world import Certificate
 from resources.service.problems import UNRESOLVED
 
 CERTIFICATE_READY = "CertificateReady"
@@ -67,6 +68,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         url=url(standing.spec, standing.ingress) if standing is not None else None,
         verification=_verification(standing) if standing is not None else None,
         certificate=_served(standing) if standing is not None else None,
+        **_earlier(standing),
         **({"drift": plan.standing} if plan.standing else {}),
     )
 
@@ -190,6 +192,8 @@ def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
         return None, "NoResolver", "no certificates are ordered on this platform"
     if not standing.verified:
         return None, "NotVerified", "nothing is ordered before the hostname is verified"
+    if standing.hidden and (found is None or found.hidden):
+        return None, "NotRead", "SKYCTL_DOMAIN_ADDRESSES does not say where HTTPS is answered"
     if found is None and _said_before(standing, "certificate"):
         return _as_before(standing, CERTIFICATE_READY)
     if found is None:
@@ -239,6 +243,20 @@ def _verification(standing: Standing) -> dict[str, Any] | None:
     return told
 
 
+def _earlier(standing: Standing | None) -> dict[str, Any]:
+    """Hostnames of earlier declarations that are still held, and not as they should be."""
+    told = []
+    for aim in standing.targets if standing is not None else ():
+        if standing is None or aim.hostname == standing.spec.hostname:
+            continue
+        found = standing.found(aim.hostname)
+        since = found.failing_since if found is not None else aim.failing_since
+        if since is not None:
+            place = {"hostname": aim.hostname, "record": aim.record, "expected": aim.token}
+            told.append({**place, "failingSince": timestamp(since)})
+    return {"earlierHostnames": told} if told else {}
+
+
 def _said_before(standing: Standing, fact: str) -> dict[str, Any] | None:
     """Of the same hostname: nothing was looked at yet since we began."""
     status = standing.context.entry.status or {}
@@ -252,12 +270,16 @@ def _served(standing: Standing) -> dict[str, Any] | None:
     found = standing.certificate
     if not standing.spec.tls.enabled:
         return None
-    if found is None:
+    if found is None and not standing.hidden:
         return _said_before(standing, "certificate")
+    if found is None:
+        attempt = ordering.told(standing.context.entry, standing.spec.hostname)
+        found = Certificate(standing.context.uid, hidden=True, attempt=attempt)
     return {
         "issuer": found.issuer,
         "names": list(found.names),
         "notAfter": timestamp(found.not_after) if found.not_after is not None else None,
         "lastError": found.error or found.failure or None,
-        "nextAttempt": timestamp(found.next_attempt) if found.next_attempt is not None else None,
+        "attempts": found.attempt.number,
+        "nextAttempt": timestamp(found.attempt.due) if found.attempt.due is not None else None,
     }

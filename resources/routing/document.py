@@ -19,7 +19,8 @@ class Document:
     uid: the owner's. name: ``<kind>_<organization>_<name>_<8 of the uid>``, for people and files.
     secrets: JSON pointer into ``content``, to a place that is there -> whose opened value is put
     there when it is published, as ``opening.fitted`` says. The digest never depends on a value but
-    on the sealed text of it. hosts: the names that its certificates may be for.
+    on the sealed text of it. hosts: the names that its certificates are for; held: for which they
+    may be as well.
     """
 
     uid: str
@@ -27,6 +28,7 @@ class Document:
     content: Mapping[str, Any]
     secrets: Mapping[str, Sealed] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
 
     @cached_property
     def text(self) -> str:
@@ -45,6 +47,11 @@ class Document:
         """The URLs of all servers of all backends in it."""
         return servers(self.content)
 
+    @property
+    def rules(self) -> frozenset[str]:
+        """By which its routers match."""
+        return rules(self.content)
+
 
 def servers(content: Mapping[str, Any]) -> frozenset[str]:
     """The URLs of all servers in a part of the dynamic configuration."""
@@ -54,6 +61,12 @@ def servers(content: Mapping[str, Any]) -> frozenset[str]:
         for service in services.values()
         for server in service.get("loadBalancer", {}).get("servers", ())
     )
+
+
+def rules(content: Mapping[str, Any]) -> frozenset[str]:
+    """Of all routers in a part of the dynamic configuration."""
+    routers = content.get("http", {}).get("routers", {})
+    return frozenset(router["rule"] for router in routers.values() if "rule" in router)
 
 
 def backend_name(organization: str, service: str, uid: str, port: int, *, sticky: bool) -> str:

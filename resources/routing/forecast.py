@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from resources.routing.document import Document, servers
+from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.routing.world import Published, Serving
 from resources.world import World
@@ -27,7 +27,7 @@ def advance(world: World, step: RouteStep, now: datetime) -> None:
 
 def published(document: Document) -> Published:
     """As read back right after it was published."""
-    return Published(document.uid, document.name, document.digest, servers(document.content))
+    return Published(document.uid, document.name, document.digest, document.servers, document.rules)
 
 
 def served(document: Document, before: Serving | None, now: datetime) -> Serving:

@@ -13,13 +13,15 @@ class Published:
     """What is really published for an owner, read back from where the proxies read it.
 
     digest: of the Document that is there; '' when it was changed behind our back. servers: the URLs
-    in it.
+    in it. rules: those of its routers. names: for which its certificates are.
     """
 
     uid: str
     name: str
     digest: str
     servers: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 OUTDATED = "an earlier version of it is served"
@@ -37,7 +39,7 @@ class Serving:
     server URL -> when it was last seen anywhere (kept for a while after it left). open: of those
     that left, how many connections from the proxies to it are still open; absent: nobody can tell.
     used: backends that some router of any proxy still sends to. current: every proxy serves the
-    version that is published.
+    version that is published. removed: what was published is not any more, and not by us.
     """
 
     uid: str
@@ -49,6 +51,7 @@ class Serving:
     open: Mapping[str, int] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
     current: bool = True
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +75,19 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class DnsFinding:
-    """What DNS says of a Domain, as last asked. Equal findings are one: ``checked_at`` moves only
-    with what was found, or while something is amiss.
+    """What DNS says of one hostname of a Domain, as last asked. Equal findings are one:
+    ``checked_at`` moves only with what was found, or while something is amiss.
 
-    record: the name whose TXT records were asked for, '' when no proof is needed. texts: they.
-    proven: the expected one is among them. addresses: where the hostname leads (IP addresses, and
-    the names that it is an alias of). pointed: to us, or nobody knows where that would be. error:
-    why DNS could not be asked, '' when it answered. failures: definite answers in a row, at least
-    one of proven and pointed false; failing_since: since the first of them.
+    texts: the TXT records beside it. proven: the expected one is among them. addresses: where the
+    hostname leads (IP addresses, and the names that it is an alias of). pointed: to us; where
+    nobody knows what leads to us, somewhere. error: why DNS could not be asked, '' when it
+    answered. failures: definite answers in a row, at least one of proven and pointed false;
+    failing_since: since the first of them. checked_at: when it was asked last; answered_at: when
+    that was answered.
     """
 
     uid: str
-    record: str
+    hostname: str
     texts: tuple[str, ...] = ()
     proven: bool = False
     addresses: tuple[str, ...] = ()
@@ -92,14 +96,24 @@ class DnsFinding:
     failures: int = 0
     failing_since: datetime | None = None
     checked_at: datetime | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """To have a certificate ordered. number: how many were made, the one that is about to be
+    included. due: when the next is made; None: as soon as one is missing."""
+
+    number: int = 0
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What the proxies really serve for a Domain's hostname. names: for which it is. covers: the
     hostname is among them. ending: '' | soon | over, as of when it was last looked at. error: why
-    nothing could be read, '' when something was. failure: why it could not be ordered, as the proxy
-    tells. next_attempt: when it is ordered again; None: not while it stands."""
+    nothing could be read, '' when something was. hidden: nobody says where it could be read.
+    failure: why it could not be ordered, as the proxy tells. attempt: to have it ordered."""
 
     uid: str
     issuer: str = ""
@@ -108,8 +122,9 @@ class Certificate:
     covers: bool = False
     ending: str = ""
     error: str = ""
+    hidden: bool = False
     failure: str = ""
-    next_attempt: datetime | None = None
+    attempt: Attempt = Attempt()
 
 
 @dataclass(frozen=True, slots=True)

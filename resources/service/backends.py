@@ -137,8 +137,11 @@ class Backends:
 
     @property
     def _lost(self) -> bool:
-        """The proxies still serve what is published no more."""
-        return self.published is None and self.serving is not None
+        """It was removed, but not by us: what we took back is known for a while as well."""
+        serving = self.serving
+        if self.published is not None or serving is None:
+            return False
+        return serving.removed or any(serving.anywhere.values())
 
     def _take_back(self) -> tuple[RouteStep, ...]:
         """Not while a router sends requests there: it is the router's turn first."""

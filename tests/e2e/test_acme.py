@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,108 @@ def test_nothing_is_ordered_before_its_time(
         lambda: status(platform)["message"] == f"answers at https://{HOST}:{authority.https_port}"
     )
     assert authority.orders == 1
+
+
+def made(place: Path, *names: str) -> dict[str, str]:
+    """A Secret's values: a certificate for these names that nobody trusts, and its key."""
+    subject = ["-subj", f"/CN={names[0]}", "-addext", f"subjectAltName=DNS:{',DNS:'.join(names)}"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    files = [place / "made.key", place / "made.crt"]
+    where = ["-keyout", str(files[0]), "-out", str(files[1])]
+    command = ["openssl", "req", "-x509", *key, *subject, *where, "-days", "2"]
+    subprocess.run(command, check=True, capture_output=True)
+    return {"tls.key": files[0].read_text(), "tls.crt": files[1].read_text()}
+
+
+def test_a_certificate_is_for_names_of_its_organization_alone(
+    platform: Program, authority: Authority, image: str, place: Path
+) -> None:
+    """A proxy that has one for a name, or for a wildcard, orders none: whoever proved that name
+    would have another's shown to his visitors."""
+    platform.env["SKYCTL_DOMAIN_VERIFICATION"] = "none"
+    authority.start()
+    platform.start()
+    wild = {"data": made(place, "a.example.com", "*.example.com")}
+    both = {"data": made(place, HOST, "www.example.com")}
+    custom = {"service": "web", "tls": {"issuer": "custom", "secret": "both"}}
+    own = {**custom, "hostname": "a.example.com", "tls": {"issuer": "custom", "secret": "wild"}}
+    www = {**custom, "hostname": "www.example.com"}
+    platform.sql(
+        fleet.organization("certified"),
+        fleet.insert("Secret", "certified", "wild", wild),
+        fleet.insert("Secret", "certified", "both", both),
+        "SELECT 1",
+    )
+    declare(platform, image, **custom)
+    refused = "a certificate also for www.example.com, which this organization has not proven"
+    until(lambda: refused in status(platform)["error"]["message"], what=platform.log[-2000:])
+    platform.sql(
+        fleet.insert("Domain", "certified", "www", www),
+        fleet.insert("Domain", "certified", "own", own),
+        "SELECT 1",
+    )
+    until(lambda: "www.example.com" in served(authority.https_port, HOST).names)
+    until(lambda: certificate(platform)["names"] == [HOST, "www.example.com"])
+
+    platform.sql(fleet.delete("Domain", "certified", "www"), "SELECT 1")
+    platform.sql(*other(image, "b.example.com", "www.example.com"), "SELECT 1")
+    for name in ("b.example.com", "www.example.com"):
+        found = until(
+            lambda name=name: served(authority.https_port, name, authority.root), seconds=60
+        )
+        assert found.names == (name,)
+    until(lambda: refused in status(platform)["error"]["message"])
+
+
+def other(image: str, *hostnames: str) -> list[str]:
+    """Another organization with Domains of its own."""
+    command = ["httpd", "-f", "-p", "8080", "-h", "/www"]
+    ports = [{"containerPort": 8080}]
+    return [
+        fleet.organization("uncertified"),
+        fleet.service("uncertified", "web", image, command=command, ports=ports),
+        *(
+            fleet.insert(
+                "Domain", "uncertified", f"d{number}", {"service": "web", "hostname": hostname}
+            )
+            for number, hostname in enumerate(hostnames)
+        ),
+    ]
+
+
+def test_what_others_publish_orders_nothing(
+    platform: Program, authority: Authority, image: str
+) -> None:
+    """Traefik orders whatever is missing at each change of its configuration, and authorities count
+    failures: Let's Encrypt allows five for a hostname in an hour. Nor does a restart order."""
+    platform.env |= {"SKYCTL_DOMAIN_VERIFICATION": "none", "SKYCTL_ACME_RETRY": "1h"}
+    authority.start()
+    authority.lead(HOST, "127.0.0.9")
+    platform.start()
+    declare(platform, image)
+    failed = "acme:error:connection"
+    until(lambda: failed in (certificate(platform)["lastError"] or ""), seconds=60)
+    first = certificate(platform)
+    assert authority.orders == 1
+    plain = {"service": "web", "hostname": "beside.example.com", "tls": {"enabled": False}}
+    for number in range(10):
+        path = {"pathPrefix": f"/p{number}", "stripPrefix": True}
+        platform.sql(fleet.insert("Domain", "certified", "beside", {**plain, **path}), "SELECT 1")
+        until(lambda number=number: answers(authority, f"/p{number}"), what=f"{number} is served")
+    print(f"orders after ten publications of another: {authority.orders}")
+    platform.stop()
+    platform.start()
+    platform.sql(fleet.insert("Domain", "certified", "beside", plain), "SELECT 1")
+    until(lambda: answers(authority, "/"))
+    time.sleep(3)
+    print(f"and after a restart: {authority.orders}")
+    assert authority.orders == 1
+    assert certificate(platform)["nextAttempt"] == first["nextAttempt"]
+
+
+def answers(authority: Authority, path: str) -> bool:
+    url = f"http://{ADDRESS}:{authority.http_port}{path}"
+    return httpx.get(url, headers={"Host": "beside.example.com"}, trust_env=False).is_success
 
 
 @pytest.mark.skipif(not LONG, reason="long; SKYCTL_TORTURE=1 runs it")

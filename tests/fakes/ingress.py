@@ -69,7 +69,13 @@ class FakeIngress:
         document = self.documents[name]
         digest = "" if name in self.edited else document.digest
         return Shelved(
-            Published(document.uid, name, digest, document.servers if digest else frozenset()),
+            Published(
+                document.uid,
+                name,
+                digest,
+                document.servers if digest else frozenset(),
+                document.rules if digest else frozenset(),
+            ),
             frozenset(_part(document.content, "routers")),
             frozenset(_part(document.content, "services")),
         )

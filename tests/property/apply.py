@@ -17,6 +17,7 @@ from resources.context import Context, Platform, Retained
 from resources.effective import effective, references
 from resources.errors import UserError
 from resources.forecast import advance
+from resources.hostname_claims import held
 from resources.meta import FINALIZER, Entry, Key, Resource
 from resources.plan import Plan
 from resources.quota import Admission, Asking, Request, Terms, settle, total, union
@@ -124,6 +125,7 @@ class Stage:
             admissions=self.admissions(key.name) if kind.name == "Organization" else {},
             rivals=rivals(entry, self.rows.values()),
             referrers=self._referrers(key),
+            held=held(e for k, e in self.rows.items() if k.organization == key.organization),
         )
 
     def _referrers(self, key: Key) -> tuple[Entry, ...]:

@@ -235,7 +235,7 @@ def test_another_hostname_is_carried_when_it_is_proven_and_the_old_one_until_the
 
 
 def prove(stage: Labelling, hostname: str) -> None:
-    found = DnsFinding(UID, f"_skypanel-verify.{hostname}", proven=True, pointed=True)
+    found = DnsFinding(UID, hostname, proven=True, pointed=True)
     stage.world.put(found)
 
 

@@ -13,6 +13,7 @@ from resources.context import Platform
 from resources.domain.standing import Standing, stand
 from resources.domain.verifying import Answer, Target, judge
 from resources.meta import HostnameClaim, Key
+from resources.routing.steps import PublishRoutes
 from resources.routing.world import Certificate, DnsFinding, Ingress, Published, Serving
 from tests.property.apply import INSTANCE, NOW, Stage, uid_of
 
@@ -49,13 +50,16 @@ class Routed(Stage):
         urls = {name: frozenset({"http://10.0.0.2:8080"}) for name in backends or (BACKEND,)}
         self.world.put(Serving(SERVICE, self.now, {}, urls, urls))
 
-    def ask(self, texts: tuple[str, ...] | None = None, **answer: Any) -> DnsFinding:
-        """DNS answers; texts None: as it should be."""
-        target = stand(self.context(SHOP)).target
-        assert target is not None
+    def ask(
+        self, texts: tuple[str, ...] | None = None, *, of: str = "", **answer: Any
+    ) -> DnsFinding:
+        """DNS answers; texts None: as it should be. of: an earlier hostname."""
+        standing = stand(self.context(SHOP))
+        hostname = of or standing.spec.hostname
+        target = next(t for t in standing.targets if t.hostname == hostname)
         there = (target.token,) if texts is None else texts
         whole = Answer(there, **{"addresses": ("192.0.2.7",), **answer})
-        before = self.world.findings.get(UID)
+        before = self.world.findings.get(UID, {}).get(hostname)
         found = judge(before, target, whole, self.now)
         self.world.put(found)
         return found
@@ -333,6 +337,119 @@ def test_another_hostname_takes_over_once_it_is_proven() -> None:
     assert stage.rows[SHOP].record.hostnames == (HostnameClaim("new.example.com", "", True),)
 
 
+def test_where_nobody_says_what_leads_here_a_name_must_lead_somewhere() -> None:
+    stage = Routed(replace(INGRESS, addresses=()))
+    stage.domain()
+    stage.serve()
+    stage.go()
+    stage.ask(addresses=())
+    assert stage.go()[-1] == "wait: proof: shop.example.com has no address (A, AAAA or CNAME)"
+    stage.ask(addresses=("198.51.100.9",))
+    stage.go()
+    assert stage.told["state"] == "active"
+
+
+OLD, NEW = "shop.example.com", "new.example.com"
+
+
+def renamed() -> Routed:
+    """The new name is not proven; what stands for the old one is served."""
+    stage = active()
+    stage.domain(hostname=NEW)
+    stage.go()
+    stage.ask((), of=NEW)
+    stage.go()
+    assert OLD in str(stage.world.published[UID].rules)
+    return stage
+
+
+def test_the_old_name_serves_as_long_as_it_is_proven_itself() -> None:
+    stage = renamed()
+    for _ in range(60):
+        stage.now += timedelta(hours=1)
+        stage.ask((), of=NEW)
+        stage.ask(of=OLD)
+        assert not any(word in line for line in stage.go() for word in ("Withdraw", "Claim"))
+    assert UID in stage.world.published
+    assert "earlierHostnames" not in stage.told
+
+
+@pytest.mark.parametrize("answer", [{"texts": ()}, {"addresses": ("198.51.100.1",)}])
+def test_the_old_name_goes_when_it_is_lost_itself(answer: dict[str, Any]) -> None:
+    """Whoever has it now can prove it then."""
+    stage = renamed()
+    for _ in range(25):
+        assert UID in stage.world.published
+        stage.now += timedelta(hours=1)
+        stage.ask((), of=NEW)
+        stage.ask(of=OLD, **answer)
+        said = stage.go()
+    cause = "the proof has been missing, or the name led elsewhere, for long"
+    assert said[0] == f"ClaimHostname {OLD} ({cause})"
+    assert said[1].startswith(f"WithdrawRoutes {NAME} (the name is not proven any more)")
+    assert not any(claim.verified for claim in stage.rows[SHOP].record.hostnames)
+    assert UID not in stage.world.published
+
+
+def test_what_is_amiss_with_an_old_name_is_told_and_outlives_a_restart() -> None:
+    stage = renamed()
+    stage.now += timedelta(hours=1)
+    stage.ask((), of=OLD)
+    stage.go()
+    (told,) = stage.told["earlierHostnames"]
+    assert (told["hostname"], told["record"]) == (OLD, f"_skypanel-verify.{OLD}")
+    stage.world.findings.clear()
+    stage.go()
+    stage.now += timedelta(hours=1)
+    stage.ask((), of=OLD)
+    stage.go()
+    assert stage.told["earlierHostnames"] == [told]
+
+
+def test_a_new_name_that_is_taken_leaves_the_old_one_in_force() -> None:
+    stage = renamed()
+    stage.claims(HostnameClaim(OLD, "", True), HostnameClaim(NEW, "", False, "taken"))
+    assert [line for line in stage.go() if "Withdraw" in line] == []
+    assert stage.told["error"]["code"] == "DOMAIN_CONFLICT"
+    assert UID in stage.world.published
+
+
+def test_since_when_it_fails_is_each_names_own() -> None:
+    stage = active()
+    for _ in range(23):
+        stage.now += timedelta(hours=1)
+        stage.ask(())
+        stage.go()
+    assert stage.told["verification"]["failingSince"]
+    stage.domain(hostname=NEW)
+    stage.go()
+    stage.go()
+    assert stage.target() is not None
+    assert stage.standing().target.failing_since is None
+    assert "failingSince" not in stage.told["verification"]
+    assert stage.ask(()).failing_since == stage.now
+
+
+def test_only_answers_count() -> None:
+    """Five bad ones in a minute, then a day in which DNS cannot be asked, for changing reasons."""
+    stage = active()
+    for _ in range(5):
+        stage.now += timedelta(seconds=10)
+        stage.ask(())
+    for number in range(300):
+        stage.now += timedelta(minutes=10)
+        stage.ask((), error="timed out" if number % 2 else "SERVFAIL")
+        assert stage.go() == []
+    stage.ask(())
+    assert stage.go() == []
+    assert stage.told["state"] == "active"
+    for _ in range(24):
+        stage.now += timedelta(hours=1)
+        stage.ask(())
+        stage.go()
+    assert stage.told["state"] == "pending"
+
+
 def test_what_dns_says_for_a_while_takes_nothing_away() -> None:
     stage = active()
     told = stage.told
@@ -388,6 +505,32 @@ def test_a_restart_forgets_nothing() -> None:
     stage.go()
     assert stage.told["verification"]["failingSince"] == since
     assert told["state"] == stage.told["state"] == "active"
+
+
+def test_a_certificate_goes_when_one_of_its_names_is_not_ours_any_more() -> None:
+    """Who has that name now would never get one of his own."""
+    stage = Routed()
+    stage.platform = replace(stage.platform, sealing_keys=frozenset({"0123456789abcdef"}))
+    box = f"v1:0123456789abcdef:{'A' * 64}"
+    cert = stage.declare("Secret", "acme", "cert", {"sealedData": {"tls.crt": box, "tls.key": box}})
+    stage.settle(cert)
+    key = stage.declare("Domain", "acme", "www", {**SPEC, "hostname": "www.example.com"})
+    sibling = stage.rows[key]
+    claims = (HostnameClaim("www.example.com", "", True),)
+    stage.rows[key] = replace(sibling, record=replace(sibling.record, hostnames=claims))
+    stage.domain(tls={"issuer": "custom", "secret": "cert"})
+    stage.go()
+    stage.serve()
+    stage.ask()
+    stage.go()
+    names = frozenset({"shop.example.com", "www.example.com"})
+    stage.world.put(replace(stage.world.published[UID], names=names))
+    assert stage.go() == []
+    del stage.rows[key]
+    (step,) = stage.plan(SHOP).steps
+    assert step.render() == f"PublishRoutes {NAME} (its certificate is also for www.example.com)"
+    assert isinstance(step, PublishRoutes)
+    assert "tls" not in step.document.content
 
 
 def test_drift_is_named_and_healed() -> None:
@@ -524,6 +667,7 @@ def test_certificates_as_they_are_served() -> None:
         "names": ["shop.example.com"],
         "notAfter": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lastError": None,
+        "attempts": 0,
         "nextAttempt": None,
     }
     stage.world.put(Certificate(UID, "R3", ("shop.example.com",), end, True, "soon"))
@@ -542,3 +686,15 @@ def test_quota() -> None:
     stage.declare(*other, {**SPEC, "hostname": "other.example.com"})
     stage.run(other)
     assert stage.status(other)["error"]["code"] == "RESOURCE_QUOTA_EXCEEDED"
+
+
+def test_where_nobody_knows_the_proxies_no_certificate_is_told() -> None:
+    """Not even what was told before: it was somebody else's."""
+    stage = active()
+    stage.world.put(Certificate(UID, "R3", ("shop.example.com",), NOW, covers=True))
+    assert stage.told["certificate"]["issuer"] == "R3"
+    stage.world.certificates.clear()
+    elsewhere = replace(INGRESS, mode="external", addresses=())
+    stage.platform = replace(stage.platform, ingress=elsewhere)
+    assert stage.told["certificate"]["issuer"] == ""
+    assert stage.condition("CertificateReady") == ("Unknown", "NotRead")

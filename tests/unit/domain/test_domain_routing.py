@@ -46,10 +46,17 @@ SECRETS = {
 }
 
 
-def document(spec: dict[str, Any], ingress: Ingress = ACME) -> Document:
+def document(spec: dict[str, Any], ingress: Ingress = ACME, *held: str) -> Document:
     model = validate("Domain", spec)
     assert isinstance(model, DomainSpec)
-    return render(Route(KEY, UID, model, BACKEND, SECRETS), ingress)
+    return render(Route(KEY, UID, model, BACKEND, SECRETS, frozenset(held)), ingress)
+
+
+def asking(spec: dict[str, Any]) -> Document:
+    """As it becomes labels."""
+    model = validate("Domain", spec)
+    assert isinstance(model, DomainSpec)
+    return render(Route(KEY, UID, model, BACKEND, SECRETS), ACME, asking=True)
 
 
 def routers(spec: dict[str, Any], ingress: Ingress = ACME) -> dict[str, Any]:
@@ -76,7 +83,7 @@ def test_the_usual_domain() -> None:
                     "service": BACKEND,
                     "entryPoints": ["websecure"],
                     "middlewares": [f"{BASE_NAME}-retry"],
-                    "tls": {"certResolver": "letsencrypt"},
+                    "tls": {},
                 },
             },
             "middlewares": {
@@ -115,7 +122,8 @@ def test_wildcards_match_one_level() -> None:
         "x.a-bzexample.com",
     ):
         assert not re.search(pattern[1], other)
-    tls = routers({**BASE, "hostname": "*.example.com"})[f"{BASE_NAME}-secure"]["tls"]
+    wild = asking({**BASE, "hostname": "*.example.com"})
+    tls = wild.content["http"]["routers"][f"{BASE_NAME}-secure"]["tls"]
     assert tls == {"certResolver": "letsencrypt", "domains": [{"main": "*.example.com"}]}
 
 
@@ -221,7 +229,7 @@ def open_all(values: dict[str, str]) -> Any:
 
 
 def test_secrets_are_put_in_when_it_is_published() -> None:
-    found = document(WHOLE)
+    found = document(WHOLE, ACME, "*.example.com")
     certificate = (CERTIFICATES / "own.crt").read_text()
     values = {"alice": "pässword", "bob": "{SHA}" + "a" * 27 + "=", "tls.crt": certificate}
     plain = opened(found, open_all({**values, "tls.key": PEM_KEY}))
@@ -249,7 +257,8 @@ def test_the_digest_follows_the_sealed_values() -> None:
         ("tls.crt", "", "is no chain of PEM"),
         ("tls.crt", "other.crt", "also for bank.example.org"),
         ("tls.crt", "common.crt", "also for bank.example.org"),
-        ("tls.crt", "wild.crt", "also for example.com"),
+        ("tls.crt", "own.crt", r"also for \*.example.com, which this organization has not proven"),
+        ("tls.crt", "wild.crt", r"also for \*.example.com, example.com"),
         ("tls.key", "/etc/ssl/private/platform.key", "is no PEM private key"),
         ("tls.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA\n", "without a passphrase"),
         ("alice", "", "is empty"),
@@ -261,11 +270,31 @@ def test_what_no_proxy_may_get(key: str, value: str, words: str) -> None:
     if value.endswith(".crt"):
         value = (CERTIFICATES / value).read_text()
     good = {"alice": "a", "bob": "b", "tls.key": PEM_KEY}
-    values = {**good, "tls.crt": (CERTIFICATES / "own.crt").read_text(), key: value}
+    values = {**good, "tls.crt": (CERTIFICATES / "single.crt").read_text(), key: value}
     with pytest.raises(UserError, match=words) as caught:
         opened(document(WHOLE), open_all(values))
     assert caught.value.code == "DOMAIN_SECRET_INVALID"
     assert not value or value not in repr(caught.value.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("certificate", "held"),
+    [
+        ("own.crt", "*.example.com"),
+        ("wild.crt", "*.example.com"),
+        ("other.crt", "bank.example.org"),
+    ],
+)
+def test_a_certificate_may_be_for_whatever_its_organization_has_proven(
+    certificate: str, held: str
+) -> None:
+    """A wildcard only where the wildcard itself was: it would be shown to others' visitors."""
+    spec = {**BASE, "tls": {"issuer": "custom", "secret": "cert"}}
+    values = {"tls.crt": (CERTIFICATES / certificate).read_text(), "tls.key": PEM_KEY}
+    assert opened(document(spec, ACME, held), open_all(values))["tls"]
+    with pytest.raises(UserError) as caught:
+        opened(document(spec, ACME, "shop.example.com"), open_all(values))
+    assert held in caught.value.suggestions[0]
 
 
 def test_a_wildcard_may_have_its_apex_in_the_certificate() -> None:
@@ -310,7 +339,7 @@ def test_a_name_without_a_domain() -> None:
 
 def test_labels_say_the_same() -> None:
     target = Target(BACKEND, 80)
-    made = labels(document(BASE), target)
+    made = labels(asking(BASE), target)
     secure, http = f"traefik.http.routers.{BASE_NAME}-secure-{made.digest}", "traefik.http"
     redirect = f"{http}.routers.{BASE_NAME}-redirect-{made.digest}"
     https = f"{BASE_NAME}-https-{made.digest}"

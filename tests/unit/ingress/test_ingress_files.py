@@ -204,3 +204,14 @@ def test_a_secret_without_a_place_is_refused(pointer: str) -> None:
     with pytest.raises(UserError) as caught:
         leaf.written(what, lambda value: value.text)
     assert "hush" not in caught.value.message
+
+
+async def test_what_is_there_says_for_which_names_its_certificates_are(tmp_path: Path) -> None:
+    """And by which rules its routers match."""
+    pem = (Path(__file__).parents[1] / "domain" / "certificates" / "common.crt").read_text()
+    files = publisher(tmp_path)
+    pairs = [{"certFile": pem, "keyFile": ""}, {"certFile": "/etc/passwd"}]
+    await put(files, document({**document().content, "tls": {"certificates": pairs}}))
+    (found,) = (await files.shelf()).values()
+    assert found.published.names == {"shop.example.com", "bank.example.org"}
+    assert found.published.rules == {"x"}

@@ -248,3 +248,26 @@ def test_many_at_once_come_with_few_questions(many: int) -> None:
             assert bed.ingress.questions + bed.ingress.looks < 30
 
     virtually(story)
+
+
+def test_what_somebody_removed_is_told_from_what_we_took_back() -> None:
+    """Also once no proxy serves it any more."""
+
+    async def story() -> None:
+        bed = Bed()
+        async with bed.runs():
+            await bed.publish(A)
+            await bed.until(lambda: bed.everywhere() == {A})
+            await bed.mirror.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="test"))
+            await bed.until(lambda: not bed.everywhere())
+            assert not bed.world.serving[UID].removed
+            await bed.publish(A)
+            await bed.until(lambda: bed.everywhere() == {A})
+            bed.ingress.remove(NAME)
+            await bed.until(lambda: UID not in bed.world.published and not bed.everywhere())
+            assert bed.world.serving[UID].removed
+            await bed.publish(A)
+            await bed.until(lambda: bed.everywhere() == {A})
+            assert not bed.world.serving[UID].removed
+
+    virtually(story)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from controller.clock import Clock
-from controller.ingress.orders import Log, Orders, failed
+from controller.ingress.base import Marker
+from controller.ingress.leaf import OWN
+from controller.ingress.ordering import Ordering
+from controller.ingress.orders import TELLING, Log, Orders, failed
+from resources.routing.world import Attempt
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LINE = (
@@ -22,16 +26,37 @@ LINE = (
 )
 
 
-class Watch:
-    """A clock that is moved by hand, and the attempts that were made."""
+SHOP = "shop.example.com"
 
-    def __init__(self, first: float = 0.02) -> None:
+
+class Watch:
+    """A clock that is moved by hand, what the statuses tell, and the orders that were made."""
+
+    def __init__(self, first: float = 60.0) -> None:
         self.time = NOW
-        self.made: asyncio.Queue[int] = asyncio.Queue()
-        self.orders = Orders(cast(Clock, self), first, self.made.put)
+        self.told: dict[tuple[str, str], Attempt] = {}
+        self.made: asyncio.Queue[set[str]] = asyncio.Queue()
+        self.orders = self.begun(first)
+
+    def begun(self, first: float = 60.0) -> Orders:
+        """As after a restart of ours."""
+
+        def told(uid: str, hostname: str) -> Attempt:
+            return self.told.get((uid, hostname), Attempt())
+
+        return Orders(cast(Clock, self), first, self._order, told)
+
+    async def _order(self, hostnames: Set[str]) -> None:
+        self.made.put_nowait(set(hostnames))
 
     def now(self) -> datetime:
         return self.time
+
+    def missing(self, uid: str = "a", hostname: str = SHOP) -> Attempt:
+        """Looked at, and told in the status."""
+        found = self.orders.missing(uid, hostname)
+        self.told[uid, hostname] = found
+        return found
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -42,32 +67,106 @@ class Watch:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    async def ordered(self) -> set[str]:
+        return await asyncio.wait_for(self.made.get(), 5)
 
-async def test_later_and_later_until_it_is_there() -> None:
+
+def test_more_and_more_rarely() -> None:
+    """Far from five in an hour, which is what Let's Encrypt allows."""
+    watch, made = Watch(), []
+    for minute in range(240):
+        watch.time = NOW + timedelta(minutes=minute)
+        before = watch.told.get(("a", SHOP), Attempt()).number
+        if watch.missing().number != before:
+            made.append(minute)
+    assert made == [0, 1, 11, 71, 131, 191]
+
+
+async def test_it_is_told_before_it_is_made() -> None:
     watch = Watch()
     async with watch.running():
-        watch.orders.missing("a")
-        for attempt in (1, 2, 3):
-            watch.time += timedelta(hours=1)
-            watch.orders._news.set()  # the clock was moved
-            assert await asyncio.wait_for(watch.made.get(), 5) == attempt
+        intended = watch.orders.missing("a", SHOP)
+        assert intended == Attempt(1, NOW + timedelta(seconds=60))
         for _ in range(3):
-            await asyncio.sleep(0)
-        assert watch.orders._due == watch.time + timedelta(seconds=0.02 * 4**3)
-        watch.orders.settled("a")
-        assert watch.orders._left() is None
+            await asyncio.sleep(TELLING)
+        assert watch.made.empty()
+        watch.told["a", SHOP] = intended
+        assert await watch.ordered() == {SHOP}
+        assert watch.missing() == intended
+        for _ in range(3):
+            await asyncio.sleep(TELLING)
+        assert watch.made.empty()
 
 
-def test_another_one_has_its_first_attempt_soon() -> None:
-    watch = Watch(first=60.0)
-    assert watch.orders.missing("a") == NOW + timedelta(seconds=60)
+async def test_a_restart_orders_nothing_before_its_time() -> None:
+    watch = Watch()
+    first = watch.missing()
     watch.time += timedelta(seconds=30)
-    assert watch.orders.missing("b") == NOW + timedelta(seconds=60)
-    assert watch.orders.missing("a") == NOW + timedelta(seconds=60)
-    watch.orders.settled("a")
-    assert watch.orders._left() == 30.0
-    watch.orders.settled("b")
-    assert watch.orders.missing("c") == watch.time + timedelta(seconds=60)
+    watch.orders = watch.begun()
+    async with watch.running():
+        assert watch.missing() == first
+        watch.time += timedelta(seconds=30)
+        second = watch.missing()
+        assert second == Attempt(2, watch.time + timedelta(seconds=600))
+        assert await watch.ordered() == {SHOP}
+    assert watch.made.empty()
+
+
+async def test_another_hostname_moves_nobody() -> None:
+    watch = Watch()
+    async with watch.running():
+        first = watch.missing()
+        assert await watch.ordered() == {SHOP}
+        watch.time += timedelta(seconds=30)
+        assert watch.missing("b", "other.example.com").number == 1
+        assert await watch.ordered() == {"other.example.com"}
+        assert watch.missing() == first
+
+
+async def test_domains_with_one_hostname_share_its_attempts() -> None:
+    """Also one that is made anew under another name."""
+    watch = Watch()
+    async with watch.running():
+        first = watch.missing()
+        assert watch.missing("b") == first
+        assert await watch.ordered() == {SHOP}
+        watch.orders.forget("a", SHOP)
+        watch.orders.forget("b", SHOP)
+        assert watch.missing("c") == first
+        watch.orders.settled(SHOP)
+        assert watch.orders.known("d", SHOP) == Attempt()
+    assert watch.made.empty()
+
+
+async def test_who_asks_no_more_gets_nothing() -> None:
+    watch = Watch()
+    watch.missing()
+    watch.orders.forget("a", SHOP)
+    async with watch.running():
+        watch.missing("b", "other.example.com")
+        assert await watch.ordered() == {"other.example.com"}
+
+
+async def test_an_order_is_there_until_it_was_seen() -> None:
+    seen: list[tuple[str, ...]] = []
+
+    class Proxies:
+        async def serve(self, name: str, marker: Marker | None) -> bool:
+            assert (name, marker) == (OWN, Marker("platform", str(len(seen))))
+            asked.append(name)
+            return len(asked) > 2
+
+    class Publisher:
+        async def keep(self, content: Mapping[str, Any]) -> Marker:
+            seen.append(tuple(content["hostnames"]))
+            return Marker("platform", str(len(seen)))
+
+    asked: list[str] = []
+    proxies = cast("Any", Proxies())
+    ordering = Ordering(Publisher(), proxies, lambda hostnames: {"hostnames": hostnames})
+    await ordering.order({SHOP})
+    assert seen == [(SHOP,), ()]
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize("hostname", ["shop.example.com", "www.example.com"])
@@ -81,7 +180,8 @@ def test_why_it_failed_is_in_the_proxys_log(hostname: str) -> None:
 async def test_the_log_is_read_as_it_grows(tmp_path: Path) -> None:
     path = tmp_path / "traefik.log"
     log = Log(path)
-    orders = Orders(cast(Clock, Watch()), 1.0, Watch().made.put, log)
+    watch = Watch()
+    orders = Orders(cast(Clock, watch), 1.0, watch._order, lambda _u, _h: Attempt(), log)
     assert await orders.failure("shop.example.com") == ""
     path.write_text(LINE)
     assert (await orders.failure("shop.example.com")).endswith("refused")

@@ -53,6 +53,18 @@ def test_nothing_is_reported_to_anybody_and_the_api_is_not_open() -> None:
     assert all("`Bearer token`" in router["rule"] for router in routers.values())
 
 
+def test_each_order_is_a_router_of_its_own_that_nobody_gets_to() -> None:
+    """Of several names in one, Traefik drops those that a wildcard among them covers."""
+    routers = constant("token", ["b.example.com", "*.example.com"])["http"]["routers"]
+    wild, exact = routers["skyctl-order-0"], routers["skyctl-order-1"]
+    assert exact["rule"] == "Host(`b.example.com`) && Path(`/.well-known/skyctl-order`)"
+    assert [each["tls"]["domains"] for each in (wild, exact)] == [
+        [{"main": "*.example.com"}],
+        [{"main": "b.example.com"}],
+    ]
+    assert {each["priority"] for each in (wild, exact)} == {1}
+
+
 def test_headers_that_pass_for_others_are_not_passed_on() -> None:
     strategy = {"aliasHeadersStrategy": "delete"}
     assert configured()["entryPoints"]["websecure"]["http"] == strategy

@@ -16,11 +16,12 @@ from typing import cast
 import pytest
 
 from controller.clock import Clock
+from controller.ingress.ports import free_port
 from controller.reconcile import certificates as module
 from controller.reconcile.certificates import CertificateWatcher, Handshake, Shown
 from controller.reconcile.observe import Observation
 from resources.meta import Key
-from resources.routing.world import Certificate
+from resources.routing.world import Attempt, Certificate
 from resources.world import World
 from resources.x509 import read_der
 
@@ -30,9 +31,9 @@ DER = ssl.PEM_cert_to_DER_cert(OWN.read_text())
 
 
 class Stand:
-    """answer: what is served, or what connecting raises."""
+    """answer: what is served (by each, of several), or what connecting raises."""
 
-    def __init__(self, answer: bytes | Exception) -> None:
+    def __init__(self, answer: bytes | list[bytes] | Exception) -> None:
         self.world = World()
         self.answer = answer
         self.asked: list[str] = []
@@ -42,11 +43,11 @@ class Stand:
             lambda: self.world, self.woken.put_nowait, clock, random.Random(1), self._fetch
         )
 
-    async def _fetch(self, name: str) -> bytes:
+    async def _fetch(self, name: str) -> list[bytes]:
         self.asked.append(name)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return self.answer if isinstance(self.answer, list) else [self.answer]
 
     def observed(self, hostname: str | None, digest: str = "d") -> None:
         shown = Shown("u", hostname, hostname, digest) if hostname else None
@@ -93,19 +94,44 @@ async def test_what_is_served_is_told() -> None:
         assert stand.world.certificates == {}
 
 
+async def test_of_several_proxies_the_worst_counts() -> None:
+    single = ssl.PEM_cert_to_DER_cert(OWN.with_name("single.crt").read_text())
+    stand = Stand([DER, single])
+    stand.observed("www.example.com")
+    async with running(stand):
+        found = await stand.seen()
+        assert (found.covers, found.names) == (False, ("shop.example.com",))
+
+
+async def test_nothing_is_told_where_nobody_knows_the_proxies() -> None:
+    stand = Stand([])
+    stand.observed("shop.example.com")
+    async with running(stand):
+        assert await stand.seen() == Certificate("u", hidden=True)
+
+
 async def test_what_is_missing_is_ordered_again() -> None:
     when = datetime(2026, 11, 26, 1, tzinfo=UTC)
+
+    attempt = Attempt(1, when)
 
     class Orders:
         def __init__(self) -> None:
             self.without: set[str] = set()
+            self.forgotten: list[str] = []
 
-        def missing(self, uid: str) -> datetime:
-            self.without.add(uid)
-            return when
+        def missing(self, uid: str, hostname: str) -> Attempt:
+            self.without.add(hostname)
+            return attempt
 
-        def settled(self, uid: str) -> None:
-            self.without.discard(uid)
+        def known(self, uid: str, hostname: str) -> Attempt:
+            return attempt
+
+        def settled(self, hostname: str) -> None:
+            self.without.discard(hostname)
+
+        def forget(self, uid: str, hostname: str) -> None:
+            self.forgotten.append(hostname)
 
         async def failure(self, hostname: str) -> str:
             return f"{hostname} is not known"
@@ -116,13 +142,20 @@ async def test_what_is_missing_is_ordered_again() -> None:
         ordered = Shown("u", "else.example.org", "else.example.org", "d", ordered=True)
         stand.watcher.observed(cast(Observation, ordered), SHOP)
         found = await stand.seen()
-        assert (found.failure, found.next_attempt) == ("else.example.org is not known", when)
-        assert orders.without == {"u"}
+        assert (found.failure, found.attempt) == ("else.example.org is not known", attempt)
+        assert orders.without == {"else.example.org"}
+        stand.answer = ConnectionRefusedError(111, "Connection refused")
+        found = await stand.seen()
+        assert (found.failure, found.attempt) == ("", attempt)  # nobody knows, and nothing is lost
+        stand.answer = DER
         ordered = Shown("u", "shop.example.com", "shop.example.com", "d", ordered=True)
         stand.watcher.observed(cast(Observation, ordered), SHOP)
         found = await stand.seen()
-        assert (found.covers, found.failure, found.next_attempt) == (True, "", None)
-        assert orders.without == set()
+        while not found.covers:
+            found = await stand.seen()
+        assert (found.failure, found.attempt) == ("", Attempt())
+        assert orders.without == {"else.example.org"}
+        assert orders.forgotten == ["else.example.org"]
 
 
 def test_a_short_life_ends_later() -> None:
@@ -175,6 +208,10 @@ async def test_a_real_handshake(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=context)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        found = await Handshake(lambda: ("127.0.0.1", port))("shop.example.com")
-    assert found == ssl.PEM_cert_to_DER_cert((tmp_path / "crt").read_text())
-    assert asked == ["shop.example.com"]
+        places = [("127.0.0.1", port), ("127.0.0.1", free_port()), ("localhost", port)]
+        found = await Handshake(lambda: places)("shop.example.com")
+        with pytest.raises(OSError, match="Connect call failed"):
+            await Handshake(lambda: places[1:2])("shop.example.com")
+    assert await Handshake(tuple)("shop.example.com") == []
+    assert found == [ssl.PEM_cert_to_DER_cert((tmp_path / "crt").read_text())]
+    assert asked == ["shop.example.com"]  # the same place by another name is asked once

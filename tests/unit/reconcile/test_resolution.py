@@ -26,7 +26,7 @@ ZONE = {
     ("bare.example.com.", "A"): ["192.0.2.7"],
 }
 NAMES = {name for name, _ in ZONE}
-TARGET = Target("u", "_skypanel-verify.shop.example.com", "skypanel-abc", "shop.example.com")
+TARGET = Target("u", "shop.example.com", "skypanel-abc")
 
 
 class Server(asyncio.DatagramProtocol):
@@ -84,17 +84,17 @@ async def test_what_is_there() -> None:
 async def test_an_alias_and_our_own_names() -> None:
     async with serving() as (_, ask):
         ours = ("edge.example.net", "198.51.100.1")
-        answer = await ask(replace(TARGET, host="www.example.com", addresses=ours))
+        answer = await ask(replace(TARGET, hostname="www.example.com", addresses=ours))
         assert (answer.aliases, answer.addresses) == (("edge.example.net",), ("192.0.2.7",))
         assert answer.ours == ("192.0.2.7",)
         assert points_here(ours, answer)
-        direct = await ask(replace(TARGET, host="bare.example.com", addresses=ours))
+        direct = await ask(replace(TARGET, hostname="bare.example.com", addresses=ours))
         assert points_here(ours, direct)
 
 
 async def test_nothing_is_a_definite_answer() -> None:
     async with serving() as (_, ask):
-        found = await ask(replace(TARGET, record="_skypanel-verify.no.example", host="no.example"))
+        found = await ask(replace(TARGET, hostname="no.example"))
         assert found == Answer()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
@@ -18,6 +19,7 @@ from controller.reconcile.observe import Observation
 from controller.reconcile.verifier import PER_ORGANIZATION, Verifier
 from resources.domain.verifying import Answer, Target, judge, pause
 from resources.meta import Key
+from resources.routing.world import DnsFinding
 from resources.world import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,18 +50,21 @@ class Stand:
             await asyncio.Event().wait()
         return self.answers.get(target.uid, Answer())
 
-    def observed(self, key: Key, target: Target | None) -> None:
-        self.verifier.observed(cast(Observation, target), key)
+    def observed(self, key: Key, *targets: Target) -> None:
+        self.verifier.observed(cast(Observation, targets), key)
+
+    def found(self, host: str = "shop.example.com") -> DnsFinding:
+        return self.world.findings["u"][host]
 
 
 @pytest.fixture(autouse=True)
 def simple(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_target", lambda observation: observation)
+    monkeypatch.setattr(module, "_targets", lambda observation: observation)
     monkeypatch.setattr(module, "pause", lambda finding, attempts: 0.01)
 
 
 def target(uid: str = "u", host: str = "shop.example.com", token: str = "t") -> Target:
-    return Target(uid, f"_skypanel-verify.{host}", token, host, ("192.0.2.7",))
+    return Target(uid, host, token, ("192.0.2.7",))
 
 
 @asynccontextmanager
@@ -82,16 +87,16 @@ async def test_until_it_is_there_and_then_it_is_silent() -> None:
     assert stand.verifier.settled
     async with running(stand):
         assert await woken(stand) == SHOP
-        assert not stand.world.findings["u"].proven
+        assert not stand.found().proven
         stand.answers["u"] = Answer(("t",), ("192.0.2.7",))
-        while not stand.world.findings["u"].proven:
+        while not stand.found().proven:
             await woken(stand)
-        found, asked = stand.world.findings["u"], len(stand.asked)
+        found, asked = stand.found(), len(stand.asked)
         stand.observed(SHOP, target())
         await asyncio.wait_for(stand.asked_more(asked + 5), 5)
-        assert stand.world.findings["u"] is found
+        assert stand.found() is found
         assert stand.woken.empty()
-        stand.observed(SHOP, None)
+        stand.observed(SHOP)
         assert stand.world.findings == {}
 
 
@@ -102,8 +107,25 @@ async def test_another_hostname_is_asked_about_anew() -> None:
         await asyncio.sleep(0)
         stand.observed(SHOP, target(host="other.example.com"))
         await woken(stand)
-        assert stand.world.findings["u"].record == "_skypanel-verify.other.example.com"
+        assert [*stand.world.findings["u"]] == ["other.example.com"]
     assert stand.world.findings == {}
+
+
+async def test_the_earlier_hostname_is_asked_about_as_long_as_it_is_held() -> None:
+    """What is known of it stays known when the newest is asked about as well."""
+    stand, new = Stand(), target(host="new.example.com")
+    async with running(stand):
+        stand.observed(SHOP, target())
+        await woken(stand)
+        known = stand.found()
+        stand.answers["u"] = Answer(error="away")
+        stand.observed(SHOP, new, target())
+        while not stand.verifier.settled:
+            await woken(stand)
+        assert stand.found().failing_since == known.failing_since
+        assert stand.found().failures >= 1
+        stand.observed(SHOP, new)
+        assert [*stand.world.findings["u"]] == ["new.example.com"]
 
 
 async def test_black_holes_hold_up_nobody_else() -> None:
@@ -133,6 +155,14 @@ def test_partly_elsewhere_is_not_here() -> None:
     assert both.proven
     assert not both.pointed
     assert not judge(None, target(), Answer(("t",)), NOW).pointed
+
+
+def test_a_name_without_an_address_leads_nowhere() -> None:
+    """Also where nobody says what leads here: an authority could not ask it."""
+    anywhere = replace(target(), addresses=())
+    assert not judge(None, anywhere, Answer(("t",)), NOW).pointed
+    assert not judge(None, anywhere, Answer(("t",), aliases=("gone.example",)), NOW).pointed
+    assert judge(None, anywhere, Answer(("t",), ("198.51.100.9",)), NOW).pointed
 
 
 def test_an_error_keeps_what_was_known() -> None:

@@ -245,6 +245,20 @@ def test_what_was_published_and_changed_by_hand_is_drift(edge: Edge) -> None:
     assert edge.text(web).endswith("(not published) [drift: routes]")
 
 
+def test_what_was_taken_back_and_is_wanted_again_is_no_drift(edge: Edge) -> None:
+    """It is remembered for an hour when its servers left."""
+    web = started(edge)
+    uid = edge.rows[web].resource.uid
+    before = edge.serving(web)
+    domain = edge.rows.pop(Key("Domain", "acme", "site"))
+    edge.go(web)
+    assert uid not in edge.world.published
+    left = {url: edge.now for urls in before.anywhere.values() for url in urls}
+    edge.world.put(replace(before, everywhere={}, anywhere={}, routers={}, left=left))
+    edge.rows[domain.key] = domain
+    assert edge.text(web).endswith("(not published)")
+
+
 def test_ports_and_stickiness_make_backends_of_their_own(edge: Edge) -> None:
     web = started(edge)
     edge.domain(port=8080, sticky=True)
