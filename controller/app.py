@@ -353,6 +353,7 @@ class Controller:
             key_of=self.catalogue.key_of,
             wake=self.queue.add,
             hostnames=routed.hostnames,
+            leading=lambda: self.leadership.current() is not None,
         )
         return ingress(wiring)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -21,6 +22,7 @@ from controller.ingress.base import Changed, Proxies, Publisher
 from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher
+from controller.ingress.inheriting import inherit
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.labelled import Hostnames, LabelWatch
 from controller.ingress.mirror import NOT_YET, Mirror
@@ -48,7 +50,8 @@ class Wiring:
     """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. changed: told whose routes changed. troubled: told when what is told
-    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue."""
+    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. leading: does
+    this process lead, as it can prove now?"""
 
     settings: Settings
     instance: str
@@ -62,6 +65,7 @@ class Wiring:
     key_of: Callable[[str], Key | None] = lambda _uid: None
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = tuple
+    leading: Callable[[], bool] = lambda: True
 
 
 AGAIN = 5.0
@@ -71,9 +75,10 @@ Task = Callable[[], Awaitable[None]]
 
 
 class Gateway:
-    """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does. orders:
-    for certificates, where the proxies order any. counting: of requests, where they can be asked
-    for their metrics. mirror: that of the labels, where they are how routes are published."""
+    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. beside: run as long
+    as the gateway does. orders: for certificates, where the proxies order any. counting: of
+    requests, where they can be asked for their metrics. mirror: that of the labels, where they are
+    how routes are published."""
 
     def __init__(
         self,
@@ -83,6 +88,7 @@ class Gateway:
         *,
         mode: Callable[[], str],
         beside: Callable[[], Sequence[Task]] = tuple,
+        inherit: Task | None = None,
         close: Task | None = None,
         orders: Orders | None = None,
         counting: Counting | None = None,
@@ -91,6 +97,7 @@ class Gateway:
         self._settings = wiring.settings
         self._mode = mode
         self._beside = beside
+        self._inherit = inherit
         self._close = close
         self.orders = orders
         self._counting = counting
@@ -182,8 +189,14 @@ class Gateway:
         """Of a Domain; None: nobody tells."""
         return self._counting.lately(uid) if self._counting is not None else None
 
+    async def begin(self) -> None:
+        """Before the first pass of a term: what is published already is known then."""
+        if self._inherit is not None and self._routing:
+            await self._inherit()
+        await self.prepare()
+
     async def prepare(self) -> None:
-        """Before the first pass: what is published already is known then."""
+        """What is published already is known then."""
         with contextlib.suppress(UserError):
             await self.mirror.read_shelf()
 
@@ -219,7 +232,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     apis = Apis()
     token = token_of(settings.ingress_dir / "api-token")
     publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
-    runner: Runner = Process(settings)
+    runner: Runner = Process(settings, instance=wiring.instance)
     if settings.ingress == "container" and standings is not None:
         runner = EngineContainer(settings, standings, wiring.instance)
     keeper = Keeper(
@@ -231,6 +244,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         wanted=wiring.wanted,
         deaf=lambda: gateway.mirror.deaf,
         changed=lambda: gateway.mirror.hurry(),
+        leading=wiring.leading,
     )
     orders = Orders(
         wiring.clock,
@@ -275,6 +289,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         Traefiks(apis, addresses, beside_us=settings.ingress != "external", why=why),
         mode=mode,
         beside=beside,
+        inherit=partial(inherit, publisher, keeper.formers),
         close=apis.close,
         orders=orders,
         counting=Counting(
