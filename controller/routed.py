@@ -31,6 +31,10 @@ class Routed:
         """Has somebody asked for a proxy, or does anything need one?"""
         return self._asked or bool(self._world().published) or self._catalogue.any_of("Domain")
 
+    def keys(self) -> Iterator[Key]:
+        """Of all whose routes are published."""
+        return (key for key in self._catalogue.all_keys() if key.kind in ROUTED)
+
     def hostnames(self) -> Iterator[tuple[str, str]]:
         """Of the Domains: uid and hostname."""
         for key in self._catalogue.all_keys():

@@ -51,7 +51,8 @@ class Wiring:
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. changed: told whose routes changed. troubled: told when what is told
     of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. leading: does
-    this process lead, as it can prove now?"""
+    this process lead, as it can prove now? informed: told once in a term, when it is known what is
+    published and served. whole: has everything been looked at since?"""
 
     settings: Settings
     instance: str
@@ -66,17 +67,19 @@ class Wiring:
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = tuple
     leading: Callable[[], bool] = lambda: True
+    informed: Callable[[], None] = lambda: None
+    whole: Callable[[], bool] = lambda: True
 
 
-AGAIN = 5.0
-"""Seconds after which what failed is tried again."""
+AGAIN, POLL = 5.0, 0.2
+"""Seconds after which what failed is tried again; between two looks at what nobody tells."""
 
 Task = Callable[[], Awaitable[None]]
 
 
 class Gateway:
-    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. beside: run as long
-    as the gateway does. orders: for certificates, where the proxies order any. counting: of
+    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. beside: run while
+    the gateway does. orders: for certificates, where the proxies order any. counting: of
     requests, where they can be asked for their metrics. mirror: that of the labels, where they are
     how routes are published."""
 
@@ -271,7 +274,16 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     async def serve_remote() -> None:
         where = settings.ingress_token_file or settings.ingress_dir / "token"
         remote = await asyncio.to_thread(token_of, where)
-        await Provider(settings.ingress_listen, remote, publisher.contents).run()
+        provider = Provider(settings.ingress_listen, remote, publisher.contents, wiring.whole)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tell_informed(), name="routes to be complete")
+            await provider.run()
+
+    async def tell_informed() -> None:
+        """Before that no pass can tell what is to be published."""
+        while not gateway.mirror.informed:  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(POLL)
+        wiring.informed()
 
     def beside() -> Sequence[Task]:
         tasks: list[Task] = [keep_constant, orders.run]

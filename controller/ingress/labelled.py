@@ -93,6 +93,10 @@ class LabelWatch:
         return {}
 
     @property
+    def informed(self) -> bool:
+        return not self.unread
+
+    @property
     def deaf(self) -> bool:
         """Whoever runs it looks after it."""
         return False
