@@ -363,7 +363,7 @@ class Controller:
             key_of=self.catalogue.key_of,
             wake=self.queue.add,
             hostnames=routed.hostnames,
-            leading=lambda: self.leadership.current() is not None,
+            epoch=self.leadership.current,
             informed=self.coverage.informed,
             whole=lambda: self.coverage.whole,
         )

@@ -34,6 +34,7 @@ from controller.ingress.retiring import Retiring
 from controller.ingress.rollouts import Rollouts
 from controller.ingress.traefik import RESOLVER, constant, has_resolver
 from controller.settings import Settings, listed
+from controller.store.base import Deposed
 from controller.traffic import Lately
 from resources.context import Context
 from resources.errors import UserError
@@ -51,9 +52,10 @@ class Wiring:
     """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. changed: told whose routes changed. troubled: told when what is told
-    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. leading: does
-    this process lead, as it can prove now? informed: told once in a term, when it is known what is
-    published and served. whole: has everything been looked at since?"""
+    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. epoch: of
+    our leadership, as it can be proven now, else None; asked in threads too. informed: told once in
+    a term, when it is known what is published and served. whole: has everything been looked at
+    since?"""
 
     settings: Settings
     instance: str
@@ -67,7 +69,7 @@ class Wiring:
     key_of: Callable[[str], Key | None] = lambda _uid: None
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = tuple
-    leading: Callable[[], bool] = lambda: True
+    epoch: Callable[[], int | None] = lambda: 0
     informed: Callable[[], None] = lambda: None
     whole: Callable[[], bool] = lambda: True
 
@@ -113,7 +115,13 @@ class Gateway:
         self._wanted = wiring.wanted
         self._told = NO_INGRESS
         self.mirror: Mirror | LabelWatch = mirror or Mirror(
-            publisher, proxies, wiring.world, wiring.clock, wiring.changed, wiring.troubled
+            publisher,
+            proxies,
+            wiring.world,
+            wiring.clock,
+            wiring.changed,
+            wiring.troubled,
+            wiring.epoch,
         )
 
     def describe(self) -> Ingress:
@@ -233,7 +241,7 @@ async def _persistent(task: Task) -> None:
         try:
             await task()
             return
-        except* (UserError, OSError) as group:
+        except* (UserError, OSError, Deposed) as group:
             for error in group.exceptions:
                 log.error("ingress", problem=str(error))
         await asyncio.sleep(AGAIN)
@@ -260,7 +268,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     token = token_of(settings.ingress_dir / "api-token")
     with contextlib.suppress(OSError):  # whoever writes there says what is wrong
         private(settings.ingress_dir)
-    publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
+    routes = settings.ingress_dir.resolve() / "routes"
+    publisher = FilePublisher(routes, wiring.open_, wiring.epoch)
     runner: Runner = by_process
     if settings.ingress == "container" and by_container is not None:
         runner = by_container
@@ -273,7 +282,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         wanted=wiring.wanted,
         deaf=lambda: gateway.mirror.deaf,
         changed=lambda: gateway.mirror.hurry(),
-        leading=wiring.leading,
+        leading=lambda: wiring.epoch() is not None,
         others=[other for other in runners if other is not runner],
     )
     orders = Orders(
