@@ -364,6 +364,7 @@ class Controller:
             wake=self.queue.add,
             hostnames=routed.hostnames,
             epoch=self.leadership.current,
+            drain=routed.drain,
             informed=self.coverage.informed,
             whole=lambda: self.coverage.whole,
         )

@@ -10,6 +10,8 @@ from resources.meta import Key
 from resources.world import World
 
 ROUTED = frozenset({"Domain", "Service"})
+UNKNOWN = 3600.0
+"""Seconds, where the declaration cannot be read."""
 
 
 class Routed:
@@ -41,6 +43,15 @@ class Routed:
             reading = self._catalogue.get(key) if key.kind == "Domain" else None
             if reading is not None and reading.spec is not None:
                 yield reading.entry.resource.uid, reading.spec.hostname
+
+    def drain(self, uid: str) -> float:
+        """Seconds that a Service's old replicas may finish their connections; 0 for what has none
+        and for what is gone."""
+        key = self._catalogue.key_of(uid)
+        reading = self._catalogue.get(key) if key is not None and key.kind == "Service" else None
+        if reading is None:
+            return 0.0
+        return float(reading.spec.update.drain) if reading.spec is not None else UNKNOWN
 
     def changed(self, uid: str) -> None:
         """Its owner looks, and so does who routes to it or is routed to by it."""

@@ -53,7 +53,8 @@ class Wiring:
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. changed: told whose routes changed. troubled: told when what is told
     of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. epoch: of
-    our leadership, as it can be proven now, else None; asked in threads too. informed: told once in
+    our leadership, as it can be proven now, else None; asked in threads too. drain: seconds
+    that the owner of that uid waits for requests to end. informed: told once in
     a term, when it is known what is published and served. whole: has everything been looked at
     since?"""
 
@@ -70,6 +71,7 @@ class Wiring:
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = tuple
     epoch: Callable[[], int | None] = lambda: 0
+    drain: Callable[[str], float] = lambda _uid: 3600.0
     informed: Callable[[], None] = lambda: None
     whole: Callable[[], bool] = lambda: True
 
@@ -122,6 +124,7 @@ class Gateway:
             wiring.changed,
             wiring.troubled,
             wiring.epoch,
+            wiring.drain,
         )
 
     def describe(self) -> Ingress:
