@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from controller.clock import Clock
+from controller.coverage import Reconcile
 from controller.engine.index import EngineIndex
 from controller.identity import EngineIdentity
 from controller.loop.backoff import Backoff
@@ -24,7 +25,6 @@ from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.reconcile.certificates import CertificateWatcher
 from controller.reconcile.probes import Prober
-from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.verifier import Verifier
 from controller.resync import Resync
 from controller.sampler import Sampler
@@ -40,7 +40,7 @@ log = structlog.get_logger("acting")
 class Term:
     """What is made anew each time we begin to lead, since it remembers."""
 
-    reconciler: Reconciler
+    reconcile: Reconcile
     prober: Prober
     verifier: Verifier
     certificates: CertificateWatcher
@@ -53,6 +53,10 @@ class Beside(Protocol):
 
     @property
     def settled(self) -> bool: ...
+
+    async def begin(self) -> None:
+        """Awaited before the first pass of a term."""
+        ...
 
     async def run(self) -> None: ...
 
@@ -107,6 +111,7 @@ class Acting:
         await self._prepare()
         await self._confirmed()
         await self._mirrored("leading")
+        await self._begun()
         with self._term() as term:
             async with asyncio.TaskGroup() as group:
                 aside = [
@@ -139,6 +144,7 @@ class Acting:
         await self._confirmed()
         self.reports = [await source.sync_once() for source in self._manifests]
         await self._mirrored("once")
+        await self._begun()
         with self._term() as term:
             self._resync.enqueue(urgent=True)
             async with asyncio.TaskGroup() as group:
@@ -153,6 +159,10 @@ class Acting:
                 await self._drained(term)
                 for task in aside:
                     task.cancel()
+
+    async def _begun(self) -> None:
+        if self._ingress is not None:
+            await self._ingress.begin()
 
     def _beside(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         if self._ingress is None:
@@ -217,7 +227,7 @@ class Acting:
         pool = Pool(
             self._queue,
             term.backoff,
-            term.reconciler,
+            term.reconcile,
             workers=self._workers,
             clock=self._clock.monotonic,
         )

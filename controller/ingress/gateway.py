@@ -7,6 +7,7 @@ published last.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +21,8 @@ from controller.ingress.api import Address, Apis
 from controller.ingress.base import Changed, Proxies, Publisher, RouteMirror
 from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
-from controller.ingress.files import FilePublisher
+from controller.ingress.files import FilePublisher, private
+from controller.ingress.inheriting import inherit
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.label_mirror import Hostnames, LabelMirror
 from controller.ingress.mirror import NOT_YET, Mirror
@@ -29,9 +31,11 @@ from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
 from controller.ingress.proxies import Traefiks
+from controller.ingress.retiring import Retiring
 from controller.ingress.rollouts import Rollouts
 from controller.ingress.traefik import RESOLVER, constant, has_resolver
 from controller.settings import Settings, listed
+from controller.store.base import Deposed
 from controller.traffic import Lately
 from resources.context import Context
 from resources.errors import UserError
@@ -49,8 +53,11 @@ class Wiring:
     """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. attempted: what the status of a Domain, by its uid, says of orders
-    for a hostname. changed: told whose routes changed. troubled: told when what is told
-    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue."""
+    for a hostname. changed: told whose routes changed. troubled: told when what is told of the
+    ingress changed. key_of: whose uid it is. wake: puts a key on the queue. epoch: of our
+    leadership, as it can be proven now, else None; asked in threads too. drain: seconds that the
+    owner of that uid waits for requests to end. informed: told once in a term, when it is known
+    what is published and served. whole: has everything been looked at since?"""
 
     settings: Settings
     instance: str
@@ -65,16 +72,21 @@ class Wiring:
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = field(default_factory=Hostnames)
     attempted: Callable[[str, str], Attempt] = lambda _uid, _hostname: Attempt()
+    epoch: Callable[[], int | None] = lambda: 0
+    drain: Callable[[str], float] = lambda _uid: 3600.0
+    informed: Callable[[], None] = lambda: None
+    whole: Callable[[], bool] = lambda: True
 
 
-AGAIN = 5.0
-"""Seconds after which what failed is tried again."""
+AGAIN, POLL = 5.0, 0.2
+"""Seconds after which what failed is tried again; between two looks at what nobody tells."""
 
 Task = Callable[[], Awaitable[None]]
 
 
 class Gateway:
-    """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does. orders:
+    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. retire: ends what
+    former settings asked for, where we keep no proxy. beside: run while the gateway does. orders:
     for certificates, where the proxies order any. counting: of requests, where they can be asked
     for their metrics."""
 
@@ -85,6 +97,8 @@ class Gateway:
         *,
         mode: Callable[[], str],
         beside: Callable[[], Sequence[Task]] = tuple,
+        inherit: Task | None = None,
+        retire: Task | None = None,
         close: Task | None = None,
         orders: Orders | None = None,
         counting: Counting | None = None,
@@ -92,6 +106,8 @@ class Gateway:
         self._settings = wiring.settings
         self._mode = mode
         self._beside = beside
+        self._inherit = inherit
+        self._retire = retire
         self._close = close
         self.orders = orders
         self._counting = counting
@@ -150,9 +166,25 @@ class Gateway:
         await self.mirror.withdraw(step)
 
     async def run(self) -> None:
-        """Until cancelled; at once where nothing is to be routed."""
-        if not self._routing:
-            return
+        """Until cancelled."""
+        while True:
+            mode = self._mode()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None) as until_another:
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._another(mode, until_another), name="ingress mode")
+                        if self._retire is not None and mode in ("none", "external"):
+                            group.create_task(_persistent(self._retire), name="former proxies")
+                        if mode != "none":
+                            group.create_task(self._routes(), name="routes")
+
+    async def _another(self, mode: str, over: asyncio.Timeout) -> None:
+        """Ends the work when the mode is another one, as when the engine was asked where it is."""
+        while self._mode() == mode:  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(AGAIN)
+        over.reschedule(asyncio.get_running_loop().time())
+
+    async def _routes(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.mirror.run(), name="mirror of the proxies")
@@ -181,8 +213,14 @@ class Gateway:
         """Of a Domain; None: nobody tells."""
         return self._counting.lately(uid) if self._counting is not None else None
 
+    async def begin(self) -> None:
+        """Before the first pass of a term: what is published already is known then."""
+        if self._inherit is not None and self._routing:
+            await self._inherit()
+        await self.prepare()
+
     async def prepare(self) -> None:
-        """Before the first pass: what is published already is known then."""
+        """What is published already is known then."""
         await self.mirror.prepare()
 
     async def close(self) -> None:
@@ -192,7 +230,16 @@ class Gateway:
 
 def document_mirror(wiring: Wiring, publisher: Publisher, proxies: Proxies) -> Mirror:
     """Of what is published as documents."""
-    return Mirror(publisher, proxies, wiring.world, wiring.clock, wiring.changed, wiring.troubled)
+    return Mirror(
+        publisher,
+        proxies,
+        wiring.world,
+        wiring.clock,
+        wiring.changed,
+        wiring.troubled,
+        wiring.epoch,
+        wiring.drain,
+    )
 
 
 async def _persistent(task: Task) -> None:
@@ -201,7 +248,7 @@ async def _persistent(task: Task) -> None:
         try:
             await task()
             return
-        except* (UserError, OSError) as group:
+        except* (UserError, OSError, Deposed) as group:
             for error in group.exceptions:
                 log.error("ingress", problem=str(error))
         await asyncio.sleep(AGAIN)
@@ -211,8 +258,13 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     """Traefik, in whichever mode the settings say. standings: for containers of the platform.
     Blocking: makes the token. Raises UserError."""
     settings = wiring.settings
+    by_process = Process(settings, instance=wiring.instance)
+    by_container = None
+    if standings is not None:
+        by_container = EngineContainer(settings, standings, wiring.instance)
+    runners: list[Runner] = [by_process, *([by_container] if by_container is not None else [])]
     if settings.ingress_publish == "labels":
-        return _by_labels(wiring)
+        return _by_labels(wiring, Retiring(runners, settings.ingress_grace))
 
     def mode() -> str:
         if settings.ingress is not None:
@@ -221,10 +273,13 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
 
     apis = Apis()
     token = token_of(settings.ingress_dir / "api-token")
-    publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
-    runner: Runner = Process(settings)
-    if settings.ingress == "container" and standings is not None:
-        runner = EngineContainer(settings, standings, wiring.instance)
+    with contextlib.suppress(OSError):  # whoever writes there says what is wrong
+        private(settings.ingress_dir)
+    routes = settings.ingress_dir.resolve() / "routes"
+    publisher = FilePublisher(routes, wiring.open_, wiring.epoch)
+    runner: Runner = by_process
+    if settings.ingress == "container" and by_container is not None:
+        runner = by_container
     keeper = Keeper(
         settings,
         runner,
@@ -234,6 +289,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         wanted=wiring.wanted,
         deaf=lambda: mirror.deaf,
         changed=lambda: mirror.hurry(),
+        leading=lambda: wiring.epoch() is not None,
+        others=[other for other in runners if other is not runner],
     )
     external = [Address(url) for url in listed(settings.ingress_apis)]
 
@@ -258,7 +315,19 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     async def serve_remote() -> None:
         where = settings.ingress_token_file or settings.ingress_dir / "token"
         remote = await asyncio.to_thread(token_of, where)
-        await Provider(settings.ingress_listen, remote, publisher.contents).run()
+        provider = Provider(settings.ingress_listen, remote, publisher.contents, wiring.whole)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tell_informed(), name="routes to be complete")
+            await provider.run()
+
+    async def tell_informed() -> None:
+        """Before that no pass can tell what is to be published."""
+        while not mirror.informed:  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(POLL)
+        wiring.informed()
+
+    def decided() -> bool:
+        return settings.ingress is not None or wiring.here() is not None
 
     def beside() -> Sequence[Task]:
         tasks: list[Task] = [ordering.run, orders.run]
@@ -276,6 +345,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         mirror,
         mode=mode,
         beside=beside,
+        inherit=partial(inherit, publisher, keeper.formers),
+        retire=Retiring(runners, settings.ingress_grace, decided).run,
         close=apis.close,
         orders=orders,
         counting=Counting(
@@ -289,7 +360,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     )
 
 
-def _by_labels(wiring: Wiring) -> Gateway:
+def _by_labels(wiring: Wiring, retiring: Retiring) -> Gateway:
     """Somebody else's Traefik reads the containers' labels; it is asked where its API is known."""
     settings, apis = wiring.settings, Apis()
     external = [Address(url) for url in listed(settings.ingress_apis)]
@@ -305,4 +376,4 @@ def _by_labels(wiring: Wiring) -> Gateway:
         wiring.troubled,
     )
     mode = "none" if settings.ingress == "none" else "external"
-    return Gateway(wiring, watch, mode=lambda: mode, close=apis.close)
+    return Gateway(wiring, watch, mode=lambda: mode, retire=retiring.run, close=apis.close)

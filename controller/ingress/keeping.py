@@ -3,7 +3,8 @@
 One that runs is taken over. One that dies is started again, with growing pauses. When what it was
 started with changed, or it no longer hears what is published (the directory that it watched is
 another one now, it hangs), a second one is started beside it on the same ports, and only once that
-one answers may the first finish what it has under way and go.
+one answers may the first finish what it has under way and go. So it is with one that another
+controller of this instance has started: it reads that one's directory, and nobody keeps it.
 
 Nothing is started while nobody wants it.
 """
@@ -14,6 +15,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -45,11 +47,18 @@ UNWANTED = 60.0
 class Runner(Protocol):
     """What a proxy runs as. Raises UserError."""
 
+    @property
+    def home(self) -> Path:
+        """Where those that it starts have their routes."""
+        ...
+
     async def desired(self) -> str:
         """All that needs a new start to change, as text."""
         ...
 
-    async def running(self) -> Sequence[Alive]: ...
+    async def running(self) -> Sequence[Alive]:
+        """All of this instance, those of other controllers too."""
+        ...
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
         """Starts one beside those that run."""
@@ -74,7 +83,8 @@ class Runner(Protocol):
 
 class Keeper:
     """token: for its API. wanted: does anybody want a proxy? deaf: does the one that serves not
-    hear us? changed: told when another one serves, or none."""
+    hear us? changed: told when another one serves, or none. leading: may anything be done? others:
+    what proxies of ours ran as by former settings; those are replaced too."""
 
     def __init__(
         self,
@@ -87,6 +97,8 @@ class Keeper:
         wanted: Callable[[], bool],
         deaf: Callable[[], bool] = lambda: False,
         changed: Callable[[], None] = lambda: None,
+        leading: Callable[[], bool] = lambda: True,
+        others: Sequence[Runner] = (),
     ) -> None:
         self._settings = settings
         self._runner = runner
@@ -97,6 +109,11 @@ class Keeper:
         self._deaf = deaf
         self._deaf_pause, self._deaf_not_before = DEAF_FIRST, 0.0
         self._changed = changed
+        self._leading = leading
+        self._others = others
+        self._searched = list(others)
+        """Of the others, those that may have any left."""
+        self._former: dict[Alive, Runner] = {}
         self._serving: Alive | None = None
         self._served = False
         self._leaving: set[Alive] = set()
@@ -112,19 +129,29 @@ class Keeper:
     async def answering(self) -> Alive | None:
         """The one that serves, if it answers now."""
         proxy = self._serving
-        if proxy is None:
-            return None
+        return proxy if proxy is not None and await self._answers(proxy) else None
+
+    async def _answers(self, proxy: Alive) -> bool:
         try:
             await self._apis.get(self._address(proxy), "/api/version")
         except UserError:
-            return None
-        return proxy
+            return False
+        return True
+
+    async def formers(self) -> Sequence[Path]:
+        """Directories of proxies that another controller of this instance has started. Raises
+        UserError."""
+        found = {proxy.home for proxy in await self._found()}
+        return sorted(found - {self._runner.home})
 
     def _address(self, proxy: Alive) -> Address:
         return Address(f"http://127.0.0.1:{proxy.api_port}", self._token)
 
     async def run(self) -> None:
-        """For ever. What runs when this is cancelled goes on."""
+        """For ever. What runs when this is cancelled goes on, and somebody else may have replaced
+        it before the next time."""
+        self._serve(None)
+        self._searched = list(self._others)
         async with asyncio.TaskGroup() as group:
             while True:
                 await self.turn(group)
@@ -136,7 +163,7 @@ class Keeper:
             return
         try:
             async with asyncio.timeout(LOOK):
-                await self._runner.ended(self._serving)
+                await self._runner_of(self._serving).ended(self._serving)
         except TimeoutError:
             return
         except (UserError, OSError):  # nobody can tell: the next look asks anew
@@ -144,8 +171,10 @@ class Keeper:
 
     async def turn(self, group: asyncio.TaskGroup) -> None:
         """One look, and what it makes necessary."""
+        if not self._leading():
+            return
         try:
-            found = await self._runner.running()
+            found = await self._found()
             ours = [proxy for proxy in found if proxy not in self._leaving]
             if self._wanted():
                 self._unwanted_since = None
@@ -156,6 +185,20 @@ class Keeper:
             self._told(error.message)
         except OSError as error:
             self._told(f"Traefik cannot be kept: {error.strerror or error}")
+
+    async def _found(self) -> Sequence[Alive]:
+        """Those of former settings too, until there are none left."""
+        self._former = {}
+        for other in tuple(self._searched):
+            with contextlib.suppress(UserError):  # an engine that does not answer, say: not yet
+                found = await other.running()
+                self._former |= dict.fromkeys(found, other)
+                if not found:
+                    self._searched.remove(other)
+        return [*await self._runner.running(), *self._former]
+
+    def _runner_of(self, proxy: Alive) -> Runner:
+        return self._former.get(proxy, self._runner)
 
     def _idle(self, group: asyncio.TaskGroup, ours: Sequence[Alive]) -> None:
         now = self._clock.monotonic()
@@ -172,21 +215,47 @@ class Keeper:
         desired = await self._runner.desired()
         digest = hashlib.sha256(desired.encode()).hexdigest()[:16]
         right = [proxy for proxy in ours if proxy.digest == digest]
-        current = self._serving if self._serving in ours else None
-        if current is None and ours:
-            current = (right or list(ours))[-1]
-            log.info("taking over the running Traefik", id=current.id[:12])
+        current = self._serving if self._serving in ours else await self._adopted(ours, right)
         self._serve(current)
         if current is not None and current in right and not self._unhearing():
             self.problem = ""
+            if not await self._relieved(current, ours):
+                return
         elif self._clock.monotonic() < self._not_before:
             return
         else:
             reason = "deaf" if current in right else "changed" if ours else "died"
-            current = await self._start(digest, ours, reason if self._served else "wanted")
+            begun = right[-1] if right and current not in right else None
+            reason = reason if self._served or ours else "wanted"
+            current = await self._start(digest, ours, reason, begun)
         for proxy in ours:
             if proxy != current:
                 self._dismiss(group, proxy)
+
+    async def _adopted(self, ours: Sequence[Alive], right: Sequence[Alive]) -> Alive | None:
+        """One that answers, before one that may still be loading. None: there is none, or visitors
+        are with one that is not ours to ask."""
+        if not ours or any(proxy.home != self._runner.home for proxy in ours):
+            return None
+        chosen = (right or ours)[-1]
+        for proxy in (*right, *(each for each in ours if each not in right)):
+            if len(ours) > 1 and await self._answers(proxy):
+                chosen = proxy
+                break
+        log.info("taking over the running Traefik", id=chosen.id[:12])
+        return chosen
+
+    async def _relieved(self, current: Alive, ours: Sequence[Alive]) -> bool:
+        """May the others go? Not before that one answers, and visitors are handed over to it."""
+        others = [proxy for proxy in ours if proxy != current]
+        if not others or not await self._answers(current):
+            return False
+        steering = await self._steered(others[0], current)
+        try:
+            await steering.hand_over()
+        finally:
+            steering.close()
+        return True
 
     def _unhearing(self) -> bool:
         """Ever more rarely: where another one does not hear either, something else is wrong, and is
@@ -202,8 +271,11 @@ class Keeper:
         self._deaf_pause = min(DEAF_LAST, self._deaf_pause * 2)
         return True
 
-    async def _start(self, digest: str, ours: Sequence[Alive], reason: str) -> Alive:
-        """Beside those that run. Raises UserError; then they run on."""
+    async def _start(
+        self, digest: str, ours: Sequence[Alive], reason: str, begun: Alive | None
+    ) -> Alive:
+        """Beside those that run. begun: one that was started already, by who was killed meanwhile.
+        Raises UserError; then the others run on."""
         now = self._clock.monotonic()
         if now - self._started > STEADY:
             self._pause = PAUSE_FIRST
@@ -213,9 +285,10 @@ class Keeper:
             address = self._settings.ingress_address
             ports.require(address, self._settings.http_port, "SKYCTL_HTTP_PORT")
             ports.require(address, self._settings.https_port, "SKYCTL_HTTPS_PORT")
-        steering = await self._steered()
+        others = [proxy for proxy in ours if proxy != begun]
+        steering = await self._steered(self._serving or next(iter(others), None), begun)
         try:
-            proxy = await self._spawned(digest)
+            proxy = await self._spawned(digest, begun)
             await steering.hand_over()
         finally:
             steering.close()
@@ -225,9 +298,9 @@ class Keeper:
         self._serve(proxy)
         return proxy
 
-    async def _spawned(self, digest: str) -> Alive:
+    async def _spawned(self, digest: str, begun: Alive | None) -> Alive:
         """It answers. Raises UserError when it does not, and leaves nothing."""
-        proxy = await self._runner.spawn(digest, ports.free_port())
+        proxy = begun or await self._runner.spawn(digest, ports.free_port())
         try:
             await self._answering(proxy)
         except UserError:
@@ -235,13 +308,15 @@ class Keeper:
             raise
         return proxy
 
-    async def _steered(self) -> Steering:
-        """Visitors stay with the one that serves, until they are handed over."""
-        pid = None if self._serving is None else await self._runner.pid(self._serving)
+    async def _steered(self, serving: Alive | None, joined: Alive | None) -> Steering:
+        """Visitors stay with the one that serves, until they are handed over. joined: one that has
+        listened beside it before."""
+        pid = None if serving is None else await self._runner_of(serving).pid(serving)
         if pid is None:
             return Steering()
+        other = None if joined is None else await self._runner_of(joined).pid(joined)
         shared = (self._settings.http_port, self._settings.https_port)
-        steering = await asyncio.to_thread(steer, pid, shared)
+        steering = await asyncio.to_thread(steer, pid, shared, other)
         if not steering:
             log.info("the kernel does not let us steer visitors: a few may see a 404 meanwhile")
         return steering
@@ -262,12 +337,13 @@ class Keeper:
 
     def _dismiss(self, group: asyncio.TaskGroup, proxy: Alive) -> None:
         self._leaving.add(proxy)
-        group.create_task(self._farewell(proxy), name=f"traefik {proxy.id[:12]} leaves")
+        runner = self._runner_of(proxy)
+        group.create_task(self._farewell(proxy, runner), name=f"traefik {proxy.id[:12]} leaves")
 
-    async def _farewell(self, proxy: Alive) -> None:
+    async def _farewell(self, proxy: Alive, runner: Runner) -> None:
         """It stops listening, finishes what it has under way, and ends."""
         try:
-            await self._runner.stop(proxy, self._settings.ingress_grace + 5.0)
+            await runner.stop(proxy, self._settings.ingress_grace + 5.0)
         except (UserError, OSError) as error:
             log.warning("Traefik does not go", id=proxy.id[:12], problem=str(error))
         finally:

@@ -12,16 +12,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
 from controller.clock import Clock
 from controller.ingress.base import Changed, Marker, Proxies, Publisher, Shelved, Sight
 from controller.ingress.leaf import OWN
-from controller.ingress.served import Names, counted, draining, is_served, owned, serving
+from controller.ingress.served import (
+    REMEMBERED,
+    SETTLING,
+    Names,
+    counted,
+    draining,
+    is_served,
+    owned,
+    serving,
+)
 from controller.metrics import METRICS
+from controller.store.base import Deposed
 from resources.errors import UserError
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.world import World
@@ -42,6 +53,7 @@ EAGER = 8
 SILENT, IGNORED = 10.0, 20.0
 """Seconds without an answer from the proxies, and for which they do not serve what is published,
 after which they will not do so by themselves."""
+LIMIT = REMEMBERED.total_seconds()
 NOT_YET = "the proxies have not been asked yet"
 
 _Version = tuple[str, str]
@@ -50,7 +62,8 @@ _Version = tuple[str, str]
 
 class Mirror:
     """world: the live one. changed: told the uid whose part of it changed. troubled: told when
-    ``problem`` changes."""
+    ``problem`` changes. epoch: of our leadership, None while we do not lead. drain: seconds that
+    the owner waits for a server that left, until its requests have ended."""
 
     def __init__(
         self,
@@ -60,6 +73,8 @@ class Mirror:
         clock: Clock,
         changed: Changed,
         troubled: Callable[[], None] = lambda: None,
+        epoch: Callable[[], int | None] = lambda: 0,
+        drain: Callable[[str], float] = lambda _uid: LIMIT,
     ) -> None:
         self._publisher = publisher
         self._proxies = proxies
@@ -67,6 +82,8 @@ class Mirror:
         self._clock = clock
         self._changed = changed
         self._troubled = troubled
+        self._epoch = epoch
+        self._drain = drain
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
         self._shelf: Mapping[str, Shelved] = {}
@@ -78,7 +95,7 @@ class Mirror:
         self._shelf_due = 0.0
         self._looked, self._took = float("-inf"), 0.0
         self._drains = False
-        self._began = 0.0
+        self._began = float("inf")
         self._silent_since = float("inf")
         self.problem = NOT_YET
         self.unread = True
@@ -91,14 +108,14 @@ class Mirror:
         return self._shelf
 
     async def publish(self, step: PublishRoutes) -> None:
-        """Raises UserError."""
-        async with self._lock:
+        """Raises UserError, Deposed."""
+        async with self._turn():
             shelved = await self._publisher.publish(step)
             self._place({**self._shelf, shelved.published.uid: shelved})
 
     async def withdraw(self, step: WithdrawRoutes) -> None:
-        """Raises UserError."""
-        async with self._lock:
+        """Raises UserError, Deposed."""
+        async with self._turn():
             await self._publisher.withdraw(step)
             shelf = {uid: one for uid, one in self._shelf.items() if uid != step.uid}
             self._place(shelf, withdrawn=step.uid)
@@ -107,13 +124,24 @@ class Mirror:
         with contextlib.suppress(UserError):
             await self.read_shelf()
 
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Alone, and in the term in which it was asked for."""
+        epoch = self._epoch()
+        async with self._lock:
+            if epoch is None or self._epoch() != epoch:
+                raise Deposed("not the leader any more")
+            yield
+
     async def read_shelf(self) -> None:
         """Raises UserError."""
         async with self._lock:
             began = self._clock.monotonic()
             found = await self._publisher.shelf()
-            self.unread = False
+            first, self.unread = self.unread, False
             self._place(found if found != self._shelf else self._shelf)
+            if first:
+                self._troubled()
             now = self._clock.monotonic()
             self._shelf_due = now + min(LONGEST, max(SHELF, SHARE * (now - began)))
 
@@ -249,7 +277,14 @@ class Mirror:
     async def _count(self) -> None:
         """Connections to servers that left."""
         known, now = self._world().serving, self._clock.now()
-        leaving = {uid: urls for uid, one in known.items() if (urls := draining(one))}
+        limits = {
+            uid: timedelta(seconds=min(LIMIT, self._drain(uid))) + SETTLING
+            for uid, one in known.items()
+            if one.left
+        }
+        leaving = {
+            uid: urls for uid, limit in limits.items() if (urls := draining(known[uid], now, limit))
+        }
         self._drains = False
         if not leaving:
             return
@@ -258,7 +293,7 @@ class Mirror:
         self._drains = bool(found)
         for uid in leaving.keys() & known.keys():
             before = known[uid]
-            after = counted(before, found, now)
+            after = counted(before, found, now, limits[uid])
             if after is not before:
                 known[uid] = after
                 self._changed(uid)
@@ -291,6 +326,12 @@ class Mirror:
         return not self._eager() and (not self.problem or tried > HASTE)
 
     @property
+    def informed(self) -> bool:
+        """It is known what is published, and what is served, or nobody will tell it soon."""
+        tried = self._clock.monotonic() - self._began
+        return not self.unread and (not self.problem or tried > HASTE)
+
+    @property
     def deaf(self) -> bool:
         """Do the proxies no longer hear what is published?"""
         now = self._clock.monotonic()
@@ -298,6 +339,13 @@ class Mirror:
         return now - self._silent_since > SILENT or now - oldest > IGNORED
 
     def rest(self) -> None:
-        """Nobody asks the proxies any more: what is known may be old."""
+        """Nobody asks the proxies any more: what is known may be old, and another controller may
+        publish and start proxies before the next time."""
         self.problem, self._silent_since = NOT_YET, float("inf")
+        self.unread = True
+        self._began = float("inf")
+        self._shelf_due, self._looked, self._took = 0.0, float("-inf"), 0.0
+        self._sights, self._seen_with, self._drains = (), None, False
+        self._awaited.clear()
+        self._told.clear()
         METRICS.ingress_up.set(0)

@@ -1,7 +1,8 @@
 """Routes for Traefiks elsewhere: their HTTP provider asks here, with a token.
 
 The same documents as the files, merged into one; names are unique on the platform. Nobody listens
-while this controller does not act, and a Traefik that gets no answer keeps what it has.
+while this controller does not act. A Traefik that gets no answer, or an error, keeps what it has:
+so it is, as long as this controller cannot tell that what it has is all that there is.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from controller import addresses
 from resources.errors import UserError
 
 log = structlog.get_logger("ingress")
 
 PATH = "/traefik"
+INCOMPLETE = "this controller has only begun to act, and has not looked at all routes yet"
 
 
 def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -45,6 +48,10 @@ def _join(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
             whole[name] = [*known, *value]
         elif known is None:
             whole[name] = value
+
+
+def _json(documents: Iterable[Mapping[str, Any]]) -> bytes:
+    return json.dumps(merged(documents)).encode()
 
 
 def token_of(path: Path) -> str:
@@ -75,18 +82,23 @@ def token_of(path: Path) -> str:
 
 
 class Provider:
-    """listen: HOST:PORT. contents: of all documents. Serves while it runs."""
+    """listen: HOST:PORT. contents: of all documents. whole: are these all that shall be there?
+    Serves while it runs."""
 
     def __init__(
         self,
         listen: str,
         token: str,
         contents: Callable[[], Awaitable[list[Mapping[str, Any]]]],
+        whole: Callable[[], bool] = lambda: True,
     ) -> None:
-        host, _, port = listen.rpartition(":")
-        self._host, self._port = host.strip("[]") or "127.0.0.1", int(port)
+        self._host, self._port = addresses.listener(listen)
         self._token = token
         self._contents = contents
+        self._whole = whole
+        self._told: list[Mapping[str, Any]] = []
+        self._body = b""
+        """Of these documents."""
 
     async def run(self) -> None:
         """For ever. Raises UserError CONFIGURATION_PORT_IN_USE."""
@@ -116,8 +128,18 @@ class Provider:
         given = request.headers.get("Authorization", "").encode(errors="replace")
         if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
             return web.Response(status=401)
+        if not self._whole():
+            return web.Response(status=503, text=INCOMPLETE)
         try:
-            whole = merged(await self._contents())
+            body = await self._rendered(await self._contents())
         except UserError as error:
             return web.Response(status=503, text=error.message)
-        return web.Response(text=json.dumps(whole), content_type="application/json")
+        return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+    async def _rendered(self, documents: list[Mapping[str, Any]]) -> bytes:
+        """Those that nobody changed are the same objects. Beside the loop: there may be many."""
+        if not self._body or [*map(id, documents)] != [*map(id, self._told)]:
+            body = await asyncio.to_thread(_json, documents)
+            self._told, self._body = documents, body
+            return body
+        return self._body

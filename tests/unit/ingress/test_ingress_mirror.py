@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from controller.ingress.mirror import HASTE, IDLE, NOT_YET, Mirror
+from controller.store.base import Deposed
 from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.world import World
@@ -23,6 +24,11 @@ A, B = "http://10.0.0.1:80", "http://10.0.0.2:80"
 class Counting(FakeIngress):
     looks = 0
     questions = 0
+    counted = 0
+
+    async def open_connections(self, urls):  # type: ignore[no-untyped-def]
+        self.counted += 1
+        return await super().open_connections(urls)
 
     async def look(self):  # type: ignore[no-untyped-def]
         self.looks += 1
@@ -269,5 +275,102 @@ def test_what_somebody_removed_is_told_from_what_we_took_back() -> None:
             await bed.publish(A)
             await bed.until(lambda: bed.everywhere() == {A})
             assert not bed.world.serving[UID].removed
+
+    virtually(story)
+
+
+def test_between_two_terms_all_may_have_changed() -> None:
+    """Another controller has published meanwhile, and one that heard nothing has gone."""
+
+    async def story() -> None:
+        bed = Bed()
+        async with bed.runs():
+            await bed.publish(A)
+            await bed.until(lambda: bed.everywhere() == {A})
+            bed.ingress.deaf = {0}
+            await bed.publish(B)
+            await asyncio.sleep(HASTE)
+            assert bed.mirror.deaf
+            assert bed.mirror.informed
+        bed.mirror.rest()
+        assert not bed.mirror.deaf
+        assert bed.mirror.unread
+        await asyncio.sleep(600)
+        await bed.ingress.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="another"))
+        bed.ingress.hears_again(0)
+        troubles = bed.troubles
+        await bed.mirror.read_shelf()
+        assert not bed.mirror.unread
+        assert UID not in bed.world.published
+        assert bed.troubles == troubles + 1
+        assert not bed.mirror.informed
+        async with bed.runs():
+            assert not bed.mirror.deaf
+            await bed.until(lambda: bed.mirror.informed and not bed.everywhere(), 1.0)
+            assert not bed.mirror.deaf
+
+    virtually(story)
+
+
+def test_one_that_nobody_can_ask_informs_nobody_for_long() -> None:
+    async def story() -> None:
+        bed = Bed()
+        bed.ingress.away = "it burns"
+        async with bed.runs():
+            await asyncio.sleep(HASTE / 2)
+            assert not bed.mirror.informed
+            await bed.until(lambda: bed.mirror.informed, HASTE)
+
+    virtually(story)
+
+
+def test_what_waited_for_its_turn_until_the_term_was_over_is_not_published() -> None:
+    async def story() -> None:
+        bed, epoch = Bed(), 1
+        mirror = Mirror(
+            bed.ingress, bed.ingress, World, SimClock(), lambda _: None, epoch=lambda: epoch
+        )
+        async with mirror._lock:
+            step = PublishRoutes(document=Document(UID, NAME, {"http": {}}), cause="test")
+            steps = [
+                asyncio.create_task(mirror.publish(step)),
+                asyncio.create_task(
+                    mirror.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="test"))
+                ),
+            ]
+            await asyncio.sleep(1)
+            epoch = 2
+        for asked in steps:
+            with pytest.raises(Deposed):
+                await asked
+        assert not bed.ingress.writes
+
+    virtually(story)
+
+
+def test_connections_are_not_counted_for_longer_than_anybody_waits() -> None:
+    """The address may have become another container's, whose visitors stay."""
+
+    async def story() -> None:
+        bed = Bed()
+        bed.mirror = Mirror(
+            bed.ingress, bed.ingress, lambda: bed.world, SimClock(), lambda _: None,
+            drain=lambda uid: 10.0 if uid == UID else 0.0,
+        )  # fmt: skip
+        async with bed.runs():
+            await bed.publish(A, B)
+            await bed.until(lambda: bed.everywhere() == {A, B})
+            bed.ingress.connections[A] = 2
+            await bed.publish(B)
+            await bed.until(lambda: bed.world.serving[UID].open.get(A) == 2)
+            await asyncio.sleep(8)
+            counted = bed.ingress.counted
+            assert counted > 10
+            bed.ingress.connections[A] = 1
+            await bed.until(lambda: bed.world.serving[UID].open.get(A) == 1, 1.0)
+            await asyncio.sleep(4)
+            counted = bed.ingress.counted
+            await asyncio.sleep(60)
+            assert bed.ingress.counted == counted
 
     virtually(story)

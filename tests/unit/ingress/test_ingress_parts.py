@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from controller.cli.doctor import traefik as doctor
 from controller.cli.doctor.check import Check
 from controller.clock import SystemClock
-from controller.ingress import ports
-from controller.ingress.alive import Alive, file_name
+from controller.engine.standing import Standing
+from controller.ingress import api, ports, provider
+from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
+from controller.ingress.container import EngineContainer
+from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper
 from controller.ingress.leaf import marker
 from controller.ingress.process import Process, acme_environment, running, still
@@ -29,6 +34,9 @@ from controller.ingress.provider import Provider, merged, token_of
 from controller.ingress.traefik import Start, constant, has_resolver, static
 from controller.settings import Settings, load_settings
 from resources.errors import UserError
+from resources.routing.document import Document
+from resources.routing.steps import PublishRoutes, WithdrawRoutes
+from resources.world import L_CONTROLLER, L_REVISION
 
 
 def settings(**given: Any) -> Settings:
@@ -217,31 +225,131 @@ def test_lines_of_the_environment_file(tmp_path: Path) -> None:
     assert found == {"CF_TOKEN": "a=b", "OTHER": " x"}
 
 
-async def test_who_has_the_token_is_given_the_routes() -> None:
+@asynccontextmanager
+async def remote(files: FilePublisher, whole: Callable[[], bool]) -> AsyncIterator[Any]:
+    """What asks the HTTP provider with that token: the status and the answer."""
     port = ports.free_port()
+    told = Provider(f"127.0.0.1:{port}", "t" * 20, files.contents, whole)
+    serving = asyncio.create_task(told.run())
 
-    async def contents() -> list[Any]:
-        return [constant("x"), {"http": {"routers": {"a": {"rule": "Host(`a`)"}}}}]
-
-    serving = asyncio.create_task(Provider(f"127.0.0.1:{port}", "t" * 20, contents).run())
-    url = f"http://127.0.0.1:{port}/traefik"
-    try:
-        async with asyncio.timeout(10), aiohttp.ClientSession() as session:
+    async def ask(token: str = "t" * 20) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"http://127.0.0.1:{port}/traefik"
+        async with asyncio.timeout(10), aiohttp.ClientSession(headers=headers) as session:
             while True:
                 try:
                     async with session.get(url) as answer:
-                        assert answer.status == 401
-                    break
+                        good = answer.status == 200
+                        return answer.status, await (answer.json() if good else answer.text())
                 except aiohttp.ClientConnectionError:
                     await asyncio.sleep(0.02)
-            bearer = {"Authorization": "Bearer " + "t" * 20}
-            async with session.get(url, headers=bearer) as answer:
-                assert (await answer.json())["http"]["routers"]["a"] == {"rule": "Host(`a`)"}
-            async with session.get(url, headers={"Authorization": "Bearer \xff"}) as answer:
-                assert answer.status == 401
+
+    try:
+        yield ask
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+def document(number: int, rule: str = "Host(`a`)") -> PublishRoutes:
+    content = {"http": {"routers": {f"r{number}": {"rule": rule}}}}
+    name = f"domain_acme_d{number}_{number:08}"
+    return PublishRoutes(document=Document(f"{number:08}-x", name, content), cause="test")
+
+
+def routers(answer: tuple[int, Any]) -> set[str]:
+    assert answer[0] == 200, answer
+    return set(answer[1]["http"]["routers"])
+
+
+async def test_who_has_the_token_is_given_the_routes(tmp_path: Path) -> None:
+    files = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text)
+    await files.publish(document(1))
+    async with remote(files, lambda: True) as ask:
+        assert routers(await ask()) == {"r1"}
+        assert (await ask("wrong"))[0] == (await ask("\xff"))[0] == 401
+
+
+async def test_nobody_is_given_the_routes_before_all_were_looked_at(tmp_path: Path) -> None:
+    files, whole = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text), False
+    await files.publish(document(1))
+    async with remote(files, lambda: whole) as ask:
+        assert (await ask())[0] == 503
+        whole = True
+        assert routers(await ask()) == {"r1"}
+
+
+async def test_routes_that_nobody_changed_are_not_rendered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, rendered = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text), 0
+
+    def counting(documents: Any) -> dict[str, Any]:
+        nonlocal rendered
+        rendered += 1
+        return merged(documents)
+
+    monkeypatch.setattr(provider, "merged", counting)
+    await files.publish(document(1))
+    async with remote(files, lambda: True) as ask:
+        for _ in range(3):
+            assert routers(await ask()) == {"r1"}
+        assert rendered == 1
+        await files.publish(document(2))
+        assert routers(await ask()) == {"r1", "r2"}
+        await files.withdraw(WithdrawRoutes(uid=document(1).document.uid, name="x", cause="test"))
+        assert routers(await ask()) == {"r2"}
+        assert rendered == 3
+
+
+async def test_an_answer_without_an_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MOST", 1_000_000)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 65_536)
+
+    application = web.Application()
+    application.router.add_get("/api/version", answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port := ports.free_port()).start()
+    apis = Apis()
+    try:
+        with pytest.raises(UserError, match="1,000,000 bytes"):
+            await apis.get(Address(f"http://127.0.0.1:{port}"), "/api/version")
+    finally:
+        await apis.close()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("harm", ["directory", "file", "edit"])
+async def test_what_was_lost_is_missed_by_nobody_elsewhere(tmp_path: Path, harm: str) -> None:
+    """An answer without it would take it from all of them."""
+    files = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text)
+    both = document(1), document(2)
+    for step in both:
+        await files.publish(step)
+    async with remote(files, lambda: True) as ask:
+        assert routers(await ask()) == {"r1", "r2"}
+        path = files.directory / f"{both[0].document.name}.yml"
+        match harm:
+            case "directory":
+                shutil.rmtree(files.directory)
+            case "file":
+                path.unlink()
+            case "edit":
+                path.write_text(path.read_text().replace("Host", "host"))
+        assert (await ask())[0] == 503
+        await files.keep(constant("x"))
+        assert (await ask())[0] == 503
+        for step in both:
+            await files.publish(step)
+        assert routers(await ask()) >= {"r1", "r2"}
+        await files.withdraw(WithdrawRoutes(uid=both[1].document.uid, name="x", cause="test"))
+        assert "r2" not in routers(await ask())
 
 
 # -- ports and processes
@@ -307,11 +415,59 @@ async def test_a_program_that_cannot_run_is_told(
     assert words in (await turned(keeper(told, lambda: path))).problem
 
 
-def test_only_a_proxy_of_this_directory_is_ours(tmp_path: Path) -> None:
+INSTANCE = "0b54a3f0-6b1e-4c9d-9a53-0c7a3a0f1f11"
+
+
+def test_only_a_proxy_of_this_directory_or_this_instance_is_ours(tmp_path: Path) -> None:
     assert running(tmp_path) == []
-    other = Alive("1", "ab", 9000)
-    assert not still(other, tmp_path)
-    assert file_name("ab", 9000) == "static-ab-9000.yml"
+    assert not still(Alive("1", "ab", 9000, tmp_path))
+    ours = Ours(tmp_path, INSTANCE)
+
+    def found(path: Path | str) -> Alive | None:
+        return ours.started_with("7", ["--log", f"{OPTION}{path}"])
+
+    name = ours.file_name("ab", 9000)
+    assert found(tmp_path / name) == Alive("7", "ab", 9000, tmp_path)
+    assert found(f"/other/{name}") == Alive("7", "ab", 9000, Path("/other"))
+    assert found(tmp_path / "static-ab-9000.yml") == Alive("7", "ab", 9000, tmp_path)
+    strangers = (
+        "static-ab-9000.yml",
+        f"static-{INSTANCE[:-1]}2-ab-9000.yml",
+        f"{name}.x",
+        "static-",
+    )
+    assert [found(f"/other/{stranger}") for stranger in strangers] == [None] * len(strangers)
+    assert Ours(tmp_path).started_with("7", [f"{OPTION}/other/{name}"]) is None
+
+
+async def test_no_descriptor_is_left_when_nobody_can_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def refuse(*_: Any) -> None:
+        raise OSError("too many")
+
+    monkeypatch.setattr(loop, "add_reader", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="too many"):
+        await Process(Settings(state_dir=tmp_path)).ended(Alive(str(os.getpid()), "ab", 9000))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("state", "runs"), [("running", True), ("restarting", True), ("paused", True), ("dead", False)]
+)
+async def test_a_container_that_has_its_ports_runs(tmp_path: Path, state: str, runs: bool) -> None:
+    path = Ours(tmp_path / "theirs", INSTANCE).file_name("ab", 9000)
+
+    class Standings:
+        async def standing(self, labels: Any) -> list[Standing]:
+            assert labels[L_CONTROLLER] == INSTANCE
+            return [Standing("1", "x", state, {L_REVISION: f"{tmp_path}/theirs/{path}"})]
+
+    runner = EngineContainer(Settings(state_dir=tmp_path), Standings(), INSTANCE)  # type: ignore[arg-type]
+    assert await runner.running() == ([Alive("1", "ab", 9000, tmp_path / "theirs")] if runs else [])
 
 
 # -- doctor
