@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from controller.ingress.gateway import Gateway, Task, Wiring
+from controller.ingress.gateway import Gateway, Task, Wiring, document_mirror
 from controller.settings import Settings
 from resources.world import World
 from tests.fakes.ingress import FakeIngress
