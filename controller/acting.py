@@ -54,6 +54,10 @@ class Beside(Protocol):
     @property
     def settled(self) -> bool: ...
 
+    async def begin(self) -> None:
+        """Awaited before the first pass of a term."""
+        ...
+
     async def run(self) -> None: ...
 
 
@@ -107,6 +111,7 @@ class Acting:
         await self._prepare()
         await self._confirmed()
         await self._mirrored("leading")
+        await self._begun()
         with self._term() as term:
             async with asyncio.TaskGroup() as group:
                 aside = [
@@ -139,6 +144,7 @@ class Acting:
         await self._confirmed()
         self.reports = [await source.sync_once() for source in self._manifests]
         await self._mirrored("once")
+        await self._begun()
         with self._term() as term:
             self._resync.enqueue(urgent=True)
             async with asyncio.TaskGroup() as group:
@@ -153,6 +159,10 @@ class Acting:
                 await self._drained(term)
                 for task in aside:
                     task.cancel()
+
+    async def _begun(self) -> None:
+        if self._ingress is not None:
+            await self._ingress.begin()
 
     def _beside(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         if self._ingress is None:

@@ -371,6 +371,7 @@ class Controller:
             wake=self.queue.add,
             hostnames=routed.hostnames,
             attempted=self._attempted,
+            leading=lambda: self.leadership.current() is not None,
         )
         return ingress(wiring)
 

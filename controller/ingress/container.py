@@ -15,10 +15,11 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from controller.engine.standing import Standing, Standings
-from controller.ingress.alive import OPTION, Alive, started_with, sweep, write
+from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.process import acme_environment, command_line
 from controller.ingress.traefik import Start, static
 from controller.settings import Settings
@@ -37,7 +38,11 @@ class EngineContainer:
         self._settings = settings
         self._engine = engine
         self._instance = instance
-        self._home = settings.ingress_dir.resolve()
+        self._ours = Ours(settings.ingress_dir.resolve(), instance)
+
+    @property
+    def home(self) -> Path:
+        return self._ours.home
 
     @property
     def _labels(self) -> dict[str, str]:
@@ -45,8 +50,8 @@ class EngineContainer:
 
     async def desired(self) -> str:
         environment = await asyncio.to_thread(acme_environment, self._settings)
-        config = self._config(Start(self._home, 0), environment, "")
-        return json.dumps([static(self._settings, Start(self._home, 0)), config], sort_keys=True)
+        config = self._config(Start(self.home, 0), environment, "")
+        return json.dumps([static(self._settings, Start(self.home, 0)), config], sort_keys=True)
 
     def _config(self, start: Start, environment: Mapping[str, str], path: str) -> dict[str, Any]:
         return {
@@ -74,27 +79,29 @@ class EngineContainer:
         return [proxy for proxy in alive if proxy is not None]
 
     def _alive(self, one: Standing) -> Alive | None:
-        return started_with(one.id, [OPTION + one.labels.get(L_REVISION, "")], self._home)
+        """It carries our instance's mark, wherever its file lies."""
+        path = Path(one.labels.get(L_REVISION, ""))
+        return Ours(path.parent).started_with(one.id, [f"{OPTION}{path}"])
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
         for one in await self._engine.standing(self._labels):
             if one.state not in RUNNING:
                 await self._engine.fell(one.id, 0.0)
-        await asyncio.to_thread(sweep, self._home, await self.running())
-        start = Start(self._home, api_port)
+        await asyncio.to_thread(self._ours.sweep, await self.running())
+        start = Start(self.home, api_port)
         told = static(self._settings, start)
-        path = await asyncio.to_thread(write, self._home, digest, api_port, told)
+        path = await asyncio.to_thread(self._ours.write, digest, api_port, told)
         environment = await asyncio.to_thread(acme_environment, self._settings)
         config = self._config(start, environment, str(path))
         name = f"skypanel_ingress_{self._instance[:8]}_{api_port}"
         id_ = await self._engine.stand(name, self._settings.ingress_image, config)
-        return Alive(id_, digest, api_port)
+        return Alive(id_, digest, api_port, self.home)
 
     async def pid(self, proxy: Alive) -> int | None:
         """None where its processes are not ours to see."""
         pid = await self._engine.pid(proxy.id)
         command = None if pid is None else await asyncio.to_thread(command_line, pid)
-        told = started_with(proxy.id, (command or [])[1:], self._home)
+        told = Ours(proxy.home).started_with(proxy.id, (command or [])[1:])
         return pid if told == proxy else None
 
     async def last_words(self, proxy: Alive) -> str:

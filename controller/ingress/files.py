@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import re
+import stat
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,6 +89,11 @@ class FilePublisher:
         await self._soon(partial(self._publish, document))
         return Marker(document.uid, document.digest)
 
+    async def inherit(self, former: Path) -> int:
+        """What another controller of this instance has published there, in the place of what we
+        published before it; nothing where ours is newer. How many documents. Raises UserError."""
+        return await self._soon(partial(self._inherit, former))
+
     async def _soon(self, call: Callable[[], T]) -> T:
         def alone() -> T:
             with self._alone:
@@ -116,6 +122,24 @@ class FilePublisher:
         self._drop_others(document)
         return known
 
+    def _inherit(self, former: Path) -> int:
+        """Whole, or as good as: all is written before anything is put in its place."""
+        if _changed_at(former) <= _changed_at(self.directory):
+            return 0
+        theirs = {}
+        for entry in _listed(former):
+            name, extension = os.path.splitext(entry.name)
+            text = _text(entry) if extension == SUFFIX and name != OWN else None
+            if text is not None and (found := leaf.read(text)) and found.digest:
+                theirs[name] = text
+        fresh = {path: self._made(path, theirs[path.stem]) for path in map(self._path, theirs)}
+        self._look()
+        for path, made in fresh.items():
+            made.rename(path)
+        ours = {name for name, kept in self._kept.items() if kept.found is not None}
+        self._remove(ours - {OWN, *theirs})
+        return len(theirs)
+
     def _drop_others(self, document: Document) -> None:
         """An owner has one document."""
         if others := self._names_of(document.uid) - {document.name}:
@@ -140,6 +164,10 @@ class FilePublisher:
         return self.directory / f"{name}{SUFFIX}"
 
     def _replace(self, path: Path, text: str) -> None:
+        self._made(path, text).rename(path)
+        self._sync()
+
+    def _made(self, path: Path, text: str) -> Path:
         """Made in a directory beside: Traefik reads *all* files again at each event in its own, and
         making a file there is three of them."""
         workshop = self.directory.with_name(f"{self.directory.name}.new")
@@ -153,8 +181,7 @@ class FilePublisher:
             opened.write(text)
             opened.flush()
             os.fsync(opened.fileno())
-        fresh.rename(path)
-        self._sync()
+        return fresh
 
     def _sync(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -168,7 +195,7 @@ class FilePublisher:
         """A file that has lost its head is still its owner's, while we remember whose it was."""
         shelf: dict[str, Shelved] = {}
         names, strangers = set(), []
-        for entry in self._entries():
+        for entry in _listed(self.directory):
             name, extension = os.path.splitext(entry.name)
             if extension not in _READ:
                 continue
@@ -189,13 +216,6 @@ class FilePublisher:
         if found and found != self.strangers:
             log.warning("strange files among the routes", files=list(found))
         self.strangers = found
-
-    def _entries(self) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(self.directory) as found:
-                return list(found)
-        except FileNotFoundError:
-            return []
 
     def _examined(self, place: Path | os.DirEntry[str]) -> Shelved | None:
         """None: it is not there, or nobody's. Read only when it changed."""
@@ -225,6 +245,33 @@ class FilePublisher:
 
 def _is(there: Published, document: Document) -> bool:
     return (there.uid, there.digest) == (document.uid, document.digest)
+
+
+def _changed_at(directory: Path) -> int:
+    """When a file came or went there, or was replaced; ns."""
+    try:
+        return directory.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _listed(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as found:
+            return list(found)
+    except FileNotFoundError:
+        return []
+
+
+def _text(place: os.DirEntry[str] | Path) -> str | None:
+    """None: it is no file that could be ours."""
+    try:
+        seen = os.lstat(place)
+        if not stat.S_ISREG(seen.st_mode) or seen.st_size > _LARGEST:
+            return None
+        return Path(place).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _shelved(name: str, found: Leaf) -> Shelved:

@@ -21,6 +21,7 @@ from controller.ingress.base import Changed, Proxies, Publisher, RouteMirror
 from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher
+from controller.ingress.inheriting import inherit
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.label_mirror import Hostnames, LabelMirror
 from controller.ingress.mirror import NOT_YET, Mirror
@@ -50,7 +51,8 @@ class Wiring:
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. attempted: what the status of a Domain, by its uid, says of orders
     for a hostname. changed: told whose routes changed. troubled: told when what is told
-    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue."""
+    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. leading: does
+    this process lead, as it can prove now?"""
 
     settings: Settings
     instance: str
@@ -65,6 +67,7 @@ class Wiring:
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = field(default_factory=Hostnames)
     attempted: Callable[[str, str], Attempt] = lambda _uid, _hostname: Attempt()
+    leading: Callable[[], bool] = lambda: True
 
 
 AGAIN = 5.0
@@ -74,9 +77,9 @@ Task = Callable[[], Awaitable[None]]
 
 
 class Gateway:
-    """mode: as in ``Ingress``, once it is known. beside: run as long as the gateway does. orders:
-    for certificates, where the proxies order any. counting: of requests, where they can be asked
-    for their metrics."""
+    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. beside: run as long
+    as it does. orders: for certificates, where the proxies order any. counting: of requests, where
+    they can be asked for their metrics."""
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Gateway:
         *,
         mode: Callable[[], str],
         beside: Callable[[], Sequence[Task]] = tuple,
+        inherit: Task | None = None,
         close: Task | None = None,
         orders: Orders | None = None,
         counting: Counting | None = None,
@@ -92,6 +96,7 @@ class Gateway:
         self._settings = wiring.settings
         self._mode = mode
         self._beside = beside
+        self._inherit = inherit
         self._close = close
         self.orders = orders
         self._counting = counting
@@ -181,8 +186,14 @@ class Gateway:
         """Of a Domain; None: nobody tells."""
         return self._counting.lately(uid) if self._counting is not None else None
 
+    async def begin(self) -> None:
+        """Before the first pass of a term: what is published already is known then."""
+        if self._inherit is not None and self._routing:
+            await self._inherit()
+        await self.prepare()
+
     async def prepare(self) -> None:
-        """Before the first pass: what is published already is known then."""
+        """What is published already is known then."""
         await self.mirror.prepare()
 
     async def close(self) -> None:
@@ -222,7 +233,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     apis = Apis()
     token = token_of(settings.ingress_dir / "api-token")
     publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
-    runner: Runner = Process(settings)
+    runner: Runner = Process(settings, instance=wiring.instance)
     if settings.ingress == "container" and standings is not None:
         runner = EngineContainer(settings, standings, wiring.instance)
     keeper = Keeper(
@@ -234,6 +245,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         wanted=wiring.wanted,
         deaf=lambda: mirror.deaf,
         changed=lambda: mirror.hurry(),
+        leading=wiring.leading,
     )
     external = [Address(url) for url in listed(settings.ingress_apis)]
 
@@ -276,6 +288,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         mirror,
         mode=mode,
         beside=beside,
+        inherit=partial(inherit, publisher, keeper.formers),
         close=apis.close,
         orders=orders,
         counting=Counting(

@@ -3,7 +3,8 @@
 One that runs is taken over. One that dies is started again, with growing pauses. When what it was
 started with changed, or it no longer hears what is published (the directory that it watched is
 another one now, it hangs), a second one is started beside it on the same ports, and only once that
-one answers may the first finish what it has under way and go.
+one answers may the first finish what it has under way and go. So it is with one that another
+controller of this instance has started: it reads that one's directory, and nobody keeps it.
 
 Nothing is started while nobody wants it.
 """
@@ -14,6 +15,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -45,11 +47,18 @@ UNWANTED = 60.0
 class Runner(Protocol):
     """What a proxy runs as. Raises UserError."""
 
+    @property
+    def home(self) -> Path:
+        """Where those that it starts have their routes."""
+        ...
+
     async def desired(self) -> str:
         """All that needs a new start to change, as text."""
         ...
 
-    async def running(self) -> Sequence[Alive]: ...
+    async def running(self) -> Sequence[Alive]:
+        """All of this instance, those of other controllers too."""
+        ...
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
         """Starts one beside those that run."""
@@ -74,7 +83,7 @@ class Runner(Protocol):
 
 class Keeper:
     """token: for its API. wanted: does anybody want a proxy? deaf: does the one that serves not
-    hear us? changed: told when another one serves, or none."""
+    hear us? changed: told when another one serves, or none. leading: may anything be done?"""
 
     def __init__(
         self,
@@ -87,6 +96,7 @@ class Keeper:
         wanted: Callable[[], bool],
         deaf: Callable[[], bool] = lambda: False,
         changed: Callable[[], None] = lambda: None,
+        leading: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings = settings
         self._runner = runner
@@ -97,6 +107,7 @@ class Keeper:
         self._deaf = deaf
         self._deaf_pause, self._deaf_not_before = DEAF_FIRST, 0.0
         self._changed = changed
+        self._leading = leading
         self._serving: Alive | None = None
         self._served = False
         self._leaving: set[Alive] = set()
@@ -112,19 +123,28 @@ class Keeper:
     async def answering(self) -> Alive | None:
         """The one that serves, if it answers now."""
         proxy = self._serving
-        if proxy is None:
-            return None
+        return proxy if proxy is not None and await self._answers(proxy) else None
+
+    async def _answers(self, proxy: Alive) -> bool:
         try:
             await self._apis.get(self._address(proxy), "/api/version")
         except UserError:
-            return None
-        return proxy
+            return False
+        return True
+
+    async def formers(self) -> Sequence[Path]:
+        """Directories of proxies that another controller of this instance has started. Raises
+        UserError."""
+        found = {proxy.home for proxy in await self._runner.running()}
+        return sorted(found - {self._runner.home})
 
     def _address(self, proxy: Alive) -> Address:
         return Address(f"http://127.0.0.1:{proxy.api_port}", self._token)
 
     async def run(self) -> None:
-        """For ever. What runs when this is cancelled goes on."""
+        """For ever. What runs when this is cancelled goes on, and somebody else may have replaced
+        it before the next time."""
+        self._serve(None)
         async with asyncio.TaskGroup() as group:
             while True:
                 await self.turn(group)
@@ -144,6 +164,8 @@ class Keeper:
 
     async def turn(self, group: asyncio.TaskGroup) -> None:
         """One look, and what it makes necessary."""
+        if not self._leading():
+            return
         try:
             found = await self._runner.running()
             ours = [proxy for proxy in found if proxy not in self._leaving]
@@ -172,10 +194,7 @@ class Keeper:
         desired = await self._runner.desired()
         digest = hashlib.sha256(desired.encode()).hexdigest()[:16]
         right = [proxy for proxy in ours if proxy.digest == digest]
-        current = self._serving if self._serving in ours else None
-        if current is None and ours:
-            current = (right or list(ours))[-1]
-            log.info("taking over the running Traefik", id=current.id[:12])
+        current = self._serving if self._serving in ours else self._adopted(ours, right)
         self._serve(current)
         if current is not None and current in right and not self._unhearing():
             self.problem = ""
@@ -183,10 +202,18 @@ class Keeper:
             return
         else:
             reason = "deaf" if current in right else "changed" if ours else "died"
-            current = await self._start(digest, ours, reason if self._served else "wanted")
+            current = await self._start(digest, ours, reason if self._served or ours else "wanted")
         for proxy in ours:
             if proxy != current:
                 self._dismiss(group, proxy)
+
+    def _adopted(self, ours: Sequence[Alive], right: Sequence[Alive]) -> Alive | None:
+        """None: there is none, or visitors are with one that is not ours to ask."""
+        if not ours or any(proxy.home != self._runner.home for proxy in ours):
+            return None
+        proxy = (right or list(ours))[-1]
+        log.info("taking over the running Traefik", id=proxy.id[:12])
+        return proxy
 
     def _unhearing(self) -> bool:
         """Ever more rarely: where another one does not hear either, something else is wrong, and is
@@ -213,7 +240,7 @@ class Keeper:
             address = self._settings.ingress_address
             ports.require(address, self._settings.http_port, "SKYCTL_HTTP_PORT")
             ports.require(address, self._settings.https_port, "SKYCTL_HTTPS_PORT")
-        steering = await self._steered()
+        steering = await self._steered(self._serving or next(iter(ours), None))
         try:
             proxy = await self._spawned(digest)
             await steering.hand_over()
@@ -235,9 +262,9 @@ class Keeper:
             raise
         return proxy
 
-    async def _steered(self) -> Steering:
+    async def _steered(self, serving: Alive | None) -> Steering:
         """Visitors stay with the one that serves, until they are handed over."""
-        pid = None if self._serving is None else await self._runner.pid(self._serving)
+        pid = None if serving is None else await self._runner.pid(serving)
         if pid is None:
             return Steering()
         shared = (self._settings.http_port, self._settings.https_port)

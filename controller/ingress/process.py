@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from controller.ingress.alive import OPTION, Alive, started_with, sweep, write
+from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.binary import find_traefik
 from controller.ingress.traefik import Start, static
 from controller.settings import Settings
@@ -24,23 +24,34 @@ _POLL = 0.3
 
 
 class Process:
-    """A runner (``keeping.Runner``)."""
+    """A runner (``keeping.Runner``). instance: ours."""
 
-    def __init__(self, settings: Settings, find: Callable[[], Path | None] = find_traefik) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        find: Callable[[], Path | None] = find_traefik,
+        instance: str = "",
+    ) -> None:
         self._settings = settings
-        self._home = settings.ingress_dir.resolve()
+        self._ours = Ours(settings.ingress_dir.resolve(), instance)
         self._find = find
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def home(self) -> Path:
+        return self._ours.home
 
     async def desired(self) -> str:
         return await asyncio.to_thread(self._desired)
 
     def _desired(self) -> str:
-        """The program is part of it: a release brings another."""
+        """The program is part of it: a release brings another. So is the instance, by which other
+        controllers find what runs."""
         program = self._program()
         seen = program.stat()
         told = [
-            static(self._settings, Start(self._home, 0)),
+            static(self._settings, Start(self.home, 0)),
+            self._ours.instance,
             [str(program.resolve()), seen.st_size, seen.st_mtime_ns],
             sorted(acme_environment(self._settings).items()),
         ]
@@ -63,16 +74,16 @@ class Process:
         for id_, child in list(self._children.items()):
             if child.poll() is not None:
                 del self._children[id_]
-        return await asyncio.to_thread(running, self._home)
+        return await asyncio.to_thread(running, self.home, self._ours.instance)
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
         return await asyncio.to_thread(self._spawn, digest, api_port)
 
     def _spawn(self, digest: str, api_port: int) -> Alive:
-        sweep(self._home, running(self._home))
-        told = static(self._settings, Start(self._home, api_port))
-        path = write(self._home, digest, api_port, told)
-        with open(self._home / "traefik.out", "ab", opener=_private) as output:
+        self._ours.sweep(running(self.home))
+        told = static(self._settings, Start(self.home, api_port))
+        path = self._ours.write(digest, api_port, told)
+        with open(self.home / "traefik.out", "ab", opener=_private) as output:
             if output.tell() > OUTPUT_LIMIT:
                 output.truncate(0)
             try:
@@ -91,7 +102,7 @@ class Process:
                     f"Traefik cannot be started: {error.strerror or error}",
                     retryable=True,
                 ) from error
-        proxy = Alive(str(child.pid), digest, api_port)
+        proxy = Alive(str(child.pid), digest, api_port, self.home)
         self._children[proxy.id] = child
         return proxy
 
@@ -104,7 +115,7 @@ class Process:
             return ""
         for name in ("traefik.out", "traefik.log"):
             with contextlib.suppress(OSError):
-                text = await asyncio.to_thread((self._home / name).read_text, errors="replace")
+                text = await asyncio.to_thread((self.home / name).read_text, errors="replace")
                 if lines := _complaints(text):
                     return " / ".join(lines[-2:])[-500:]
         return "it ended at once"
@@ -113,13 +124,13 @@ class Process:
         try:
             descriptor = os.pidfd_open(int(proxy.id))
         except (AttributeError, OSError):
-            while still(proxy, self._home):  # noqa: ASYNC110 (nothing tells us)
+            while still(proxy):  # noqa: ASYNC110 (nothing tells us)
                 await asyncio.sleep(_POLL)
             return
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(descriptor, over.set)
         try:
-            if still(proxy, self._home):
+            if still(proxy):
                 await over.wait()
         finally:
             loop.remove_reader(descriptor)
@@ -127,7 +138,7 @@ class Process:
 
     async def stop(self, proxy: Alive, grace: float) -> None:
         for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
-            if not still(proxy, self._home):
+            if not still(proxy):
                 return
             if patience <= 0:
                 continue
@@ -143,16 +154,17 @@ def _complaints(log: str) -> list[str]:
     return [line for line in log.strip().splitlines() if " WRN " not in line]
 
 
-def running(home: Path) -> list[Alive]:
-    """Processes of that directory. Blocking, some milliseconds."""
-    found = (started_with(str(pid), command[1:], home) for pid, command in _commands())
+def running(home: Path, instance: str = "") -> list[Alive]:
+    """Processes of that directory, and of that instance. Blocking, some milliseconds."""
+    ours = Ours(home, instance)
+    found = (ours.started_with(str(pid), command[1:]) for pid, command in _commands())
     return [proxy for proxy in found if proxy is not None]
 
 
-def still(proxy: Alive, home: Path) -> bool:
+def still(proxy: Alive) -> bool:
     """Under this pid, that very proxy."""
     command = _command(int(proxy.id))
-    return command is not None and started_with(proxy.id, command[1:], home) == proxy
+    return command is not None and Ours(proxy.home).started_with(proxy.id, command[1:]) == proxy
 
 
 def _commands() -> Iterator[tuple[int, list[str]]]:

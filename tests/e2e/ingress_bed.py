@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -57,7 +58,7 @@ class Bed:
     def __init__(self, settings: Settings, standings: Standings | None = None) -> None:
         self.settings = settings
         self._standings = standings
-        self.instance = "test"
+        self.instance = str(uuid.uuid4())
         self.world = World()
         self.changes = Counter[str]()
         self.gateway = self._gateway()
@@ -83,6 +84,7 @@ class Bed:
         """A term of leading, by a controller that knows nothing yet."""
         self.world = World()
         self.gateway = self._gateway()
+        await self.gateway.begin()
         running_ = asyncio.create_task(self.gateway.run())
         try:
             await until(lambda: not self.gateway.mirror.problem, "Traefik does not answer")

@@ -88,7 +88,7 @@ async def test_a_proxy_outlives_its_controller_and_a_changed_setting(bed: Bed) -
             changed = {"ingress_dial_timeout": 0.5 + number / 10}
             bed.settings = bed.settings.model_copy(update=changed)
             async with bed.led():
-                await until(lambda last=last: not still(last, home), "the one before stays")
+                await until(lambda last=last: not still(last), "the one before stays")
                 assert len(running(home)) == 1
                 before = load.answers["0"]
                 await until(lambda before=before: load.answers["0"] > before + 50, "it is silent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 
 from controller.ingress import leaf
 from controller.ingress.files import FilePublisher
+from controller.ingress.inheriting import certificates
 from resources.errors import UserError
 from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
@@ -124,6 +126,48 @@ async def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> Non
     with pytest.raises(UserError) as caught:
         await put(publisher(tmp_path), document())
     assert (caught.value.code, caught.value.retryable) == ("CONFIGURATION_INGRESS_DIRECTORY", True)
+
+
+async def test_what_another_controller_published_is_taken_over(tmp_path: Path) -> None:
+    """Its documents alone, and none of what was published here before."""
+    ours, theirs = publisher(tmp_path / "a"), publisher(tmp_path / "b")
+    old = document(uid="22222222-x", name="domain_acme_old_22222222")
+    await put(ours, old)
+    await ours.keep({"http": {"routers": {}}})
+    await put(theirs, document())
+    (theirs.directory / "stranger.yml").write_text("x: 1")
+    (theirs.directory / "edited.yml").write_text("# skyctl/1 uid=1 digest=2 sha256=3\n{}")
+    (theirs.directory / "link.yml").symlink_to("/etc/passwd")
+    os.mkfifo(theirs.directory / "pipe.yml")
+    assert await ours.inherit(theirs.directory) == 1
+    assert sorted(path.stem for path in ours.directory.iterdir()) == [NAME, "skyctl"]
+    assert (await ours.shelf())[UID].published.digest == document().digest
+
+
+async def test_what_is_older_than_ours_is_not_taken_over(tmp_path: Path) -> None:
+    ours, theirs = publisher(tmp_path / "a"), publisher(tmp_path / "b")
+    await put(theirs, document())
+    os.utime(theirs.directory, (1, 1))
+    await put(ours, document(uid="22222222-x", name="domain_acme_old_22222222"))
+    assert await ours.inherit(theirs.directory) == 0
+    assert await ours.inherit(tmp_path / "nowhere") == 0
+    assert set(await ours.shelf()) == {"22222222-x"}
+
+
+async def test_newer_certificates_are_taken_over(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    certificates(tmp_path / "a", tmp_path / "b")
+    assert not (tmp_path / "a" / "acme.json").exists()
+    for name in ("a", "b"):
+        (tmp_path / name / "acme.json").write_text(name)
+    os.utime(tmp_path / "b" / "acme.json", (1, 1))
+    certificates(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a" / "acme.json").read_text() == "a"
+    os.utime(tmp_path / "a" / "acme.json", (0, 0))
+    certificates(tmp_path / "a", tmp_path / "b")
+    taken = tmp_path / "a" / "acme.json"
+    assert (taken.read_text(), stat.S_IMODE(taken.stat().st_mode)) == ("b", 0o600)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "A", "x" * 201])

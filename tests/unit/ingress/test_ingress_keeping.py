@@ -15,10 +15,22 @@ from controller.ingress.api import Address, Apis
 from controller.ingress.keeping import DEAF_FIRST, STEADY, Keeper
 from controller.ingress.ports import free_port
 from controller.settings import Settings
+from resources.errors import UserError
 
 
 class Answering(Apis):
+    """All do, but those at the ports of ``silent``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent: set[int] = set()
+        self.asked: list[int] = []
+
     async def get(self, address: Address, path: str, *, absent: bytes | None = None) -> bytes:
+        port = int(address.url.rpartition(":")[2])
+        self.asked.append(port)
+        if port in self.silent:
+            raise UserError("CONFIGURATION_INGRESS_UNREACHABLE", "silent", retryable=True)
         return b"{}"
 
 
@@ -31,6 +43,8 @@ class Clock(SystemClock):
 
 class Runner:
     """Proxies that are names; they answer at once, and go when they are told."""
+
+    home = Path("/ours")
 
     def __init__(self) -> None:
         self.alive: list[Alive] = []
@@ -45,7 +59,7 @@ class Runner:
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
         self.made += 1
-        self.alive.append(Alive(f"proxy {self.made}", digest, api_port))
+        self.alive.append(Alive(f"proxy {self.made}", digest, api_port, self.home))
         return self.alive[-1]
 
     async def pid(self, proxy: Alive) -> int | None:
@@ -68,7 +82,7 @@ class Runner:
 
 class Stage:
     def __init__(self, place: Path) -> None:
-        self.deaf = False
+        self.deaf, self.leads, self.apis = False, True, Answering()
         self.clock, self.runner = Clock(), Runner()
         settings = Settings(
             state_dir=place,
@@ -80,10 +94,11 @@ class Stage:
             settings,
             self.runner,
             "token",
-            Answering(),
+            self.apis,
             self.clock,
             wanted=lambda: True,
             deaf=lambda: self.deaf,
+            leading=lambda: self.leads,
         )
 
     async def turn(self, seconds: float = 0.0) -> list[str]:
@@ -125,3 +140,21 @@ async def test_one_that_heard_again_is_replaced_soon_the_next_time(stage: Stage)
         assert await stage.turn(STEADY) == [name]
         stage.deaf = False
         assert await stage.turn() == [name]
+
+
+async def test_one_of_another_controller_is_replaced_and_never_asked(stage: Stage) -> None:
+    """It reads another directory, which nobody keeps, and has another token."""
+    former = Alive("former", "ab", 9000, Path("/theirs"))
+    stage.runner.alive.append(former)
+    assert await stage.keeper.formers() == [Path("/theirs")]
+    assert await stage.turn() == ["proxy 1"]
+    assert former.api_port not in stage.apis.asked
+    assert await stage.keeper.formers() == []
+
+
+async def test_who_does_not_lead_touches_nothing(stage: Stage) -> None:
+    await stage.turn()
+    stage.runner.setting, stage.leads = "two", False
+    assert await stage.turn(STEADY) == ["proxy 1"]
+    stage.leads = True
+    assert await stage.turn() == ["proxy 2"]

@@ -19,7 +19,7 @@ from controller.cli.doctor import traefik as doctor
 from controller.cli.doctor.check import Check
 from controller.clock import SystemClock
 from controller.ingress import ports
-from controller.ingress.alive import Alive, file_name
+from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
 from controller.ingress.keeping import Keeper
@@ -307,11 +307,29 @@ async def test_a_program_that_cannot_run_is_told(
     assert words in (await turned(keeper(told, lambda: path))).problem
 
 
-def test_only_a_proxy_of_this_directory_is_ours(tmp_path: Path) -> None:
+INSTANCE = "0b54a3f0-6b1e-4c9d-9a53-0c7a3a0f1f11"
+
+
+def test_only_a_proxy_of_this_directory_or_this_instance_is_ours(tmp_path: Path) -> None:
     assert running(tmp_path) == []
-    other = Alive("1", "ab", 9000)
-    assert not still(other, tmp_path)
-    assert file_name("ab", 9000) == "static-ab-9000.yml"
+    assert not still(Alive("1", "ab", 9000, tmp_path))
+    ours = Ours(tmp_path, INSTANCE)
+
+    def found(path: Path | str) -> Alive | None:
+        return ours.started_with("7", ["--log", f"{OPTION}{path}"])
+
+    name = ours.file_name("ab", 9000)
+    assert found(tmp_path / name) == Alive("7", "ab", 9000, tmp_path)
+    assert found(f"/other/{name}") == Alive("7", "ab", 9000, Path("/other"))
+    assert found(tmp_path / "static-ab-9000.yml") == Alive("7", "ab", 9000, tmp_path)
+    strangers = (
+        "static-ab-9000.yml",
+        f"static-{INSTANCE[:-1]}2-ab-9000.yml",
+        f"{name}.x",
+        "static-",
+    )
+    assert [found(f"/other/{stranger}") for stranger in strangers] == [None] * len(strangers)
+    assert Ours(tmp_path).started_with("7", [f"{OPTION}/other/{name}"]) is None
 
 
 # -- doctor
