@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from controller.clock import Clock
+from controller.coverage import Reconcile
 from controller.engine.index import EngineIndex
 from controller.identity import EngineIdentity
 from controller.loop.backoff import Backoff
@@ -24,7 +25,6 @@ from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.reconcile.certificates import CertificateWatcher
 from controller.reconcile.probes import Prober
-from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.verifier import Verifier
 from controller.resync import Resync
 from controller.sampler import Sampler
@@ -40,7 +40,7 @@ log = structlog.get_logger("acting")
 class Term:
     """What is made anew each time we begin to lead, since it remembers."""
 
-    reconciler: Reconciler
+    reconcile: Reconcile
     prober: Prober
     verifier: Verifier
     certificates: CertificateWatcher
@@ -227,7 +227,7 @@ class Acting:
         pool = Pool(
             self._queue,
             term.backoff,
-            term.reconciler,
+            term.reconcile,
             workers=self._workers,
             clock=self._clock.monotonic,
         )

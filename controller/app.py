@@ -23,6 +23,7 @@ from controller import __version__
 from controller.acting import Acting, Term
 from controller.clock import Clock, SystemClock
 from controller.core import Core
+from controller.coverage import Coverage
 from controller.engine.base import Engine, PullProgress
 from controller.engine.index import EngineIndex
 from controller.firewall.keeper import keeper
@@ -168,6 +169,8 @@ class Controller:
         self._knock = knock
         self.pull_news = PullNews(self.store, self.leadership.current)
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
+        self.routed = Routed(settings, self.catalogue, lambda: self.index.world, self.queue.add)
+        self.coverage = Coverage(self.routed.keys, self._look_again)
         self.gateway = self._connected(ingress) if ingress is not None else None
         self.platform = PlatformView(
             settings,
@@ -242,6 +245,7 @@ class Controller:
             sweeper=sweeper,
             retention=Retention(self.store, self.executor, self.clock, epoch),
             pulling=self.pulling,
+            swept=self.coverage.swept,
             disused=Disused(
                 self.store, self.engine, self.executor, epoch, settings.image_generations
             ),
@@ -328,7 +332,9 @@ class Controller:
         settings = self.settings
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
         sampler = Sampler(self.engine, self.replicas, self.clock)
-        return Term(reconciler, prober, verifier, certificates, sampler, backoff)
+        self.coverage.begin()
+        reconcile = self.coverage.following(reconciler)
+        return Term(reconcile, prober, verifier, certificates, sampler, backoff)
 
     def _counted(self, observation: Observation | None, key: Key) -> None:
         if self.gateway is not None:
@@ -354,9 +360,13 @@ class Controller:
             self.identity.doubt()
             self.resync.enqueue(urgent=False)
 
+    def _look_again(self) -> None:
+        self.resync.enqueue(urgent=False)
+        self.resync.wake()
+
     # -- the proxies, and what is done to the engine
     def _connected(self, ingress: Callable[[Wiring], Gateway]) -> Gateway:
-        routed = Routed(self.settings, self.catalogue, lambda: self.index.world, self.queue.add)
+        routed = self.routed
         wiring = Wiring(
             settings=self.settings,
             instance=self.instance,
@@ -372,6 +382,8 @@ class Controller:
             hostnames=routed.hostnames,
             attempted=self._attempted,
             leading=lambda: self.leadership.current() is not None,
+            informed=self.coverage.informed,
+            whole=lambda: self.coverage.whole,
         )
         return ingress(wiring)
 
@@ -450,6 +462,7 @@ class Controller:
             background.append(group.create_task(self.firewall.run(), name="host-firewall"))
         if serve is not None:
             background.append(group.create_task(serve(self.core), name="http"))
+        self.coverage.sweeps = not once
         act = self.acting.once if once else self.acting.act
         leading = group.create_task(self.leadership.run(act), name="leadership")
         stopping = group.create_task(self.stop.wait(), name="stop")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -33,7 +33,8 @@ SLICE_SECONDS = 1.0
 
 
 class Resync:
-    """completed: how many were whole. Between two of them the sweep and what expires."""
+    """completed: how many were whole. Between two of them the sweep and what expires. swept: told
+    after each sweep."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Resync:
         retention: Retention,
         disused: Disused,
         pulling: Pulling,
+        swept: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._random = random_
@@ -59,6 +61,7 @@ class Resync:
         self._retention = retention
         self._disused = disused
         self._pulling = pulling
+        self._swept = swept
         self.completed = 0
         self._woken = asyncio.Event()
 
@@ -119,6 +122,7 @@ class Resync:
         )
         try:
             await self._sweeper.sweep(self._index.world, known)
+            self._swept()
             await self._retention.expire()
             await self._disused.sweep(self._index.world)
             await self._pulling.tidy()

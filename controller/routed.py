@@ -32,6 +32,10 @@ class Routed:
         """Has somebody asked for a proxy, or does anything need one?"""
         return self._asked or bool(self._world().published) or self._catalogue.any_of("Domain")
 
+    def keys(self) -> Iterator[Key]:
+        """Of all whose routes are published."""
+        return (key for key in self._catalogue.all_keys() if key.kind in ROUTED)
+
     @property
     def hostnames(self) -> Hostnames:
         return Hostnames(lambda: self._catalogue.hostname_changes, self._standing_for)

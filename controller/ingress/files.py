@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +43,8 @@ _READ = frozenset({".yml", ".yaml", ".toml", ".json"})
 """What Traefik would load, and a little more."""
 _LARGEST = 8_000_000
 """Bytes of one file."""
+ASTRAY = 60.0
+"""Seconds for which what has gone may come again."""
 
 _Status = tuple[int, int, int]
 
@@ -63,6 +66,8 @@ class FilePublisher:
         self._open = open_
         self._kept: dict[str, _Kept] = {}
         self._owners: dict[str, str] = {}
+        self._astray: dict[str, float] = {}
+        """By uid: since when its document is not what was written; monotonic."""
         self._alone = threading.Lock()
         """Held in the thread: one whose caller gave up may still be at work."""
         self.strangers: tuple[str, ...] = ()
@@ -78,8 +83,10 @@ class FilePublisher:
         return await self._soon(self._look)
 
     async def contents(self) -> list[Mapping[str, Any]]:
-        """Of all documents that nobody changed since, the constant one first."""
+        """Of all documents, the constant one first. Raises UserError while some that were there
+        have gone or were changed, and their owners have not published them anew."""
         await self._soon(self._look)
+        self._require_all()
         whole = [(name, kept.found) for name, kept in sorted(self._kept.items())]
         return [found.content for _, found in whole if found is not None and found.digest]
 
@@ -119,6 +126,7 @@ class FilePublisher:
             self._replace(path, leaf.written(document, self._open))
             known = self._examined(path)
         assert known is not None
+        self._astray.pop(document.uid, None)
         self._drop_others(document)
         return known
 
@@ -146,6 +154,7 @@ class FilePublisher:
             self._remove(others)
 
     def _withdraw(self, name: str, uid: str) -> None:
+        self._astray.pop(uid, None)
         self._remove({name} | self._names_of(uid))
 
     def _names_of(self, uid: str) -> set[str]:
@@ -206,10 +215,32 @@ class FilePublisher:
             elif name != OWN:
                 shelf[found.published.uid] = found
         for name in self._kept.keys() - names:
+            self._astray.setdefault(self._owners.get(name, ""), time.monotonic())
             self._kept.pop(name, None)
             self._owners.pop(name, None)
+        self._note_changed(shelf)
         self._tell_strangers(tuple(sorted(strangers)))
         return shelf
+
+    def _note_changed(self, shelf: Mapping[str, Shelved]) -> None:
+        for uid, shelved in shelf.items():
+            if shelved.published.digest:
+                self._astray.pop(uid, None)
+            else:
+                self._astray.setdefault(uid, time.monotonic())
+        for nobody in ("", "platform"):
+            self._astray.pop(nobody, None)
+
+    def _require_all(self) -> None:
+        """Whoever is still astray after long has no routes any more."""
+        horizon = time.monotonic() - ASTRAY
+        if any(since > horizon for since in self._astray.values()):
+            raise UserError(
+                "CONFIGURATION_INGRESS_DIRECTORY",
+                f"some of what was published has gone from {self.directory}, or was changed",
+                suggestions=["it is published anew by itself, in seconds"],
+                retryable=True,
+            )
 
     def _tell_strangers(self, found: tuple[str, ...]) -> None:
         """Traefik loads them too, and they are left alone: somebody has to know."""

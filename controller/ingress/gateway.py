@@ -52,7 +52,8 @@ class Wiring:
     hostnames: of the Domains. attempted: what the status of a Domain, by its uid, says of orders
     for a hostname. changed: told whose routes changed. troubled: told when what is told
     of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. leading: does
-    this process lead, as it can prove now?"""
+    this process lead, as it can prove now? informed: told once in a term, when it is known what is
+    published and served. whole: has everything been looked at since?"""
 
     settings: Settings
     instance: str
@@ -68,18 +69,20 @@ class Wiring:
     hostnames: Hostnames = field(default_factory=Hostnames)
     attempted: Callable[[str, str], Attempt] = lambda _uid, _hostname: Attempt()
     leading: Callable[[], bool] = lambda: True
+    informed: Callable[[], None] = lambda: None
+    whole: Callable[[], bool] = lambda: True
 
 
-AGAIN = 5.0
-"""Seconds after which what failed is tried again."""
+AGAIN, POLL = 5.0, 0.2
+"""Seconds after which what failed is tried again; between two looks at what nobody tells."""
 
 Task = Callable[[], Awaitable[None]]
 
 
 class Gateway:
-    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. beside: run as long
-    as it does. orders: for certificates, where the proxies order any. counting: of requests, where
-    they can be asked for their metrics."""
+    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. beside: run while
+    the gateway does. orders: for certificates, where the proxies order any. counting: of requests,
+    where they can be asked for their metrics."""
 
     def __init__(
         self,
@@ -270,7 +273,16 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     async def serve_remote() -> None:
         where = settings.ingress_token_file or settings.ingress_dir / "token"
         remote = await asyncio.to_thread(token_of, where)
-        await Provider(settings.ingress_listen, remote, publisher.contents).run()
+        provider = Provider(settings.ingress_listen, remote, publisher.contents, wiring.whole)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tell_informed(), name="routes to be complete")
+            await provider.run()
+
+    async def tell_informed() -> None:
+        """Before that no pass can tell what is to be published."""
+        while not mirror.informed:  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(POLL)
+        wiring.informed()
 
     def beside() -> Sequence[Task]:
         tasks: list[Task] = [ordering.run, orders.run]

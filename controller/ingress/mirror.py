@@ -78,7 +78,7 @@ class Mirror:
         self._shelf_due = 0.0
         self._looked, self._took = float("-inf"), 0.0
         self._drains = False
-        self._began = 0.0
+        self._began = float("inf")
         self._silent_since = float("inf")
         self.problem = NOT_YET
         self.unread = True
@@ -291,6 +291,12 @@ class Mirror:
         return not self._eager() and (not self.problem or tried > HASTE)
 
     @property
+    def informed(self) -> bool:
+        """It is known what is published, and what is served, or nobody will tell it soon."""
+        tried = self._clock.monotonic() - self._began
+        return not self.unread and (not self.problem or tried > HASTE)
+
+    @property
     def deaf(self) -> bool:
         """Do the proxies no longer hear what is published?"""
         now = self._clock.monotonic()
@@ -300,4 +306,5 @@ class Mirror:
     def rest(self) -> None:
         """Nobody asks the proxies any more: what is known may be old."""
         self.problem, self._silent_since = NOT_YET, float("inf")
+        self._began = float("inf")
         METRICS.ingress_up.set(0)

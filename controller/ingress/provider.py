@@ -1,7 +1,8 @@
 """Routes for Traefiks elsewhere: their HTTP provider asks here, with a token.
 
 The same documents as the files, merged into one; names are unique on the platform. Nobody listens
-while this controller does not act, and a Traefik that gets no answer keeps what it has.
+while this controller does not act. A Traefik that gets no answer, or an error, keeps what it has:
+so it is, as long as this controller cannot tell that what it has is all that there is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from resources.errors import UserError
 log = structlog.get_logger("ingress")
 
 PATH = "/traefik"
+INCOMPLETE = "this controller has only begun to act, and has not looked at all routes yet"
 
 
 def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -75,18 +77,21 @@ def token_of(path: Path) -> str:
 
 
 class Provider:
-    """listen: HOST:PORT. contents: of all documents. Serves while it runs."""
+    """listen: HOST:PORT. contents: of all documents. whole: are these all that shall be there?
+    Serves while it runs."""
 
     def __init__(
         self,
         listen: str,
         token: str,
         contents: Callable[[], Awaitable[list[Mapping[str, Any]]]],
+        whole: Callable[[], bool] = lambda: True,
     ) -> None:
         host, _, port = listen.rpartition(":")
         self._host, self._port = host.strip("[]") or "127.0.0.1", int(port)
         self._token = token
         self._contents = contents
+        self._whole = whole
 
     async def run(self) -> None:
         """For ever. Raises UserError CONFIGURATION_PORT_IN_USE."""
@@ -116,6 +121,8 @@ class Provider:
         given = request.headers.get("Authorization", "").encode(errors="replace")
         if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
             return web.Response(status=401)
+        if not self._whole():
+            return web.Response(status=503, text=INCOMPLETE)
         try:
             whole = merged(await self._contents())
         except UserError as error:

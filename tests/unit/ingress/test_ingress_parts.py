@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from controller.ingress import ports
 from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
+from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper
 from controller.ingress.leaf import marker
 from controller.ingress.process import Process, acme_environment, running, still
@@ -29,6 +31,8 @@ from controller.ingress.provider import Provider, merged, token_of
 from controller.ingress.traefik import Start, constant, has_resolver, static
 from controller.settings import Settings, load_settings
 from resources.errors import UserError
+from resources.routing.document import Document
+from resources.routing.steps import PublishRoutes, WithdrawRoutes
 
 
 def settings(**given: Any) -> Settings:
@@ -217,31 +221,85 @@ def test_lines_of_the_environment_file(tmp_path: Path) -> None:
     assert found == {"CF_TOKEN": "a=b", "OTHER": " x"}
 
 
-async def test_who_has_the_token_is_given_the_routes() -> None:
+@asynccontextmanager
+async def remote(files: FilePublisher, whole: Callable[[], bool]) -> AsyncIterator[Any]:
+    """What asks the HTTP provider with that token: the status and the answer."""
     port = ports.free_port()
+    provider = Provider(f"127.0.0.1:{port}", "t" * 20, files.contents, whole)
+    serving = asyncio.create_task(provider.run())
 
-    async def contents() -> list[Any]:
-        return [constant("x"), {"http": {"routers": {"a": {"rule": "Host(`a`)"}}}}]
-
-    serving = asyncio.create_task(Provider(f"127.0.0.1:{port}", "t" * 20, contents).run())
-    url = f"http://127.0.0.1:{port}/traefik"
-    try:
-        async with asyncio.timeout(10), aiohttp.ClientSession() as session:
+    async def ask(token: str = "t" * 20) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"http://127.0.0.1:{port}/traefik"
+        async with asyncio.timeout(10), aiohttp.ClientSession(headers=headers) as session:
             while True:
                 try:
                     async with session.get(url) as answer:
-                        assert answer.status == 401
-                    break
+                        good = answer.status == 200
+                        return answer.status, await (answer.json() if good else answer.text())
                 except aiohttp.ClientConnectionError:
                     await asyncio.sleep(0.02)
-            bearer = {"Authorization": "Bearer " + "t" * 20}
-            async with session.get(url, headers=bearer) as answer:
-                assert (await answer.json())["http"]["routers"]["a"] == {"rule": "Host(`a`)"}
-            async with session.get(url, headers={"Authorization": "Bearer \xff"}) as answer:
-                assert answer.status == 401
+
+    try:
+        yield ask
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+def document(number: int, rule: str = "Host(`a`)") -> PublishRoutes:
+    content = {"http": {"routers": {f"r{number}": {"rule": rule}}}}
+    name = f"domain_acme_d{number}_{number:08}"
+    return PublishRoutes(document=Document(f"{number:08}-x", name, content), cause="test")
+
+
+def routers(answer: tuple[int, Any]) -> set[str]:
+    assert answer[0] == 200, answer
+    return set(answer[1]["http"]["routers"])
+
+
+async def test_who_has_the_token_is_given_the_routes(tmp_path: Path) -> None:
+    files = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text)
+    await files.publish(document(1))
+    async with remote(files, lambda: True) as ask:
+        assert routers(await ask()) == {"r1"}
+        assert (await ask("wrong"))[0] == (await ask("\xff"))[0] == 401
+
+
+async def test_nobody_is_given_the_routes_before_all_were_looked_at(tmp_path: Path) -> None:
+    files, whole = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text), False
+    await files.publish(document(1))
+    async with remote(files, lambda: whole) as ask:
+        assert (await ask())[0] == 503
+        whole = True
+        assert routers(await ask()) == {"r1"}
+
+
+@pytest.mark.parametrize("harm", ["directory", "file", "edit"])
+async def test_what_was_lost_is_missed_by_nobody_elsewhere(tmp_path: Path, harm: str) -> None:
+    """An answer without it would take it from all of them."""
+    files = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text)
+    both = document(1), document(2)
+    for step in both:
+        await files.publish(step)
+    async with remote(files, lambda: True) as ask:
+        assert routers(await ask()) == {"r1", "r2"}
+        path = files.directory / f"{both[0].document.name}.yml"
+        match harm:
+            case "directory":
+                shutil.rmtree(files.directory)
+            case "file":
+                path.unlink()
+            case "edit":
+                path.write_text(path.read_text().replace("Host", "host"))
+        assert (await ask())[0] == 503
+        await files.keep(constant("x"))
+        assert (await ask())[0] == 503
+        for step in both:
+            await files.publish(step)
+        assert routers(await ask()) >= {"r1", "r2"}
+        await files.withdraw(WithdrawRoutes(uid=both[1].document.uid, name="x", cause="test"))
+        assert "r2" not in routers(await ask())
 
 
 # -- ports and processes
