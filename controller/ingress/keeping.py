@@ -194,26 +194,47 @@ class Keeper:
         desired = await self._runner.desired()
         digest = hashlib.sha256(desired.encode()).hexdigest()[:16]
         right = [proxy for proxy in ours if proxy.digest == digest]
-        current = self._serving if self._serving in ours else self._adopted(ours, right)
+        current = self._serving if self._serving in ours else await self._adopted(ours, right)
         self._serve(current)
         if current is not None and current in right and not self._unhearing():
             self.problem = ""
+            if not await self._relieved(current, ours):
+                return
         elif self._clock.monotonic() < self._not_before:
             return
         else:
             reason = "deaf" if current in right else "changed" if ours else "died"
-            current = await self._start(digest, ours, reason if self._served or ours else "wanted")
+            begun = right[-1] if right and current not in right else None
+            reason = reason if self._served or ours else "wanted"
+            current = await self._start(digest, ours, reason, begun)
         for proxy in ours:
             if proxy != current:
                 self._dismiss(group, proxy)
 
-    def _adopted(self, ours: Sequence[Alive], right: Sequence[Alive]) -> Alive | None:
-        """None: there is none, or visitors are with one that is not ours to ask."""
+    async def _adopted(self, ours: Sequence[Alive], right: Sequence[Alive]) -> Alive | None:
+        """One that answers, before one that may still be loading. None: there is none, or visitors
+        are with one that is not ours to ask."""
         if not ours or any(proxy.home != self._runner.home for proxy in ours):
             return None
-        proxy = (right or list(ours))[-1]
-        log.info("taking over the running Traefik", id=proxy.id[:12])
-        return proxy
+        chosen = (right or ours)[-1]
+        for proxy in (*right, *(each for each in ours if each not in right)):
+            if len(ours) > 1 and await self._answers(proxy):
+                chosen = proxy
+                break
+        log.info("taking over the running Traefik", id=chosen.id[:12])
+        return chosen
+
+    async def _relieved(self, current: Alive, ours: Sequence[Alive]) -> bool:
+        """May the others go? Not before that one answers, and visitors are handed over to it."""
+        others = [proxy for proxy in ours if proxy != current]
+        if not others or not await self._answers(current):
+            return False
+        steering = await self._steered(others[0], current)
+        try:
+            await steering.hand_over()
+        finally:
+            steering.close()
+        return True
 
     def _unhearing(self) -> bool:
         """Ever more rarely: where another one does not hear either, something else is wrong, and is
@@ -229,8 +250,11 @@ class Keeper:
         self._deaf_pause = min(DEAF_LAST, self._deaf_pause * 2)
         return True
 
-    async def _start(self, digest: str, ours: Sequence[Alive], reason: str) -> Alive:
-        """Beside those that run. Raises UserError; then they run on."""
+    async def _start(
+        self, digest: str, ours: Sequence[Alive], reason: str, begun: Alive | None
+    ) -> Alive:
+        """Beside those that run. begun: one that was started already, by who was killed meanwhile.
+        Raises UserError; then the others run on."""
         now = self._clock.monotonic()
         if now - self._started > STEADY:
             self._pause = PAUSE_FIRST
@@ -240,9 +264,10 @@ class Keeper:
             address = self._settings.ingress_address
             ports.require(address, self._settings.http_port, "SKYCTL_HTTP_PORT")
             ports.require(address, self._settings.https_port, "SKYCTL_HTTPS_PORT")
-        steering = await self._steered(self._serving or next(iter(ours), None))
+        others = [proxy for proxy in ours if proxy != begun]
+        steering = await self._steered(self._serving or next(iter(others), None), begun)
         try:
-            proxy = await self._spawned(digest)
+            proxy = await self._spawned(digest, begun)
             await steering.hand_over()
         finally:
             steering.close()
@@ -252,9 +277,9 @@ class Keeper:
         self._serve(proxy)
         return proxy
 
-    async def _spawned(self, digest: str) -> Alive:
+    async def _spawned(self, digest: str, begun: Alive | None) -> Alive:
         """It answers. Raises UserError when it does not, and leaves nothing."""
-        proxy = await self._runner.spawn(digest, ports.free_port())
+        proxy = begun or await self._runner.spawn(digest, ports.free_port())
         try:
             await self._answering(proxy)
         except UserError:
@@ -262,13 +287,15 @@ class Keeper:
             raise
         return proxy
 
-    async def _steered(self, serving: Alive | None) -> Steering:
-        """Visitors stay with the one that serves, until they are handed over."""
+    async def _steered(self, serving: Alive | None, joined: Alive | None) -> Steering:
+        """Visitors stay with the one that serves, until they are handed over. joined: one that has
+        listened beside it before."""
         pid = None if serving is None else await self._runner.pid(serving)
         if pid is None:
             return Steering()
+        other = None if joined is None else await self._runner.pid(joined)
         shared = (self._settings.http_port, self._settings.https_port)
-        steering = await asyncio.to_thread(steer, pid, shared)
+        steering = await asyncio.to_thread(steer, pid, shared, other)
         if not steering:
             log.info("the kernel does not let us steer visitors: a few may see a 404 meanwhile")
         return steering

@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-OLD, NEW = 0, 1
+FIRST, SECOND = 0, 1
 """The kernel counts listeners in the order in which they came."""
 HANDSHAKE, BACKLOG = 0.3, 2.0
 """Seconds for those who were being connected to the old one, and for it to accept them at most."""
@@ -56,10 +56,12 @@ class Listener:
 
 
 class Steering:
-    """Holds the old one's listeners by descriptors of our own, until it is closed."""
+    """Holds the old one's listeners by descriptors of our own, until it is closed. successor: the
+    place of the new one."""
 
-    def __init__(self, sockets: Collection[socket.socket] = ()) -> None:
+    def __init__(self, sockets: Collection[socket.socket] = (), successor: int = SECOND) -> None:
         self._sockets = tuple(sockets)
+        self._successor = successor
 
     def __bool__(self) -> bool:
         return bool(self._sockets)
@@ -70,7 +72,7 @@ class Steering:
             return
         for one in self._sockets:
             with contextlib.suppress(OSError):
-                _choose(one, NEW)
+                _choose(one, self._successor)
         await asyncio.sleep(HANDSHAKE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BACKLOG):
@@ -82,24 +84,50 @@ class Steering:
             one.close()
 
 
-def steer(pid: int, ports: Collection[int], proc: Path = Path("/proc")) -> Steering:
-    """All new connections to that process, whoever joins it. Nothing where the kernel does not let
-    us, or where it is not alone on one of those ports. Blocking."""
+def steer(
+    pid: int, ports: Collection[int], joined: int | None = None, proc: Path = Path("/proc")
+) -> Steering:
+    """All new connections to that process, whoever joins it. joined: one that has done so already,
+    as when the controller was killed meanwhile. Nothing where the kernel does not let us, or where
+    anybody else is on one of those ports. Blocking."""
     sockets: list[socket.socket] = []
     try:
         everybody = [one for one in _listeners(proc) if one.port in ports]
         held = _held(pid, proc)
         own = [(one, held[one.inode]) for one in everybody if one.inode in held]
-        addresses = [(one.address, one.port) for one in everybody]
-        if not own or any(addresses.count((one.address, one.port)) > 1 for one, _ in own):
+        if not own or not _alone(own, everybody, {} if joined is None else _held(joined, proc)):
             return Steering()
+        place = FIRST if joined is None or _age(pid, proc) <= _age(joined, proc) else SECOND
         for _, descriptor in own:
             sockets.append(_borrowed(pid, descriptor))
-            _choose(sockets[-1], OLD)
+            _choose(sockets[-1], place)
     except (OSError, AttributeError):
         Steering(sockets).close()
         return Steering()
-    return Steering(sockets)
+    return Steering(sockets, FIRST + SECOND - place)
+
+
+def _alone(
+    own: Collection[tuple[Listener, int]],
+    everybody: Collection[Listener],
+    beside: Collection[str],
+) -> bool:
+    """beside: listeners that may be there as well, one at each address."""
+    for one, _ in own:
+        others = [
+            other
+            for other in everybody
+            if (other.address, other.port) == (one.address, one.port) and other != one
+        ]
+        if len(others) > 1 or any(other.inode not in beside for other in others):
+            return False
+    return True
+
+
+def _age(pid: int, proc: Path) -> int:
+    """When it began, in ticks of the kernel's clock."""
+    told = (proc / str(pid) / "stat").read_text()
+    return int(told.rpartition(")")[2].split()[19])
 
 
 def _listeners(proc: Path) -> Iterator[Listener]:

@@ -90,8 +90,13 @@ class Stage:
             http_port=free_port(),
             https_port=free_port(),
         )
+        self._settings = settings
+        self.again()
+
+    def again(self) -> None:
+        """Another controller begins."""
         self.keeper = Keeper(
-            settings,
+            self._settings,
             self.runner,
             "token",
             self.apis,
@@ -158,3 +163,39 @@ async def test_who_does_not_lead_touches_nothing(stage: Stage) -> None:
     assert await stage.turn(STEADY) == ["proxy 1"]
     stage.leads = True
     assert await stage.turn() == ["proxy 2"]
+
+
+async def half_handed_over(stage: Stage) -> tuple[Alive, Alive]:
+    """The controller was killed after it had started the one that takes the place of another."""
+    await stage.turn()
+    (old,) = stage.runner.alive
+    stage.runner.setting = "two"
+    await stage.turn(STEADY)
+    (new,) = stage.runner.alive
+    stage.runner.alive.insert(0, old)
+    stage.again()
+    return old, new
+
+
+async def test_the_one_that_serves_stays_until_the_right_one_answers(stage: Stage) -> None:
+    old, new = await half_handed_over(stage)
+    stage.apis.silent = {new.api_port}
+    turn = asyncio.create_task(stage.turn())
+    async with asyncio.timeout(10):
+        while stage.apis.asked.count(new.api_port) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert stage.runner.names == [old.id, new.id]
+    assert [address.url for address in stage.keeper.addresses()] == [
+        f"http://127.0.0.1:{old.api_port}"
+    ]
+    stage.apis.silent = set()
+    assert await turn == [new.id]
+    assert stage.runner.made == 2
+
+
+async def test_a_right_one_that_fell_silent_dismisses_nobody(stage: Stage) -> None:
+    old, new = await half_handed_over(stage)
+    stage.apis.silent = {old.api_port, new.api_port}
+    assert await stage.turn() == [old.id, new.id]
+    stage.apis.silent = {old.api_port}
+    assert await stage.turn() == [new.id]

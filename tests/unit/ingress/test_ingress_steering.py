@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -92,6 +93,68 @@ async def test_one_that_is_not_alone_is_not_steered(stand: Stand) -> None:
     await steering.hand_over()
     stand.visit()
     assert sum(accepted(one) for one in both) == VISITORS
+
+
+HOLD = """
+import socket, sys
+one = socket.socket()
+one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+one.bind(("127.0.0.1", int(sys.argv[1])))
+one.listen(128)
+one.settimeout(0.05)
+count, said = 0, False
+print("there", flush=True)
+for line in sys.stdin:
+    try:
+        while True:
+            one.accept()[0].close()
+            count += 1
+    except TimeoutError:
+        print(count, flush=True)
+        count = 0
+"""
+
+
+class Holder:
+    """A listener in a process of its own."""
+
+    def __init__(self, stack: ExitStack, port: int) -> None:
+        command = [sys.executable, "-c", HOLD, str(port)]
+        self._process = stack.enter_context(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
+        stack.callback(self._process.kill)
+        self.pid = self._process.pid
+        assert self._line() == "there"
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def accepted(self) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return int(self._line())
+
+
+@pytest.mark.parametrize("to_the_younger", [True, False])
+async def test_a_hand_over_that_was_begun_is_finished(stand: Stand, to_the_younger: bool) -> None:
+    """Both listen already, and whoever steered them was killed."""
+    with ExitStack() as stack:
+        both = Holder(stack, stand.port), Holder(stack, stand.port)
+        leaves, stays = both if to_the_younger else both[::-1]
+        assert not steer(leaves.pid, {stand.port})
+        steering = steer(leaves.pid, {stand.port}, stays.pid)
+        assert steering
+        stand.visit()
+        assert (leaves.accepted(), stays.accepted()) == (VISITORS, 0)
+        await steering.hand_over()
+        steering.close()
+        stand.visit()
+        assert (leaves.accepted(), stays.accepted()) == (0, VISITORS)
+        Holder(stack, stand.port)
+        assert not steer(leaves.pid, {stand.port}, stays.pid)
 
 
 @pytest.mark.parametrize("pid", [1, 2**22 - 1])
