@@ -7,7 +7,6 @@ are written as in manifests (``30s``) and held in seconds.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from controller import addresses
 from controller.firewall.rules import parse_ports
 from resources.errors import UserError
 from resources.quantity import parse_duration
@@ -44,15 +44,13 @@ OpenPorts = Annotated[str, AfterValidator(_ports)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def _domain(text: str) -> str:
-    name = text.strip().rstrip(".").lower()
-    if name and not _DOMAIN.fullmatch(name):
-        raise ValueError(f"{text!r} is no domain name")
-    return name
-
-
-_DOMAIN = re.compile(r"(?=.{1,190}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}")
-DomainName = Annotated[str, AfterValidator(_domain)]
+DomainName = Annotated[str, AfterValidator(addresses.domain)]
+IpAddress = Annotated[str, AfterValidator(addresses.address)]
+Listener = Annotated[str, AfterValidator(addresses.given(addresses.listener))]
+Resolvers = Annotated[str, AfterValidator(addresses.each(addresses.resolver))]
+Hosts = Annotated[str, AfterValidator(addresses.each(addresses.host_or_address))]
+Url = Annotated[str, AfterValidator(addresses.url)]
+Urls = Annotated[str, AfterValidator(addresses.each(addresses.url))]
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -159,15 +157,15 @@ class Settings(BaseModel):
     run, and been well, for this long. Longer than your Traefik's providersThrottleDuration."""
     ingress_image: str = "traefik:v3.7"
     """Image of Traefik in mode container; it must be on the engine or can be pulled."""
-    ingress_apis: str = ""
+    ingress_apis: Urls = ""
     """Mode external, or by labels: base URLs of the API of every Traefik, with commas between
     them."""
-    ingress_listen: str = ""
+    ingress_listen: Listener = ""
     """HOST:PORT where the HTTP provider of Traefiks elsewhere finds the routes; '' serves none."""
     ingress_token_file: Path | None = None
     """Holds the token that they must send, made where it is missing; None: ``ingress/token`` in the
     state directory."""
-    ingress_address: str = ""
+    ingress_address: IpAddress = ""
     """Address of this host on which our Traefik listens; '' is every address."""
     http_port: Port = 80
     """Port of the entry point web."""
@@ -196,7 +194,7 @@ class Settings(BaseModel):
     acme_email: str = ""
     """Account with the certificate authority. With neither this nor SKYCTL_ACME_SERVER given, no
     certificate is ordered. Giving either accepts the authority's terms."""
-    acme_server: str = ""
+    acme_server: Url = ""
     """Directory URL of the authority; '' is Let's Encrypt."""
     acme_ca_file: Path | None = None
     """Root certificates to trust the authority's own API by; None: the system's."""
@@ -215,10 +213,10 @@ class Settings(BaseModel):
     hour: authorities count failures, Let's Encrypt five in an hour."""
     domain_verification: Literal["dns", "none"] = "dns"
     """Whether a hostname must be proven to be its organization's by a TXT record."""
-    domain_resolvers: str = ""
+    domain_resolvers: Resolvers = ""
     """DNS servers that are asked, ADDRESS or ADDRESS:PORT, with commas between them; '': the
     system's."""
-    domain_addresses: str = ""
+    domain_addresses: Hosts = ""
     """Where visitors reach the proxies: addresses and names, with commas between them, that A, AAAA
     and CNAME records are compared with."""
     mass_change_percent: float = 30.0

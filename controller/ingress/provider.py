@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from controller import addresses
 from resources.errors import UserError
 
 log = structlog.get_logger("ingress")
@@ -87,8 +88,7 @@ class Provider:
         contents: Callable[[], Awaitable[list[Mapping[str, Any]]]],
         whole: Callable[[], bool] = lambda: True,
     ) -> None:
-        host, _, port = listen.rpartition(":")
-        self._host, self._port = host.strip("[]") or "127.0.0.1", int(port)
+        self._host, self._port = addresses.listener(listen)
         self._token = token
         self._contents = contents
         self._whole = whole

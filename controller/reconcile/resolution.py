@@ -7,7 +7,6 @@ nobody could be asked. The last is never taken for one of the others.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Sequence
 
 import dns.asyncresolver
@@ -17,11 +16,11 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
+from controller import addresses as written
 from resources.domain.verifying import Answer, Target
 
 TIMEOUT = 5.0
 """Seconds that all attempts of one question may take together."""
-PORT = 53
 
 
 class Resolution:
@@ -45,7 +44,7 @@ class Resolution:
         async with asyncio.TaskGroup() as group:
             texts = group.create_task(self._texts(resolver, target.record))
             led = group.create_task(self._led(resolver, target.host))
-            names = [name for name in target.addresses if not _is_address(name)]
+            names = [name for name in target.addresses if not written.is_address(name)]
             ours = [group.create_task(self._led(resolver, name)) for name in names]
         aliases, addresses = led.result()
         return Answer(
@@ -104,22 +103,7 @@ def _bare(name: dns.name.Name) -> str:
 
 
 def _server(text: str) -> dns.nameserver.Nameserver:
-    address, port = text, PORT
-    if not _is_address(text):
-        address, _, number = text.rpartition(":")
-        address = address.strip("[]")
-        if not number.isdigit() or not _is_address(address) or not 0 < int(number) < 65536:
-            raise ValueError(f"'{text}' is no resolver like 192.0.2.53 or 192.0.2.53:5353")
-        port = int(number)
-    return dns.nameserver.Do53Nameserver(address, port)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return dns.nameserver.Do53Nameserver(*written.resolver(text))
 
 
 def _words(error: Exception) -> str:
