@@ -46,7 +46,7 @@ _LARGEST = 8_000_000
 ASTRAY = 60.0
 """Seconds for which what has gone may come again."""
 
-_Status = tuple[int, int, int]
+_Status = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +123,28 @@ class FilePublisher:
         path = self._path(document.name)
         known = self._examined(path)
         if known is None or not _is(known.published, document):
-            self._replace(path, leaf.written(document, self._open))
+            self._replace(path, self._written(document))
             known = self._examined(path)
-        assert known is not None
+        if known is None:
+            raise UserError(
+                "CONFIGURATION_INGRESS_DIRECTORY",
+                f"{path} is not what was written there a moment ago",
+                suggestions=["is anybody else at work in that directory?"],
+                retryable=True,
+            )
         self._astray.pop(document.uid, None)
         self._drop_others(document)
         return known
+
+    def _written(self, document: Document) -> str:
+        text = leaf.written(document, self._open)
+        if len(text.encode()) > _LARGEST:
+            raise UserError(
+                "DOMAIN_DOCUMENT_INVALID",
+                f"this cannot be published: it has more than {_LARGEST:,} bytes",
+                suggestions=["declare it in several Domains"],
+            )
+        return text
 
     def _inherit(self, former: Path) -> int:
         """Whole, or as good as: all is written before anything is put in its place."""
@@ -254,21 +270,24 @@ class FilePublisher:
             seen = os.lstat(place)
         except FileNotFoundError:
             return None
-        name, status = place.name[: -len(SUFFIX)], (seen.st_mtime_ns, seen.st_size, seen.st_ino)
+        name = place.name[: -len(SUFFIX)]
+        if not stat.S_ISREG(seen.st_mode):
+            self._kept.pop(name, None)
+            return None
+        status = (seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino)
         kept = self._kept.get(name)
         if kept is None or kept.status != status:
-            found = self._read(Path(place), seen.st_size)
+            found = self._read(Path(place))
             kept = _Kept(status, found, _shelved(name, found) if found is not None else None)
             self._kept[name] = kept
             if found is not None:
                 self._owners[name] = found.uid
         return kept.shelved
 
-    def _read(self, path: Path, size: int) -> Leaf | None:
-        found = None
-        if size <= _LARGEST and not path.is_symlink():
-            with contextlib.suppress(UnicodeDecodeError, FileNotFoundError):
-                found = leaf.read(path.read_text(encoding="utf-8"))
+    def _read(self, path: Path) -> Leaf | None:
+        """One that cannot be read is its owner's too, and keeps no other from being read."""
+        text = _text(path)
+        found = leaf.read(text) if text is not None else None
         if found is None and (uid := self._owners.get(path.stem)) is not None:
             return Leaf(uid, "", {})
         return found
@@ -295,12 +314,14 @@ def _listed(directory: Path) -> list[os.DirEntry[str]]:
 
 
 def _text(place: os.DirEntry[str] | Path) -> str | None:
-    """None: it is no file that could be ours."""
+    """None: it is no file that could be ours. Nothing that might block is opened."""
     try:
-        seen = os.lstat(place)
-        if not stat.S_ISREG(seen.st_mode) or seen.st_size > _LARGEST:
-            return None
-        return Path(place).read_text(encoding="utf-8")
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, encoding="utf-8") as opened:
+            seen = os.fstat(descriptor)
+            if not stat.S_ISREG(seen.st_mode) or seen.st_size > _LARGEST:
+                return None
+            return opened.read(_LARGEST)
     except (OSError, UnicodeDecodeError):
         return None
 

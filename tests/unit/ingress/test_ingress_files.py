@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,65 @@ async def test_newer_certificates_are_taken_over(tmp_path: Path) -> None:
     certificates(tmp_path / "a", tmp_path / "b")
     taken = tmp_path / "a" / "acme.json"
     assert (taken.read_text(), stat.S_IMODE(taken.stat().st_mode)) == ("b", 0o600)
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "directory": Path.mkdir,
+    "pipe": os.mkfifo,
+    "link": lambda path: path.symlink_to(path.parent),
+    "large": lambda path: path.write_bytes(b"x" * 8_000_001),
+    "binary": lambda path: path.write_bytes(b"\xff"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_one_odd_entry_keeps_no_other_from_being_read(tmp_path: Path, odd: str) -> None:
+    files = publisher(tmp_path)
+    await put(files, document())
+    ODD[odd](files.directory / "odd.yml")
+    async with asyncio.timeout(5):
+        assert set(await files.shelf()) == {UID}
+        assert files.strangers == ("odd.yml",)
+        await put(files, document({"http": {}}))
+        assert len(await files.contents()) == 1
+
+
+async def test_a_file_that_may_not_be_read_keeps_no_other_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of root's, where we are not root."""
+    files = publisher(tmp_path)
+    for number in (1, 2):
+        await put(files, document(uid=f"{number:08}-x", name=f"domain_{number}"))
+    opened = os.open
+
+    def refusing(path: Any, *args: Any) -> int:
+        if Path(path).name == "domain_1.yml":
+            raise PermissionError(errno.EACCES, "no")
+        return opened(path, *args)
+
+    monkeypatch.setattr(os, "open", refusing)
+    again = publisher(tmp_path)
+    assert set(await again.shelf()) == {"00000002-x"}
+    assert again.strangers == ("domain_1.yml",)
+    monkeypatch.undo()
+    (files.directory / "domain_1.yml").chmod(0o400)
+    assert set(await again.shelf()) == {"00000001-x", "00000002-x"}
+
+
+@pytest.mark.parametrize("text", ["x" * 8_000_001, "\u00e9" * 4_000_001])
+async def test_what_is_too_large_is_refused_and_not_written(tmp_path: Path, text: str) -> None:
+    files = publisher(tmp_path)
+    with pytest.raises(UserError, match="8,000,000"):
+        await put(files, document({"http": {"x": text}}))
+    assert await files.shelf() == {}
+
+
+async def test_what_cannot_be_put_there_is_told(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    (files.directory / "skyctl.yml").mkdir(parents=True)
+    with pytest.raises(UserError):
+        await files.keep({"http": {}})
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "A", "x" * 201])
