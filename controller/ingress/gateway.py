@@ -7,6 +7,7 @@ published last.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -158,9 +159,23 @@ class Gateway:
         await self.mirror.withdraw(step)
 
     async def run(self) -> None:
-        """Until cancelled; at once where nothing is to be routed."""
-        if not self._routing:
-            return
+        """Until cancelled."""
+        while True:
+            mode = self._mode()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None) as until_another:
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._another(mode, until_another), name="ingress mode")
+                        if mode != "none":
+                            group.create_task(self._routes(), name="routes")
+
+    async def _another(self, mode: str, over: asyncio.Timeout) -> None:
+        """Ends the work when the mode is another one, as when the engine was asked where it is."""
+        while self._mode() == mode:  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(AGAIN)
+        over.reschedule(asyncio.get_running_loop().time())
+
+    async def _routes(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.mirror.run(), name="mirror of the proxies")

@@ -112,8 +112,10 @@ class Mirror:
         async with self._lock:
             began = self._clock.monotonic()
             found = await self._publisher.shelf()
-            self.unread = False
+            first, self.unread = self.unread, False
             self._place(found if found != self._shelf else self._shelf)
+            if first:
+                self._troubled()
             now = self._clock.monotonic()
             self._shelf_due = now + min(LONGEST, max(SHELF, SHARE * (now - began)))
 
@@ -304,7 +306,13 @@ class Mirror:
         return now - self._silent_since > SILENT or now - oldest > IGNORED
 
     def rest(self) -> None:
-        """Nobody asks the proxies any more: what is known may be old."""
+        """Nobody asks the proxies any more: what is known may be old, and another controller may
+        publish and start proxies before the next time."""
         self.problem, self._silent_since = NOT_YET, float("inf")
+        self.unread = True
         self._began = float("inf")
+        self._shelf_due, self._looked, self._took = 0.0, float("-inf"), 0.0
+        self._sights, self._seen_with, self._drains = (), None, False
+        self._awaited.clear()
+        self._told.clear()
         METRICS.ingress_up.set(0)

@@ -271,3 +271,48 @@ def test_what_somebody_removed_is_told_from_what_we_took_back() -> None:
             assert not bed.world.serving[UID].removed
 
     virtually(story)
+
+
+def test_between_two_terms_all_may_have_changed() -> None:
+    """Another controller has published meanwhile, and one that heard nothing has gone."""
+
+    async def story() -> None:
+        bed = Bed()
+        async with bed.runs():
+            await bed.publish(A)
+            await bed.until(lambda: bed.everywhere() == {A})
+            bed.ingress.deaf = {0}
+            await bed.publish(B)
+            await asyncio.sleep(HASTE)
+            assert bed.mirror.deaf
+            assert bed.mirror.informed
+        bed.mirror.rest()
+        assert not bed.mirror.deaf
+        assert bed.mirror.unread
+        await asyncio.sleep(600)
+        await bed.ingress.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="another"))
+        bed.ingress.hears_again(0)
+        troubles = bed.troubles
+        await bed.mirror.read_shelf()
+        assert not bed.mirror.unread
+        assert UID not in bed.world.published
+        assert bed.troubles == troubles + 1
+        assert not bed.mirror.informed
+        async with bed.runs():
+            assert not bed.mirror.deaf
+            await bed.until(lambda: bed.mirror.informed and not bed.everywhere(), 1.0)
+            assert not bed.mirror.deaf
+
+    virtually(story)
+
+
+def test_one_that_nobody_can_ask_informs_nobody_for_long() -> None:
+    async def story() -> None:
+        bed = Bed()
+        bed.ingress.away = "it burns"
+        async with bed.runs():
+            await asyncio.sleep(HASTE / 2)
+            assert not bed.mirror.informed
+            await bed.until(lambda: bed.mirror.informed, HASTE)
+
+    virtually(story)
