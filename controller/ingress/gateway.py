@@ -31,6 +31,7 @@ from controller.ingress.orders import Log, Orders
 from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
 from controller.ingress.proxies import Traefiks
+from controller.ingress.retiring import Retiring
 from controller.ingress.rollouts import Rollouts
 from controller.ingress.traefik import RESOLVER, constant, has_resolver
 from controller.settings import Settings, listed
@@ -81,9 +82,10 @@ Task = Callable[[], Awaitable[None]]
 
 
 class Gateway:
-    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. beside: run while
-    the gateway does. orders: for certificates, where the proxies order any. counting: of requests,
-    where they can be asked for their metrics."""
+    """mode: as in ``Ingress``, once it is known. inherit: awaited before a term. retire: ends what
+    former settings asked for, where we keep no proxy. beside: run while the gateway does. orders:
+    for certificates, where the proxies order any. counting: of requests, where they can be asked
+    for their metrics."""
 
     def __init__(
         self,
@@ -93,6 +95,7 @@ class Gateway:
         mode: Callable[[], str],
         beside: Callable[[], Sequence[Task]] = tuple,
         inherit: Task | None = None,
+        retire: Task | None = None,
         close: Task | None = None,
         orders: Orders | None = None,
         counting: Counting | None = None,
@@ -101,6 +104,7 @@ class Gateway:
         self._mode = mode
         self._beside = beside
         self._inherit = inherit
+        self._retire = retire
         self._close = close
         self.orders = orders
         self._counting = counting
@@ -166,6 +170,8 @@ class Gateway:
                 async with asyncio.timeout(None) as until_another:
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._another(mode, until_another), name="ingress mode")
+                        if self._retire is not None and mode in ("none", "external"):
+                            group.create_task(_persistent(self._retire), name="former proxies")
                         if mode != "none":
                             group.create_task(self._routes(), name="routes")
 
@@ -240,8 +246,13 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     """Traefik, in whichever mode the settings say. standings: for containers of the platform.
     Blocking: makes the token. Raises UserError."""
     settings = wiring.settings
+    by_process = Process(settings, instance=wiring.instance)
+    by_container = None
+    if standings is not None:
+        by_container = EngineContainer(settings, standings, wiring.instance)
+    runners: list[Runner] = [by_process, *([by_container] if by_container is not None else [])]
     if settings.ingress_publish == "labels":
-        return _by_labels(wiring)
+        return _by_labels(wiring, Retiring(runners, settings.ingress_grace))
 
     def mode() -> str:
         if settings.ingress is not None:
@@ -251,9 +262,9 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     apis = Apis()
     token = token_of(settings.ingress_dir / "api-token")
     publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
-    runner: Runner = Process(settings, instance=wiring.instance)
-    if settings.ingress == "container" and standings is not None:
-        runner = EngineContainer(settings, standings, wiring.instance)
+    runner: Runner = by_process
+    if settings.ingress == "container" and by_container is not None:
+        runner = by_container
     keeper = Keeper(
         settings,
         runner,
@@ -264,6 +275,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         deaf=lambda: mirror.deaf,
         changed=lambda: mirror.hurry(),
         leading=wiring.leading,
+        others=[other for other in runners if other is not runner],
     )
     external = [Address(url) for url in listed(settings.ingress_apis)]
 
@@ -299,6 +311,9 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
             await asyncio.sleep(POLL)
         wiring.informed()
 
+    def decided() -> bool:
+        return settings.ingress is not None or wiring.here() is not None
+
     def beside() -> Sequence[Task]:
         tasks: list[Task] = [ordering.run, orders.run]
         if mode() in ("process", "container"):
@@ -316,6 +331,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         mode=mode,
         beside=beside,
         inherit=partial(inherit, publisher, keeper.formers),
+        retire=Retiring(runners, settings.ingress_grace, decided).run,
         close=apis.close,
         orders=orders,
         counting=Counting(
@@ -329,7 +345,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     )
 
 
-def _by_labels(wiring: Wiring) -> Gateway:
+def _by_labels(wiring: Wiring, retiring: Retiring) -> Gateway:
     """Somebody else's Traefik reads the containers' labels; it is asked where its API is known."""
     settings, apis = wiring.settings, Apis()
     external = [Address(url) for url in listed(settings.ingress_apis)]
@@ -345,4 +361,4 @@ def _by_labels(wiring: Wiring) -> Gateway:
         wiring.troubled,
     )
     mode = "none" if settings.ingress == "none" else "external"
-    return Gateway(wiring, watch, mode=lambda: mode, close=apis.close)
+    return Gateway(wiring, watch, mode=lambda: mode, retire=retiring.run, close=apis.close)

@@ -83,7 +83,8 @@ class Runner(Protocol):
 
 class Keeper:
     """token: for its API. wanted: does anybody want a proxy? deaf: does the one that serves not
-    hear us? changed: told when another one serves, or none. leading: may anything be done?"""
+    hear us? changed: told when another one serves, or none. leading: may anything be done? others:
+    what proxies of ours ran as by former settings; those are replaced too."""
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class Keeper:
         deaf: Callable[[], bool] = lambda: False,
         changed: Callable[[], None] = lambda: None,
         leading: Callable[[], bool] = lambda: True,
+        others: Sequence[Runner] = (),
     ) -> None:
         self._settings = settings
         self._runner = runner
@@ -108,6 +110,10 @@ class Keeper:
         self._deaf_pause, self._deaf_not_before = DEAF_FIRST, 0.0
         self._changed = changed
         self._leading = leading
+        self._others = others
+        self._searched = list(others)
+        """Of the others, those that may have any left."""
+        self._former: dict[Alive, Runner] = {}
         self._serving: Alive | None = None
         self._served = False
         self._leaving: set[Alive] = set()
@@ -135,7 +141,7 @@ class Keeper:
     async def formers(self) -> Sequence[Path]:
         """Directories of proxies that another controller of this instance has started. Raises
         UserError."""
-        found = {proxy.home for proxy in await self._runner.running()}
+        found = {proxy.home for proxy in await self._found()}
         return sorted(found - {self._runner.home})
 
     def _address(self, proxy: Alive) -> Address:
@@ -145,6 +151,7 @@ class Keeper:
         """For ever. What runs when this is cancelled goes on, and somebody else may have replaced
         it before the next time."""
         self._serve(None)
+        self._searched = list(self._others)
         async with asyncio.TaskGroup() as group:
             while True:
                 await self.turn(group)
@@ -156,7 +163,7 @@ class Keeper:
             return
         try:
             async with asyncio.timeout(LOOK):
-                await self._runner.ended(self._serving)
+                await self._runner_of(self._serving).ended(self._serving)
         except TimeoutError:
             return
         except (UserError, OSError):  # nobody can tell: the next look asks anew
@@ -167,7 +174,7 @@ class Keeper:
         if not self._leading():
             return
         try:
-            found = await self._runner.running()
+            found = await self._found()
             ours = [proxy for proxy in found if proxy not in self._leaving]
             if self._wanted():
                 self._unwanted_since = None
@@ -178,6 +185,20 @@ class Keeper:
             self._told(error.message)
         except OSError as error:
             self._told(f"Traefik cannot be kept: {error.strerror or error}")
+
+    async def _found(self) -> Sequence[Alive]:
+        """Those of former settings too, until there are none left."""
+        self._former = {}
+        for other in tuple(self._searched):
+            with contextlib.suppress(UserError):  # an engine that does not answer, say: not yet
+                found = await other.running()
+                self._former |= dict.fromkeys(found, other)
+                if not found:
+                    self._searched.remove(other)
+        return [*await self._runner.running(), *self._former]
+
+    def _runner_of(self, proxy: Alive) -> Runner:
+        return self._former.get(proxy, self._runner)
 
     def _idle(self, group: asyncio.TaskGroup, ours: Sequence[Alive]) -> None:
         now = self._clock.monotonic()
@@ -290,10 +311,10 @@ class Keeper:
     async def _steered(self, serving: Alive | None, joined: Alive | None) -> Steering:
         """Visitors stay with the one that serves, until they are handed over. joined: one that has
         listened beside it before."""
-        pid = None if serving is None else await self._runner.pid(serving)
+        pid = None if serving is None else await self._runner_of(serving).pid(serving)
         if pid is None:
             return Steering()
-        other = None if joined is None else await self._runner.pid(joined)
+        other = None if joined is None else await self._runner_of(joined).pid(joined)
         shared = (self._settings.http_port, self._settings.https_port)
         steering = await asyncio.to_thread(steer, pid, shared, other)
         if not steering:
@@ -316,12 +337,13 @@ class Keeper:
 
     def _dismiss(self, group: asyncio.TaskGroup, proxy: Alive) -> None:
         self._leaving.add(proxy)
-        group.create_task(self._farewell(proxy), name=f"traefik {proxy.id[:12]} leaves")
+        runner = self._runner_of(proxy)
+        group.create_task(self._farewell(proxy, runner), name=f"traefik {proxy.id[:12]} leaves")
 
-    async def _farewell(self, proxy: Alive) -> None:
+    async def _farewell(self, proxy: Alive, runner: Runner) -> None:
         """It stops listening, finishes what it has under way, and ends."""
         try:
-            await self._runner.stop(proxy, self._settings.ingress_grace + 5.0)
+            await runner.stop(proxy, self._settings.ingress_grace + 5.0)
         except (UserError, OSError) as error:
             log.warning("Traefik does not go", id=proxy.id[:12], problem=str(error))
         finally:

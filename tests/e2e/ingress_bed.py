@@ -79,11 +79,16 @@ class Bed:
             self._standings,
         )
 
+    def another(self) -> Gateway:
+        """Of a controller that knows nothing yet, by the settings as they are now."""
+        self.world = World()
+        self.gateway = self._gateway()
+        return self.gateway
+
     @asynccontextmanager
     async def led(self) -> AsyncIterator[Gateway]:
         """A term of leading, by a controller that knows nothing yet."""
-        self.world = World()
-        self.gateway = self._gateway()
+        self.another()
         await self.gateway.begin()
         running_ = asyncio.create_task(self.gateway.run())
         try:

@@ -16,10 +16,12 @@ import pytest
 from controller.engine.docker import DockerEngine, connect
 from controller.ingress.binary import find_traefik
 from controller.ingress.ports import free_port
+from controller.ingress.process import running
 from controller.settings import Settings
 from resources.orphans import orphans
 from resources.world import L_CONTROLLER, L_UID
 from tests.e2e.ingress_bed import Bed, Load, Server, until
+from tests.fakes.traefik import stop_all
 
 pytestmark = [
     pytest.mark.docker,
@@ -122,6 +124,54 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
         assert not [said for said in load.failures if said[-3:].isdigit()], load.failures
         assert len(load.failures) <= 2, load.failures
     finally:
+        for one in await engine.standings.standing(labels):
+            await engine.standings.fell(one.id, 0.0)
+        await server.stop()
+
+
+async def test_another_mode_replaces_what_the_former_one_started(
+    engine: DockerEngine, tmp_path: Path
+) -> None:
+    """A process by a container, that by a process again, and that by nothing."""
+    settings = Settings(
+        state_dir=tmp_path,
+        ingress="process",
+        ingress_image=await asyncio.to_thread(image),
+        ingress_address="127.0.0.1",
+        http_port=free_port(),
+        https_port=free_port(),
+        ingress_grace=2.0,
+    )
+    bed, load, server = Bed(settings, engine.standings), Load(settings.http_port), Server(0)
+    labels, home = {L_CONTROLLER: bed.instance}, settings.ingress_dir.resolve()
+    await server.start()
+    try:
+        async with bed.led():
+            await bed.exchange([server.url])
+            await bed.route()
+        async with load.upon():
+            bed.settings = settings.model_copy(update={"ingress": "container"})
+            async with bed.led():
+                await until(lambda: not running(home), "the process stays")
+                assert len(await engine.standings.standing(labels)) == 1
+            bed.settings = settings
+            async with bed.led():
+                await until(lambda: len(running(home)) == 1, "no process runs")
+                async with asyncio.timeout(60):
+                    while await engine.standings.standing(labels):  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+                before = load.answers["0"]
+                await until(lambda: load.answers["0"] > before + 20, "it does not serve")
+        print(f"\nreplaced: {load.told()}")
+        assert not [said for said in load.failures if said[-3:].isdigit()], load.failures
+        assert len(load.failures) <= 4, load.failures
+        bed.settings = settings.model_copy(update={"ingress": "none"})
+        acting = asyncio.create_task(bed.another().run())
+        await until(lambda: not running(home), "it serves for ever")
+        acting.cancel()
+        await asyncio.gather(acting, return_exceptions=True)
+    finally:
+        stop_all(home)
         for one in await engine.standings.standing(labels):
             await engine.standings.fell(one.id, 0.0)
         await server.stop()

@@ -14,6 +14,7 @@ from controller.ingress.alive import Alive
 from controller.ingress.api import Address, Apis
 from controller.ingress.keeping import DEAF_FIRST, STEADY, Keeper
 from controller.ingress.ports import free_port
+from controller.ingress.retiring import Retiring
 from controller.settings import Settings
 from resources.errors import UserError
 
@@ -83,7 +84,7 @@ class Runner:
 class Stage:
     def __init__(self, place: Path) -> None:
         self.deaf, self.leads, self.apis = False, True, Answering()
-        self.clock, self.runner = Clock(), Runner()
+        self.clock, self.runner, self.former = Clock(), Runner(), Runner()
         settings = Settings(
             state_dir=place,
             ingress_address="127.0.0.1",
@@ -104,6 +105,7 @@ class Stage:
             wanted=lambda: True,
             deaf=lambda: self.deaf,
             leading=lambda: self.leads,
+            others=[self.former],
         )
 
     async def turn(self, seconds: float = 0.0) -> list[str]:
@@ -199,3 +201,28 @@ async def test_a_right_one_that_fell_silent_dismisses_nobody(stage: Stage) -> No
     assert await stage.turn() == [old.id, new.id]
     stage.apis.silent = {old.api_port}
     assert await stage.turn() == [new.id]
+
+
+async def test_what_former_settings_asked_for_is_replaced(stage: Stage) -> None:
+    """As what it was, say a process, where a container is asked for now."""
+    await stage.former.spawn("ab", 9000)
+    assert await stage.turn() == ["proxy 1"]
+    assert stage.former.names == []
+    assert await stage.turn(STEADY) == ["proxy 1"]
+    await stage.former.spawn("ab", 9000)
+    await stage.turn(STEADY)
+    assert stage.former.names == ["proxy 2"], "nobody searches for them for ever"
+
+
+async def test_where_none_is_asked_for_any_more_all_go(stage: Stage) -> None:
+    await stage.turn()
+    await stage.former.spawn("ab", 9000)
+    sure = False
+    retiring = Retiring([stage.runner, stage.former], 1.0, lambda: sure)
+    task = asyncio.create_task(retiring.run())
+    await asyncio.sleep(0)
+    assert stage.runner.names
+    sure = True
+    async with asyncio.timeout(10):
+        await task
+    assert stage.runner.names == stage.former.names == []
