@@ -130,6 +130,7 @@ async def running(host: str, engine: str, **environment: str) -> AsyncIterator[R
         finally:
             if program.process is not None:
                 await asyncio.to_thread(program.stop)
+            program.end_traefik()
             program.end_database()
             if instance:
                 await asyncio.to_thread(docker.sweep, instance)

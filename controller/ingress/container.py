@@ -27,7 +27,8 @@ from resources.world import L_CONTROLLER, L_KIND, L_NAME, L_REVISION
 
 PLATFORM, NAME = "Platform", "ingress"
 POLL = 0.5
-RUNNING = frozenset({"running", "restarting"})
+RUNNING = frozenset({"running", "restarting", "paused"})
+"""States in which it has its ports; one that is paused answers nobody, and is replaced for that."""
 LOGS = {"max-size": "10m", "max-file": "3"}
 
 

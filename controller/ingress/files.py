@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import stat
 import threading
 import time
@@ -59,11 +60,14 @@ class _Kept:
 
 
 class FilePublisher:
-    """directory: made, mode 0700, when it is not there. open_: of the vault."""
+    """directory: made, mode 0700, when it is not there; so is the one that it is in. open_: of the
+    vault."""
 
     def __init__(self, directory: Path, open_: Callable[[Sealed], str]) -> None:
         self.directory = directory
         self._open = open_
+        self._workshop = directory.with_name(f"{directory.name}.new")
+        self._tidied = False
         self._kept: dict[str, _Kept] = {}
         self._owners: dict[str, str] = {}
         self._astray: dict[str, float] = {}
@@ -121,6 +125,7 @@ class FilePublisher:
     # -- blocking
     def _publish(self, document: Document) -> Shelved:
         path = self._path(document.name)
+        self._tidy()
         known = self._examined(path)
         if known is None or not _is(known.published, document):
             self._replace(path, self._written(document))
@@ -156,8 +161,8 @@ class FilePublisher:
             text = _text(entry) if extension == SUFFIX and name != OWN else None
             if text is not None and (found := leaf.read(text)) and found.digest:
                 theirs[name] = text
-        fresh = {path: self._made(path, theirs[path.stem]) for path in map(self._path, theirs)}
         self._look()
+        fresh = {path: self._made(path, theirs[path.stem]) for path in map(self._path, theirs)}
         for path, made in fresh.items():
             made.rename(path)
         ours = {name for name, kept in self._kept.items() if kept.found is not None}
@@ -195,11 +200,9 @@ class FilePublisher:
     def _made(self, path: Path, text: str) -> Path:
         """Made in a directory beside: Traefik reads *all* files again at each event in its own, and
         making a file there is three of them."""
-        workshop = self.directory.with_name(f"{self.directory.name}.new")
-        for directory in (self.directory, workshop):
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            directory.chmod(0o700)
-        fresh = workshop / path.name
+        for directory in (self.directory.parent, self.directory, self._workshop):
+            private(directory)
+        fresh = self._workshop / path.name
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
@@ -218,6 +221,7 @@ class FilePublisher:
 
     def _look(self) -> Mapping[str, Shelved]:
         """A file that has lost its head is still its owner's, while we remember whose it was."""
+        self._tidy()
         shelf: dict[str, Shelved] = {}
         names, strangers = set(), []
         for entry in _listed(self.directory):
@@ -237,6 +241,13 @@ class FilePublisher:
         self._note_changed(shelf)
         self._tell_strangers(tuple(sorted(strangers)))
         return shelf
+
+    def _tidy(self) -> None:
+        """Removes what a controller that was killed has left half-written, keys in it."""
+        if not self._tidied:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(self._workshop)
+            self._tidied = True
 
     def _note_changed(self, shelf: Mapping[str, Shelved]) -> None:
         for uid, shelved in shelf.items():
@@ -295,6 +306,13 @@ class FilePublisher:
 
 def _is(there: Published, document: Document) -> bool:
     return (there.uid, there.digest) == (document.uid, document.digest)
+
+
+def private(directory: Path) -> None:
+    """There, and readable for us alone. Blocking. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if stat.S_IMODE(directory.stat().st_mode) != 0o700:
+        directory.chmod(0o700)
 
 
 def _changed_at(directory: Path) -> int:

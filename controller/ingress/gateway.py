@@ -21,7 +21,7 @@ from controller.ingress.api import Address, Apis
 from controller.ingress.base import Changed, Proxies, Publisher, RouteMirror
 from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
-from controller.ingress.files import FilePublisher
+from controller.ingress.files import FilePublisher, private
 from controller.ingress.inheriting import inherit
 from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.label_mirror import Hostnames, LabelMirror
@@ -261,6 +261,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
 
     apis = Apis()
     token = token_of(settings.ingress_dir / "api-token")
+    with contextlib.suppress(OSError):  # whoever writes there says what is wrong
+        private(settings.ingress_dir)
     publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
     runner: Runner = by_process
     if settings.ingress == "container" and by_container is not None:

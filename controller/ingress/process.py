@@ -128,8 +128,8 @@ class Process:
                 await asyncio.sleep(_POLL)
             return
         loop, over = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(descriptor, over.set)
         try:
+            loop.add_reader(descriptor, over.set)
             if still(proxy):
                 await over.wait()
         finally:

@@ -123,6 +123,13 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
         print(f"\nreplaced: {load.told()}")
         assert not [said for said in load.failures if said[-3:].isdigit()], load.failures
         assert len(load.failures) <= 2, load.failures
+        async with bed.led():
+            (paused,) = await engine.standings.standing(labels)
+            await asyncio.to_thread(
+                subprocess.run, ["docker", "pause", paused.id], check=True, capture_output=True
+            )
+            await alone(engine, labels, another_than=paused.id)
+            await until(lambda: bed.gateway.mirror.problem == "", "nobody answers")
     finally:
         for one in await engine.standings.standing(labels):
             await engine.standings.fell(one.id, 0.0)

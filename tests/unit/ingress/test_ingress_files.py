@@ -47,6 +47,29 @@ async def test_nobody_else_reads_them(tmp_path: Path) -> None:
     assert stat.S_IMODE(files.directory.stat().st_mode) == 0o700
 
 
+async def test_the_directory_around_them_is_ours_alone(tmp_path: Path) -> None:
+    home = tmp_path / "ingress"
+    for made in (False, True):
+        if made:
+            home.chmod(0o755)
+        await put(publisher(home), document({"http": {"made": made}}))
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+async def test_what_was_left_half_written_goes(tmp_path: Path) -> None:
+    left = tmp_path / "routes.new" / "domain_other.yml"
+    left.parent.mkdir()
+    left.write_text("a key")
+    await publisher(tmp_path).shelf()
+    assert not left.exists()
+    files = publisher(tmp_path)
+    left.parent.mkdir()
+    left.write_text("a key")
+    await put(files, document())
+    assert not left.exists()
+    assert set(await files.shelf()) == {UID}
+
+
 async def test_what_is_equal_is_not_written_again(tmp_path: Path) -> None:
     files = publisher(tmp_path)
     await put(files, document())
@@ -203,10 +226,10 @@ async def test_a_file_that_may_not_be_read_keeps_no_other_from_it(
         await put(files, document(uid=f"{number:08}-x", name=f"domain_{number}"))
     opened = os.open
 
-    def refusing(path: Any, *args: Any) -> int:
+    def refusing(path: Any, *args: Any, **named: Any) -> int:
         if Path(path).name == "domain_1.yml":
             raise PermissionError(errno.EACCES, "no")
-        return opened(path, *args)
+        return opened(path, *args, **named)
 
     monkeypatch.setattr(os, "open", refusing)
     again = publisher(tmp_path)

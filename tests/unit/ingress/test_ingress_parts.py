@@ -19,10 +19,12 @@ import pytest
 from controller.cli.doctor import traefik as doctor
 from controller.cli.doctor.check import Check
 from controller.clock import SystemClock
+from controller.engine.standing import Standing
 from controller.ingress import ports
 from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
+from controller.ingress.container import EngineContainer
 from controller.ingress.files import FilePublisher
 from controller.ingress.keeping import Keeper
 from controller.ingress.leaf import marker
@@ -33,6 +35,7 @@ from controller.settings import Settings, load_settings
 from resources.errors import UserError
 from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
+from resources.world import L_CONTROLLER, L_REVISION
 
 
 def settings(**given: Any) -> Settings:
@@ -388,6 +391,36 @@ def test_only_a_proxy_of_this_directory_or_this_instance_is_ours(tmp_path: Path)
     )
     assert [found(f"/other/{stranger}") for stranger in strangers] == [None] * len(strangers)
     assert Ours(tmp_path).started_with("7", [f"{OPTION}/other/{name}"]) is None
+
+
+async def test_no_descriptor_is_left_when_nobody_can_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def refuse(*_: Any) -> None:
+        raise OSError("too many")
+
+    monkeypatch.setattr(loop, "add_reader", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="too many"):
+        await Process(Settings(state_dir=tmp_path)).ended(Alive(str(os.getpid()), "ab", 9000))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("state", "runs"), [("running", True), ("restarting", True), ("paused", True), ("dead", False)]
+)
+async def test_a_container_that_has_its_ports_runs(tmp_path: Path, state: str, runs: bool) -> None:
+    path = Ours(tmp_path / "theirs", INSTANCE).file_name("ab", 9000)
+
+    class Standings:
+        async def standing(self, labels: Any) -> list[Standing]:
+            assert labels[L_CONTROLLER] == INSTANCE
+            return [Standing("1", "x", state, {L_REVISION: f"{tmp_path}/theirs/{path}"})]
+
+    runner = EngineContainer(Settings(state_dir=tmp_path), Standings(), INSTANCE)  # type: ignore[arg-type]
+    assert await runner.running() == ([Alive("1", "ab", 9000, tmp_path / "theirs")] if runs else [])
 
 
 # -- doctor
