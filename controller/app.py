@@ -381,7 +381,7 @@ class Controller:
             wake=self.queue.add,
             hostnames=routed.hostnames,
             attempted=self._attempted,
-            leading=lambda: self.leadership.current() is not None,
+            epoch=self.leadership.current,
             informed=self.coverage.informed,
             whole=lambda: self.coverage.whole,
         )

@@ -26,6 +26,7 @@ import structlog
 from controller.ingress import leaf
 from controller.ingress.base import Marker, Shelved
 from controller.ingress.leaf import OWN, Leaf
+from controller.store.base import Deposed
 from resources.errors import UserError
 from resources.routing.document import Document, rules, servers
 from resources.routing.opening import names
@@ -61,10 +62,16 @@ class _Kept:
 
 class FilePublisher:
     """directory: made, mode 0700, when it is not there; so is the one that it is in. open_: of the
-    vault."""
+    vault. epoch: of our leadership, None while we do not lead. What writes raises Deposed."""
 
-    def __init__(self, directory: Path, open_: Callable[[Sealed], str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        open_: Callable[[Sealed], str],
+        epoch: Callable[[], int | None] = lambda: 0,
+    ) -> None:
         self.directory = directory
+        self._epoch = epoch
         self._open = open_
         self._workshop = directory.with_name(f"{directory.name}.new")
         self._tidied = False
@@ -78,10 +85,10 @@ class FilePublisher:
         """Files in the directory that are not ours, as last seen."""
 
     async def publish(self, step: PublishRoutes) -> Shelved:
-        return await self._soon(partial(self._publish, step.document))
+        return await self._soon(partial(self._publish, step.document), writes=True)
 
     async def withdraw(self, step: WithdrawRoutes) -> None:
-        await self._soon(partial(self._withdraw, step.name, step.uid))
+        await self._soon(partial(self._withdraw, step.name, step.uid), writes=True)
 
     async def shelf(self) -> Mapping[str, Shelved]:
         return await self._soon(self._look)
@@ -97,17 +104,25 @@ class FilePublisher:
     async def keep(self, content: Mapping[str, Any]) -> Marker:
         """Puts the constant document there; never empty. By what proxies show that they have it."""
         document = Document("platform", OWN, content)
-        await self._soon(partial(self._publish, document))
+        await self._soon(partial(self._publish, document), writes=True)
         return Marker(document.uid, document.digest)
 
     async def inherit(self, former: Path) -> int:
         """What another controller of this instance has published there, in the place of what we
         published before it; nothing where ours is newer. How many documents. Raises UserError."""
-        return await self._soon(partial(self._inherit, former))
+        return await self._soon(partial(self._inherit, former), writes=True)
 
-    async def _soon(self, call: Callable[[], T]) -> T:
+    async def _soon(self, call: Callable[[], T], *, writes: bool = False) -> T:
+        """A thread cannot be cancelled: one that still waits for its turn does nothing when its
+        caller has gone, or when our term is over."""
+        epoch, gone = self._epoch(), threading.Event()
+
         def alone() -> T:
             with self._alone:
+                if gone.is_set():
+                    raise TimeoutError
+                if writes and (epoch is None or self._epoch() != epoch):
+                    raise Deposed("not the leader any more")
                 return call()
 
         try:
@@ -121,6 +136,8 @@ class FilePublisher:
                 suggestions=["check the state directory: its owner, mode and free space"],
                 retryable=True,
             ) from error
+        finally:
+            gone.set()
 
     # -- blocking
     def _publish(self, document: Document) -> Shelved:

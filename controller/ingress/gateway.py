@@ -35,6 +35,7 @@ from controller.ingress.retiring import Retiring
 from controller.ingress.rollouts import Rollouts
 from controller.ingress.traefik import RESOLVER, constant, has_resolver
 from controller.settings import Settings, listed
+from controller.store.base import Deposed
 from controller.traffic import Lately
 from resources.context import Context
 from resources.errors import UserError
@@ -53,9 +54,10 @@ class Wiring:
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. attempted: what the status of a Domain, by its uid, says of orders
     for a hostname. changed: told whose routes changed. troubled: told when what is told
-    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. leading: does
-    this process lead, as it can prove now? informed: told once in a term, when it is known what is
-    published and served. whole: has everything been looked at since?"""
+    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. epoch: of
+    our leadership, as it can be proven now, else None; asked in threads too. informed: told once in
+    a term, when it is known what is published and served. whole: has everything been looked at
+    since?"""
 
     settings: Settings
     instance: str
@@ -70,7 +72,7 @@ class Wiring:
     wake: Callable[[Key], None] = lambda _key: None
     hostnames: Hostnames = field(default_factory=Hostnames)
     attempted: Callable[[str, str], Attempt] = lambda _uid, _hostname: Attempt()
-    leading: Callable[[], bool] = lambda: True
+    epoch: Callable[[], int | None] = lambda: 0
     informed: Callable[[], None] = lambda: None
     whole: Callable[[], bool] = lambda: True
 
@@ -227,7 +229,15 @@ class Gateway:
 
 def document_mirror(wiring: Wiring, publisher: Publisher, proxies: Proxies) -> Mirror:
     """Of what is published as documents."""
-    return Mirror(publisher, proxies, wiring.world, wiring.clock, wiring.changed, wiring.troubled)
+    return Mirror(
+        publisher,
+        proxies,
+        wiring.world,
+        wiring.clock,
+        wiring.changed,
+        wiring.troubled,
+        wiring.epoch,
+    )
 
 
 async def _persistent(task: Task) -> None:
@@ -236,7 +246,7 @@ async def _persistent(task: Task) -> None:
         try:
             await task()
             return
-        except* (UserError, OSError) as group:
+        except* (UserError, OSError, Deposed) as group:
             for error in group.exceptions:
                 log.error("ingress", problem=str(error))
         await asyncio.sleep(AGAIN)
@@ -263,7 +273,8 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
     token = token_of(settings.ingress_dir / "api-token")
     with contextlib.suppress(OSError):  # whoever writes there says what is wrong
         private(settings.ingress_dir)
-    publisher = FilePublisher(settings.ingress_dir.resolve() / "routes", wiring.open_)
+    routes = settings.ingress_dir.resolve() / "routes"
+    publisher = FilePublisher(routes, wiring.open_, wiring.epoch)
     runner: Runner = by_process
     if settings.ingress == "container" and by_container is not None:
         runner = by_container
@@ -276,7 +287,7 @@ def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gatew
         wanted=wiring.wanted,
         deaf=lambda: mirror.deaf,
         changed=lambda: mirror.hurry(),
-        leading=wiring.leading,
+        leading=lambda: wiring.epoch() is not None,
         others=[other for other in runners if other is not runner],
     )
     external = [Address(url) for url in listed(settings.ingress_apis)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -22,6 +22,7 @@ from controller.ingress.base import Changed, Marker, Proxies, Publisher, Shelved
 from controller.ingress.leaf import OWN
 from controller.ingress.served import Names, counted, draining, is_served, owned, serving
 from controller.metrics import METRICS
+from controller.store.base import Deposed
 from resources.errors import UserError
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.world import World
@@ -50,7 +51,7 @@ _Version = tuple[str, str]
 
 class Mirror:
     """world: the live one. changed: told the uid whose part of it changed. troubled: told when
-    ``problem`` changes."""
+    ``problem`` changes. epoch: of our leadership, None while we do not lead."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Mirror:
         clock: Clock,
         changed: Changed,
         troubled: Callable[[], None] = lambda: None,
+        epoch: Callable[[], int | None] = lambda: 0,
     ) -> None:
         self._publisher = publisher
         self._proxies = proxies
@@ -67,6 +69,7 @@ class Mirror:
         self._clock = clock
         self._changed = changed
         self._troubled = troubled
+        self._epoch = epoch
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
         self._shelf: Mapping[str, Shelved] = {}
@@ -91,14 +94,14 @@ class Mirror:
         return self._shelf
 
     async def publish(self, step: PublishRoutes) -> None:
-        """Raises UserError."""
-        async with self._lock:
+        """Raises UserError, Deposed."""
+        async with self._turn():
             shelved = await self._publisher.publish(step)
             self._place({**self._shelf, shelved.published.uid: shelved})
 
     async def withdraw(self, step: WithdrawRoutes) -> None:
-        """Raises UserError."""
-        async with self._lock:
+        """Raises UserError, Deposed."""
+        async with self._turn():
             await self._publisher.withdraw(step)
             shelf = {uid: one for uid, one in self._shelf.items() if uid != step.uid}
             self._place(shelf, withdrawn=step.uid)
@@ -106,6 +109,15 @@ class Mirror:
     async def prepare(self) -> None:
         with contextlib.suppress(UserError):
             await self.read_shelf()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Alone, and in the term in which it was asked for."""
+        epoch = self._epoch()
+        async with self._lock:
+            if epoch is None or self._epoch() != epoch:
+                raise Deposed("not the leader any more")
+            yield
 
     async def read_shelf(self) -> None:
         """Raises UserError."""

@@ -78,6 +78,8 @@ STOPS = 64
 """Stops under way at once; a quarter of them at most of one organization."""
 
 
+ROUTES = 8
+"""Documents published or withdrawn at once: whether the engine answers does not concern them."""
 VERDICTS = 4
 """Images judged by the image policy at once."""
 
@@ -142,6 +144,7 @@ class Executor:
         self._engine = engine
         self._policy = verify
         self._slots = Slots(concurrency, concurrency)
+        self._route_slots = Slots(ROUTES, ROUTES)
         self._pull_slots = Slots(pulls, max(1, pulls - 1))
         self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
         self._stop_slots = Slots(STOPS, STOPS // 4)
@@ -289,7 +292,8 @@ class Executor:
             await self._words.keep(context.uid, found)
 
     async def _short(self, step: Step, organization: str) -> None:
-        async with self._slots.of(organization):
+        slots = self._route_slots if isinstance(step, RouteStep) else self._slots
+        async with slots.of(organization):
             await self._call(step)
 
     async def _held(self, step: Step, slots: Slots, organization: str) -> None:

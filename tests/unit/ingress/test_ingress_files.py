@@ -7,7 +7,8 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 from controller.ingress import leaf
 from controller.ingress.files import FilePublisher
 from controller.ingress.inheriting import certificates
+from controller.store.base import Deposed
 from resources.errors import UserError
 from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
@@ -253,6 +255,67 @@ async def test_what_cannot_be_put_there_is_told(tmp_path: Path) -> None:
     (files.directory / "skyctl.yml").mkdir(parents=True)
     with pytest.raises(UserError):
         await files.keep({"http": {}})
+
+
+class Busy:
+    """A publisher, one of whose threads is at work for as long as ``holds``."""
+
+    def __init__(self, directory: Path) -> None:
+        self.epoch: int | None = 1
+        self.files = FilePublisher(
+            directory / "routes", lambda sealed: sealed.text, lambda: self.epoch
+        )
+
+    @contextmanager
+    def holds(self) -> Iterator[None]:
+        with self.files._alone:
+            yield
+
+
+@pytest.mark.parametrize("epoch", [None, 2])
+async def test_what_waited_until_the_term_was_over_is_not_written(
+    tmp_path: Path, epoch: int | None
+) -> None:
+    busy = Busy(tmp_path)
+    await put(busy.files, document())
+    with busy.holds():
+        steps = [
+            asyncio.create_task(put(busy.files, document({"http": {}}))),
+            asyncio.create_task(busy.files.keep({"http": {}})),
+            asyncio.create_task(
+                busy.files.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="test"))
+            ),
+        ]
+        await asyncio.sleep(0)
+        busy.epoch = epoch
+    for step in steps:
+        with pytest.raises(Deposed):
+            await step
+    assert (await busy.files.shelf())[UID].published.digest == document().digest
+
+
+async def test_who_does_not_lead_writes_nothing(tmp_path: Path) -> None:
+    busy = Busy(tmp_path)
+    busy.epoch = None
+    with pytest.raises(Deposed):
+        await put(busy.files, document())
+    assert await busy.files.shelf() == {}
+
+
+async def test_a_write_whose_caller_has_gone_is_none(tmp_path: Path) -> None:
+    """Else it would win over the one that came after it."""
+    busy = Busy(tmp_path)
+    with busy.holds():
+        step = asyncio.create_task(put(busy.files, document()))
+        await asyncio.sleep(0.01)
+        step.cancel()
+        await asyncio.gather(step, return_exceptions=True)
+    newer = document({"http": {}})
+    await put(busy.files, newer)
+    assert (await busy.files.shelf())[UID].published.digest == newer.digest
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert [path.stem for path in busy.files.directory.iterdir()] == [NAME]
+    assert newer.digest in (busy.files.directory / f"{NAME}.yml").read_text()
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "A", "x" * 201])

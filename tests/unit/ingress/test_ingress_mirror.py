@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from controller.ingress.mirror import HASTE, IDLE, NOT_YET, Mirror
+from controller.store.base import Deposed
 from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.world import World
@@ -314,5 +315,29 @@ def test_one_that_nobody_can_ask_informs_nobody_for_long() -> None:
             await asyncio.sleep(HASTE / 2)
             assert not bed.mirror.informed
             await bed.until(lambda: bed.mirror.informed, HASTE)
+
+    virtually(story)
+
+
+def test_what_waited_for_its_turn_until_the_term_was_over_is_not_published() -> None:
+    async def story() -> None:
+        bed, epoch = Bed(), 1
+        mirror = Mirror(
+            bed.ingress, bed.ingress, World, SimClock(), lambda _: None, epoch=lambda: epoch
+        )
+        async with mirror._lock:
+            step = PublishRoutes(document=Document(UID, NAME, {"http": {}}), cause="test")
+            steps = [
+                asyncio.create_task(mirror.publish(step)),
+                asyncio.create_task(
+                    mirror.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="test"))
+                ),
+            ]
+            await asyncio.sleep(1)
+            epoch = 2
+        for asked in steps:
+            with pytest.raises(Deposed):
+                await asked
+        assert not bed.ingress.writes
 
     virtually(story)
