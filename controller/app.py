@@ -382,6 +382,7 @@ class Controller:
             hostnames=routed.hostnames,
             attempted=self._attempted,
             epoch=self.leadership.current,
+            drain=routed.drain,
             informed=self.coverage.informed,
             whole=lambda: self.coverage.whole,
         )

@@ -11,6 +11,8 @@ from resources.meta import Key
 from resources.world import World
 
 ROUTED = frozenset({"Domain", "Service"})
+UNKNOWN = 3600.0
+"""Seconds, where the declaration cannot be read."""
 
 
 class Routed:
@@ -44,6 +46,15 @@ class Routed:
         for key in self._catalogue.standing_for(hostname):
             if (entry := self._catalogue.entry(key)) is not None:
                 yield entry.resource.uid
+
+    def drain(self, uid: str) -> float:
+        """Seconds that a Service's old replicas may finish their connections; 0 for what has none
+        and for what is gone."""
+        key = self._catalogue.key_of(uid)
+        reading = self._catalogue.get(key) if key is not None and key.kind == "Service" else None
+        if reading is None:
+            return 0.0
+        return float(reading.spec.update.drain) if reading.spec is not None else UNKNOWN
 
     def changed(self, uid: str) -> None:
         """Its owner looks, and so does who routes to it or is routed to by it."""

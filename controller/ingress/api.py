@@ -20,8 +20,8 @@ from controller.ingress.base import Marker, Sight
 from controller.ingress.leaf import DIGEST_HEADER, OWN, UID_HEADER
 from resources.errors import UserError
 
-SECONDS = 5.0
-"""One answer."""
+SECONDS, MOST = 5.0, 64_000_000
+"""One answer: until its end, and bytes of it."""
 LONG_SECONDS, LONGEST, PIECE = 20.0, 256_000_000, 65_536
 """One answer that is read piece by piece: until its end, bytes of it, and of each piece."""
 UNREACHABLE = "CONFIGURATION_INGRESS_UNREACHABLE"
@@ -103,20 +103,17 @@ class Apis:
             if answer.status == 404 and absent is not None:
                 return absent
             _require(address, answer)
-            return await answer.read()
+            found = bytearray()
+            await _poured(address, path, answer, MOST, found.extend)
+            return bytes(found)
 
     async def pour(self, address: Address, path: str, into: Callable[[bytes], None]) -> None:
         """A long answer, piece by piece. Raises UserError, also for one that is too long."""
-        taken = 0
         # Packed, it would cost the proxy a quarter more of its time.
         headers = {"Accept-Encoding": "identity"}
         async with self._asked(address, path, LONG_SECONDS, headers) as answer:
             _require(address, answer)
-            async for piece in answer.content.iter_chunked(PIECE):
-                taken += len(piece)
-                if taken > LONGEST:
-                    raise _unreachable(address, f"{path} has more than {LONGEST:,} bytes")
-                into(piece)
+            await _poured(address, path, answer, LONGEST, into)
 
     @contextlib.asynccontextmanager
     async def _asked(
@@ -199,6 +196,21 @@ def _marker(middleware: Mapping[str, Any]) -> Marker | None:
     if UID_HEADER in sent and DIGEST_HEADER in sent:
         return Marker(sent[UID_HEADER], sent[DIGEST_HEADER])
     return None
+
+
+async def _poured(
+    address: Address,
+    path: str,
+    answer: aiohttp.ClientResponse,
+    most: int,
+    into: Callable[[bytes], None],
+) -> None:
+    taken = 0
+    async for piece in answer.content.iter_chunked(PIECE):
+        taken += len(piece)
+        if taken > most:
+            raise _unreachable(address, f"{path} has more than {most:,} bytes")
+        into(piece)
 
 
 def _require(address: Address, answer: aiohttp.ClientResponse) -> None:

@@ -55,7 +55,8 @@ class Wiring:
     hostnames: of the Domains. attempted: what the status of a Domain, by its uid, says of orders
     for a hostname. changed: told whose routes changed. troubled: told when what is told
     of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. epoch: of
-    our leadership, as it can be proven now, else None; asked in threads too. informed: told once in
+    our leadership, as it can be proven now, else None; asked in threads too. drain: seconds
+    that the owner of that uid waits for requests to end. informed: told once in
     a term, when it is known what is published and served. whole: has everything been looked at
     since?"""
 
@@ -73,6 +74,7 @@ class Wiring:
     hostnames: Hostnames = field(default_factory=Hostnames)
     attempted: Callable[[str, str], Attempt] = lambda _uid, _hostname: Attempt()
     epoch: Callable[[], int | None] = lambda: 0
+    drain: Callable[[str], float] = lambda _uid: 3600.0
     informed: Callable[[], None] = lambda: None
     whole: Callable[[], bool] = lambda: True
 
@@ -237,6 +239,7 @@ def document_mirror(wiring: Wiring, publisher: Publisher, proxies: Proxies) -> M
         wiring.changed,
         wiring.troubled,
         wiring.epoch,
+        wiring.drain,
     )
 
 

@@ -14,13 +14,23 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
 from controller.clock import Clock
 from controller.ingress.base import Changed, Marker, Proxies, Publisher, Shelved, Sight
 from controller.ingress.leaf import OWN
-from controller.ingress.served import Names, counted, draining, is_served, owned, serving
+from controller.ingress.served import (
+    REMEMBERED,
+    SETTLING,
+    Names,
+    counted,
+    draining,
+    is_served,
+    owned,
+    serving,
+)
 from controller.metrics import METRICS
 from controller.store.base import Deposed
 from resources.errors import UserError
@@ -43,6 +53,7 @@ EAGER = 8
 SILENT, IGNORED = 10.0, 20.0
 """Seconds without an answer from the proxies, and for which they do not serve what is published,
 after which they will not do so by themselves."""
+LIMIT = REMEMBERED.total_seconds()
 NOT_YET = "the proxies have not been asked yet"
 
 _Version = tuple[str, str]
@@ -51,7 +62,8 @@ _Version = tuple[str, str]
 
 class Mirror:
     """world: the live one. changed: told the uid whose part of it changed. troubled: told when
-    ``problem`` changes. epoch: of our leadership, None while we do not lead."""
+    ``problem`` changes. epoch: of our leadership, None while we do not lead. drain: seconds that
+    the owner waits for a server that left, until its requests have ended."""
 
     def __init__(
         self,
@@ -62,6 +74,7 @@ class Mirror:
         changed: Changed,
         troubled: Callable[[], None] = lambda: None,
         epoch: Callable[[], int | None] = lambda: 0,
+        drain: Callable[[str], float] = lambda _uid: LIMIT,
     ) -> None:
         self._publisher = publisher
         self._proxies = proxies
@@ -70,6 +83,7 @@ class Mirror:
         self._changed = changed
         self._troubled = troubled
         self._epoch = epoch
+        self._drain = drain
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
         self._shelf: Mapping[str, Shelved] = {}
@@ -263,7 +277,14 @@ class Mirror:
     async def _count(self) -> None:
         """Connections to servers that left."""
         known, now = self._world().serving, self._clock.now()
-        leaving = {uid: urls for uid, one in known.items() if (urls := draining(one))}
+        limits = {
+            uid: timedelta(seconds=min(LIMIT, self._drain(uid))) + SETTLING
+            for uid, one in known.items()
+            if one.left
+        }
+        leaving = {
+            uid: urls for uid, limit in limits.items() if (urls := draining(known[uid], now, limit))
+        }
         self._drains = False
         if not leaving:
             return
@@ -272,7 +293,7 @@ class Mirror:
         self._drains = bool(found)
         for uid in leaving.keys() & known.keys():
             before = known[uid]
-            after = counted(before, found, now)
+            after = counted(before, found, now, limits[uid])
             if after is not before:
                 known[uid] = after
                 self._changed(uid)

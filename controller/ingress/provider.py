@@ -50,6 +50,10 @@ def _join(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
             whole[name] = value
 
 
+def _json(documents: Iterable[Mapping[str, Any]]) -> bytes:
+    return json.dumps(merged(documents)).encode()
+
+
 def token_of(path: Path) -> str:
     """The token in that file, made where there is none; readable for us alone. Blocking. Raises
     UserError."""
@@ -92,6 +96,9 @@ class Provider:
         self._token = token
         self._contents = contents
         self._whole = whole
+        self._told: list[Mapping[str, Any]] = []
+        self._body = b""
+        """Of these documents."""
 
     async def run(self) -> None:
         """For ever. Raises UserError CONFIGURATION_PORT_IN_USE."""
@@ -124,7 +131,15 @@ class Provider:
         if not self._whole():
             return web.Response(status=503, text=INCOMPLETE)
         try:
-            whole = merged(await self._contents())
+            body = await self._rendered(await self._contents())
         except UserError as error:
             return web.Response(status=503, text=error.message)
-        return web.Response(text=json.dumps(whole), content_type="application/json")
+        return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+    async def _rendered(self, documents: list[Mapping[str, Any]]) -> bytes:
+        """Those that nobody changed are the same objects. Beside the loop: there may be many."""
+        if not self._body or [*map(id, documents)] != [*map(id, self._told)]:
+            body = await asyncio.to_thread(_json, documents)
+            self._told, self._body = documents, body
+            return body
+        return self._body

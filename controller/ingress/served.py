@@ -141,15 +141,20 @@ def _left(
     return left | {url: now for url in sorted(earlier - urls) if url not in left}
 
 
-def draining(one: Serving) -> frozenset[str]:
-    """Servers that left, and may have requests under way."""
-    return frozenset(url for url in one.left if one.open.get(url) != 0)
+def draining(one: Serving, now: datetime, limit: timedelta = REMEMBERED) -> frozenset[str]:
+    """Servers that left, and may have requests under way. limit: after that nobody waits for them
+    any more; whoever is connected to such an address may be another one's visitor."""
+    return frozenset(
+        url for url, at in one.left.items() if one.open.get(url) != 0 and now - at < limit
+    )
 
 
-def counted(one: Serving, open_: Mapping[str, int], now: datetime) -> Serving:
+def counted(
+    one: Serving, open_: Mapping[str, int], now: datetime, limit: timedelta = REMEMBERED
+) -> Serving:
     """With what is known of open connections. Of a server that left just now nobody can tell."""
     known = dict(one.open)
-    for url in draining(one):
+    for url in draining(one, now, limit):
         if url in open_ and now - one.left[url] >= SETTLING:
             known[url] = open_[url]
     return one if known == one.open else replace(one, open=known)

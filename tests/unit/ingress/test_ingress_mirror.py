@@ -24,6 +24,11 @@ A, B = "http://10.0.0.1:80", "http://10.0.0.2:80"
 class Counting(FakeIngress):
     looks = 0
     questions = 0
+    counted = 0
+
+    async def open_connections(self, urls):  # type: ignore[no-untyped-def]
+        self.counted += 1
+        return await super().open_connections(urls)
 
     async def look(self):  # type: ignore[no-untyped-def]
         self.looks += 1
@@ -339,5 +344,33 @@ def test_what_waited_for_its_turn_until_the_term_was_over_is_not_published() -> 
             with pytest.raises(Deposed):
                 await asked
         assert not bed.ingress.writes
+
+    virtually(story)
+
+
+def test_connections_are_not_counted_for_longer_than_anybody_waits() -> None:
+    """The address may have become another container's, whose visitors stay."""
+
+    async def story() -> None:
+        bed = Bed()
+        bed.mirror = Mirror(
+            bed.ingress, bed.ingress, lambda: bed.world, SimClock(), lambda _: None,
+            drain=lambda uid: 10.0 if uid == UID else 0.0,
+        )  # fmt: skip
+        async with bed.runs():
+            await bed.publish(A, B)
+            await bed.until(lambda: bed.everywhere() == {A, B})
+            bed.ingress.connections[A] = 2
+            await bed.publish(B)
+            await bed.until(lambda: bed.world.serving[UID].open.get(A) == 2)
+            await asyncio.sleep(8)
+            counted = bed.ingress.counted
+            assert counted > 10
+            bed.ingress.connections[A] = 1
+            await bed.until(lambda: bed.world.serving[UID].open.get(A) == 1, 1.0)
+            await asyncio.sleep(4)
+            counted = bed.ingress.counted
+            await asyncio.sleep(60)
+            assert bed.ingress.counted == counted
 
     virtually(story)

@@ -15,12 +15,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from controller.cli.doctor import traefik as doctor
 from controller.cli.doctor.check import Check
 from controller.clock import SystemClock
 from controller.engine.standing import Standing
-from controller.ingress import ports
+from controller.ingress import api, ports, provider
 from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
@@ -228,8 +229,8 @@ def test_lines_of_the_environment_file(tmp_path: Path) -> None:
 async def remote(files: FilePublisher, whole: Callable[[], bool]) -> AsyncIterator[Any]:
     """What asks the HTTP provider with that token: the status and the answer."""
     port = ports.free_port()
-    provider = Provider(f"127.0.0.1:{port}", "t" * 20, files.contents, whole)
-    serving = asyncio.create_task(provider.run())
+    told = Provider(f"127.0.0.1:{port}", "t" * 20, files.contents, whole)
+    serving = asyncio.create_task(told.run())
 
     async def ask(token: str = "t" * 20) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {token}"}
@@ -276,6 +277,52 @@ async def test_nobody_is_given_the_routes_before_all_were_looked_at(tmp_path: Pa
         assert (await ask())[0] == 503
         whole = True
         assert routers(await ask()) == {"r1"}
+
+
+async def test_routes_that_nobody_changed_are_not_rendered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, rendered = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text), 0
+
+    def counting(documents: Any) -> dict[str, Any]:
+        nonlocal rendered
+        rendered += 1
+        return merged(documents)
+
+    monkeypatch.setattr(provider, "merged", counting)
+    await files.publish(document(1))
+    async with remote(files, lambda: True) as ask:
+        for _ in range(3):
+            assert routers(await ask()) == {"r1"}
+        assert rendered == 1
+        await files.publish(document(2))
+        assert routers(await ask()) == {"r1", "r2"}
+        await files.withdraw(WithdrawRoutes(uid=document(1).document.uid, name="x", cause="test"))
+        assert routers(await ask()) == {"r2"}
+        assert rendered == 3
+
+
+async def test_an_answer_without_an_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MOST", 1_000_000)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 65_536)
+
+    application = web.Application()
+    application.router.add_get("/api/version", answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port := ports.free_port()).start()
+    apis = Apis()
+    try:
+        with pytest.raises(UserError, match="1,000,000 bytes"):
+            await apis.get(Address(f"http://127.0.0.1:{port}"), "/api/version")
+    finally:
+        await apis.close()
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize("harm", ["directory", "file", "edit"])

@@ -79,13 +79,13 @@ def test_a_server_that_left_is_remembered_until_it_comes_back_or_an_hour_has_pas
 
 def test_connections_count_a_moment_after_the_server_left() -> None:
     left = seen(sight(), before=seen(sight(A)), at=1)
-    assert draining(left) == {A}
+    assert draining(left, NOW) == {A}
     soon, later = (NOW + timedelta(seconds=1) + SETTLING * n for n in (0.5, 1.5))
     assert counted(left, {A: 0}, soon) is left
     busy = counted(left, {A: 3}, later)
-    assert (busy.open, draining(busy)) == ({A: 3}, {A})
+    assert (busy.open, draining(busy, NOW)) == ({A: 3}, {A})
     drained = counted(busy, {A: 0}, later)
-    assert (drained.open, draining(drained)) == ({A: 0}, frozenset())
+    assert (drained.open, draining(drained, NOW)) == ({A: 0}, frozenset())
     assert counted(left, {}, later) is left
     assert seen(sight(), before=drained, at=3).open == {A: 0}
     assert seen(sight(A), before=drained, at=3).open == {}
