@@ -34,6 +34,10 @@ class Routed:
         """Has somebody asked for a proxy, or does anything need one?"""
         return self._asked or bool(self._world().published) or self._catalogue.any_of("Domain")
 
+    def keys(self) -> Iterator[Key]:
+        """Of all whose routes are published."""
+        return (key for key in self._catalogue.all_keys() if key.kind in ROUTED)
+
     @property
     def hostnames(self) -> Hostnames:
         return Hostnames(lambda: self._catalogue.hostname_changes, self._standing_for)
@@ -42,10 +46,6 @@ class Routed:
         for key in self._catalogue.standing_for(hostname):
             if (entry := self._catalogue.entry(key)) is not None:
                 yield entry.resource.uid
-
-    def keys(self) -> Iterator[Key]:
-        """Of all whose routes are published."""
-        return (key for key in self._catalogue.all_keys() if key.kind in ROUTED)
 
     def drain(self, uid: str) -> float:
         """Seconds that a Service's old replicas may finish their connections; 0 for what has none

@@ -53,11 +53,12 @@ class Wiring:
     """What a gateway is connected to. open_: of the vault. world: the live one. wanted: does a
     resource want to be routed to? here: is the engine on this host (None: not known yet)?
     hostnames: of the Domains. attempted: what the status of a Domain, by its uid, says of orders
-    for a hostname. changed: told whose routes changed. troubled: told when what is told of the
-    ingress changed. key_of: whose uid it is. wake: puts a key on the queue. epoch: of our
-    leadership, as it can be proven now, else None; asked in threads too. drain: seconds that the
-    owner of that uid waits for requests to end. informed: told once in a term, when it is known
-    what is published and served. whole: has everything been looked at since?"""
+    for a hostname. changed: told whose routes changed. troubled: told when what is told
+    of the ingress changed. key_of: whose uid it is. wake: puts a key on the queue. epoch: of
+    our leadership, as it can be proven now, else None; asked in threads too. drain: seconds
+    that the owner of that uid waits for requests to end. informed: told once in
+    a term, when it is known what is published and served. whole: has everything been looked at
+    since?"""
 
     settings: Settings
     instance: str

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from controller.ingress.base import Marker, Proxies
 from controller.ingress.leaf import OWN
+from controller.store.base import Deposed
 from resources.errors import UserError
 
 AGAIN = 5.0
@@ -58,4 +59,5 @@ class Ordering:
                         while not await self._proxies.serve(OWN, marker):  # noqa: ASYNC110
                             await asyncio.sleep(POLL)
             finally:
-                await self._publisher.keep(self._constant(()))
+                with contextlib.suppress(Deposed):  # our term is over: there is none to keep
+                    await self._publisher.keep(self._constant(()))

@@ -29,8 +29,12 @@ class Bed:
             changed=lambda _uid: None,
             troubled=lambda: None,
         )
-        mirror = document_mirror(wiring, self.ingress, self.ingress)
-        self.gateway = Gateway(wiring, mirror, mode=lambda: self.mode, beside=self._beside)
+        self.gateway = Gateway(
+            wiring,
+            document_mirror(wiring, self.ingress, self.ingress),
+            mode=lambda: self.mode,
+            beside=self._beside,
+        )
 
     def _beside(self) -> list[Task]:
         return [self._run]
