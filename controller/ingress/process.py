@@ -8,7 +8,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from controller.ingress.alive import OPTION, Alive, Ours
@@ -21,6 +22,8 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 OUTPUT_LIMIT = 1_000_000
 """Bytes of what it says beside its log, which is next to nothing."""
 _POLL = 0.3
+CENSUS = 10.0
+"""Seconds after which every process of the host is looked at again."""
 
 
 class Process:
@@ -35,6 +38,7 @@ class Process:
         self._settings = settings
         self._ours = Ours(settings.ingress_dir.resolve(), instance)
         self._find = find
+        self._census = Census(self._ours)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -74,7 +78,8 @@ class Process:
         for id_, child in list(self._children.items()):
             if child.poll() is not None:
                 del self._children[id_]
-        return await asyncio.to_thread(running, self.home, self._ours.instance)
+        known = [int(id_) for id_ in self._children]
+        return await asyncio.to_thread(self._census.take, known)
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
         return await asyncio.to_thread(self._spawn, digest, api_port)
@@ -159,6 +164,36 @@ def running(home: Path, instance: str = "") -> list[Alive]:
     ours = Ours(home, instance)
     found = (ours.started_with(str(pid), command[1:]) for pid, command in _commands())
     return [proxy for proxy in found if proxy is not None]
+
+
+class Census:
+    """Which processes are of that directory or instance, asked often: whoever was a stranger is
+    looked at again only after a while, since a host has hundreds of processes."""
+
+    def __init__(self, ours: Ours) -> None:
+        self._ours = ours
+        self._strangers: set[int] = set()
+        self._anew = 0.0
+
+    def take(self, known: Collection[int] = ()) -> list[Alive]:
+        """known: looked at in any case, as those that were started and may not have become what
+        they shall be. Blocking."""
+        if not Path("/proc/self/cmdline").exists():
+            return running(self._ours.home, self._ours.instance)
+        if (now := time.monotonic()) >= self._anew:
+            self._strangers.clear()
+            self._anew = now + CENSUS
+        pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+        self._strangers &= pids
+        found: list[Alive] = []
+        for pid in (pids - self._strangers) | (pids & set(known)):
+            command = _command(pid)
+            proxy = self._ours.started_with(str(pid), command[1:]) if command else None
+            if proxy is None:
+                self._strangers.add(pid)
+            else:
+                found.append(proxy)
+        return found
 
 
 def still(proxy: Alive) -> bool:
