@@ -6,7 +6,7 @@ from resources.context import Context
 from resources.meta import FINALIZER
 from resources.quota import Claims
 from resources.share import terms_for
-from resources.steps import Accept
+from resources.store_steps import Accept
 
 
 def acceptance(context: Context, claims: Claims | None = None) -> tuple[Accept, ...]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from resources.meta import Entry
-from resources.steps import StoreStep
+from resources.store_steps import StoreStep
 
 TAKEN = "taken"
 """By another organization."""

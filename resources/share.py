@@ -16,7 +16,7 @@ from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry
 from resources.quota import Admission, Asking, Claims, Terms, covers, exceeded, settle, total, union
-from resources.steps import Claim, Hold, Settle
+from resources.store_steps import Claim, Hold, Settle
 
 if TYPE_CHECKING:
     from resources.organization.spec import OrganizationSpec

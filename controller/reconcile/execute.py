@@ -41,7 +41,6 @@ from resources.steps import (
     CreateVolume,
     DisconnectNetwork,
     EngineStep,
-    Finalize,
     PullImage,
     PutFiles,
     RemoveContainer,
@@ -49,15 +48,14 @@ from resources.steps import (
     RemoveNetwork,
     RemoveVolume,
     RenameContainer,
-    SealInbox,
     StartContainer,
     Step,
     StopContainer,
-    StoreStep,
     UnpauseContainer,
     UpdateContainer,
     VerifyImage,
 )
+from resources.store_steps import Finalize, SealInbox, StoreStep
 from resources.world import L_ROUTES, Container
 
 log = structlog.get_logger("execute")

@@ -26,7 +26,8 @@ from resources.routing.container_routes import carriers, domains, services
 from resources.routing.world import DnsFinding
 from resources.service.cycle import circle
 from resources.share import in_force
-from resources.steps import Claim, PullImage, Step
+from resources.steps import PullImage, Step
+from resources.store_steps import Claim
 from resources.subnets import choose
 from resources.world import Scope, World
 

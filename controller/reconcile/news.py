@@ -14,17 +14,8 @@ from resources.context import Context
 from resources.errors import UserError
 from resources.meta import Key
 from resources.plan import Drift, Plan
-from resources.steps import (
-    CheckVolumes,
-    CreateContainer,
-    EndRollout,
-    Finalize,
-    PullImage,
-    PutFiles,
-    Step,
-    StoreStep,
-    VerifyImage,
-)
+from resources.steps import CheckVolumes, CreateContainer, PullImage, PutFiles, Step, VerifyImage
+from resources.store_steps import EndRollout, Finalize, StoreStep
 
 DRIFTED = "Drifted"
 """An event's reason, when nothing was done about it."""

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from resources.container_spec import FileContent
 from resources.errors import UserError
 from resources.routing.htpasswd import line
 from resources.sealed import Login, Sealed
-from resources.steps import CreateContainer, FileContent, PullImage, PutFiles, Step
+from resources.steps import CreateContainer, PullImage, PutFiles, Step
 
 HIDDEN = "(secret)"
 NOBODY = "*"

@@ -32,7 +32,8 @@ from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import Entry, Key
 from resources.plan import Plan
-from resources.steps import Accept, Claim, EndRollout, EngineStep, Finalize, Hold, Step
+from resources.steps import EngineStep, Step
+from resources.store_steps import Accept, Claim, EndRollout, Finalize, Hold
 
 log = structlog.get_logger("reconcile")
 

@@ -13,7 +13,8 @@ from typing import Any, cast
 from controller.store.catalogue import Reading
 from resources.meta import Entry, Key
 from resources.plan import Plan
-from resources.steps import BeginRollout, CreateNetwork, ReserveSubnet
+from resources.steps import CreateNetwork
+from resources.store_steps import BeginRollout, ReserveSubnet
 
 DIGITS = 6
 """Of a revision in a container's name."""

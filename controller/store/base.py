@@ -18,7 +18,7 @@ from resources.image_access import Announced, Grant, ImageAccess
 from resources.meta import Entry, Key, Manifest
 from resources.quota import Admission
 from resources.sealed import Sealed, SealingKey
-from resources.steps import StoreStep
+from resources.store_steps import StoreStep
 
 
 class StoreUnavailable(Exception):

@@ -23,7 +23,8 @@ from resources.hostname_claims import ClaimHostname
 from resources.meta import HostnameClaim
 from resources.organization.absence import no_organization
 from resources.share import Need, asked, holding
-from resources.steps import Claim, Step
+from resources.steps import Step
+from resources.store_steps import Claim
 
 CLAIMS = {"domains": 1}
 

@@ -26,7 +26,8 @@ from resources.organization.absence import no_organization
 from resources.plan import Drift, Plan, Wait
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import OUTDATED
-from resources.steps import Finalize, Step
+from resources.steps import Step
+from resources.store_steps import Finalize
 
 REVISIT = 5.0
 """Seconds after which what the proxies should have taken over by now is looked at again."""

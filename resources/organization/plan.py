@@ -16,7 +16,8 @@ from resources.organization.external_id import taken
 from resources.organization.network import clearing, network_plan, networks_of, wanted
 from resources.plan import Plan, Wait
 from resources.share import settling
-from resources.steps import Finalize, RequestDeletion, ReserveSubnet, Step, StoreStep
+from resources.steps import Step
+from resources.store_steps import Finalize, RequestDeletion, ReserveSubnet, StoreStep
 
 POOL_EXHAUSTED = "CONFIGURATION_NETWORK_POOL_EXHAUSTED"
 REVISIT = 5.0

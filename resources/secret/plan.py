@@ -12,7 +12,7 @@ from resources.errors import UserError
 from resources.organization.absence import no_organization
 from resources.plan import Plan, Wait
 from resources.sealed import is_ticket
-from resources.steps import Finalize, SealInbox
+from resources.store_steps import Finalize, SealInbox
 
 
 def plan(context: Context) -> Plan:

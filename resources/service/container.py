@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from resources.container_spec import ContainerSpec, ExecCheck, FileContent, PortBinding
 from resources.domain.container_labels import ContainerLabels
 from resources.sealed import Sealed
 from resources.service.capabilities import kept
@@ -17,7 +18,6 @@ from resources.service.spec import HealthCheck, ServiceSpec
 from resources.service.values import environment_text
 from resources.service.wanted import PRE_DEPLOY, Wanted
 from resources.spec import SecretRef
-from resources.steps import ContainerSpec, ExecCheck, FileContent, PortBinding
 from resources.world import (
     L_CONTROLLER,
     L_GENERATION,

@@ -14,7 +14,8 @@ from resources.service.draft import Draft
 from resources.service.drift import short_digest
 from resources.service.survey import FAILED, NEW, OPEN, Survey
 from resources.service.tags import pull
-from resources.steps import Claim, VerifyImage
+from resources.steps import VerifyImage
+from resources.store_steps import Claim
 from resources.world import Container, Image
 
 _NEW = frozenset({NEW, OPEN, FAILED})

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from resources.container_spec import ContainerSpec
 from resources.naming import container_name
 from resources.quantity import format_cpu, format_size
 from resources.routing.routes_label import PREFIX
-from resources.steps import ContainerSpec
 from resources.world import (
     L_KIND,
     L_NAME,

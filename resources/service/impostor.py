@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from resources.container_spec import ContainerSpec
 from resources.making import Made, Process, binding, digest
 from resources.service.drift import SECURITY, Difference
-from resources.steps import ContainerSpec
 from resources.world import Container, Image
 
 _SHOWN, _LONGEST = 5, 40

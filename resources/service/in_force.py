@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from resources.container_spec import ContainerSpec
 from resources.quantity import format_cpu, format_size
-from resources.steps import ContainerSpec
 
 _FACTS = {"networks": "network"}
 

@@ -6,9 +6,9 @@ but never started gets its files and its check of the volumes once more.
 
 from __future__ import annotations
 
+from resources.container_spec import ContainerSpec
 from resources.steps import (
     CheckVolumes,
-    ContainerSpec,
     CreateContainer,
     PutFiles,
     RemoveContainer,

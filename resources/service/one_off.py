@@ -15,13 +15,8 @@ from resources.service.drift import differences
 from resources.service.endings import ending
 from resources.service.health import uptime
 from resources.service.survey import NEW, READY, Survey
-from resources.steps import (
-    EndRollout,
-    RecordPreDeploy,
-    RemoveContainer,
-    Step,
-    UnpauseContainer,
-)
+from resources.steps import RemoveContainer, Step, UnpauseContainer
+from resources.store_steps import EndRollout, RecordPreDeploy
 from resources.world import L_GENERATION, L_REVISION, Container
 
 SUCCEEDED = "succeeded"

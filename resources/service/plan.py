@@ -41,7 +41,7 @@ from resources.service.survey import (
 )
 from resources.service.teardown import teardown
 from resources.service.wanted import wanted
-from resources.steps import BeginRollout, EndRollout, Hold, RecordPreDeploy
+from resources.store_steps import BeginRollout, EndRollout, Hold, RecordPreDeploy
 from resources.world import L_GENERATION, L_REVISION, Container
 
 

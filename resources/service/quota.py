@@ -15,7 +15,7 @@ from resources.errors import UserError
 from resources.quota import Claims, covers, union
 from resources.service.moves import ALIVE
 from resources.share import Need, asked, held, holding
-from resources.steps import Claim, Hold
+from resources.store_steps import Claim, Hold
 from resources.world import Container, Limits
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from resources.conditions import timestamp
+from resources.container_spec import ContainerSpec
 from resources.context import Context
 from resources.domain.container_labels import container_labels
 from resources.errors import UserError
@@ -28,7 +29,7 @@ from resources.service.references import network_of
 from resources.service.setback import Setback, setback
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Role, Wanted, wanted
-from resources.steps import Claim, ContainerSpec
+from resources.store_steps import Claim
 from resources.world import L_REVISION, Container, Image, Network, World
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"

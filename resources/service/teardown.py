@@ -11,7 +11,7 @@ from resources.service.backends import backends
 from resources.service.cutover import Cutover
 from resources.service.draft import Draft
 from resources.service.spec import GRACE
-from resources.steps import Finalize
+from resources.store_steps import Finalize
 from resources.world import is_ours
 
 

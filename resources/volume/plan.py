@@ -27,17 +27,8 @@ from resources.organization.absence import no_organization
 from resources.organization.spec import RETAIN_VOLUMES
 from resources.plan import Drift, Plan, Wait
 from resources.share import holding
-from resources.steps import (
-    AdoptVolume,
-    Claim,
-    CreateVolume,
-    Finalize,
-    Hold,
-    RecordVolume,
-    RemoveVolume,
-    RetainVolume,
-    Step,
-)
+from resources.steps import CreateVolume, RemoveVolume, Step
+from resources.store_steps import AdoptVolume, Claim, Finalize, Hold, RecordVolume, RetainVolume
 from resources.volume import problems
 from resources.volume.quota import claims, refused
 from resources.volume.users import mounting, service_of

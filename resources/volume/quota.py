@@ -9,7 +9,7 @@ from resources.context import Context
 from resources.errors import UserError
 from resources.quota import EXCEEDED, Claims
 from resources.share import Need, asked, terms_for
-from resources.steps import Claim
+from resources.store_steps import Claim
 from resources.volume.spec import VolumeSpec
 
 

@@ -30,11 +30,11 @@ from resources.service.survey import Survey, survey
 from resources.steps import (
     DisconnectNetwork,
     EngineStep,
-    Finalize,
     RemoveContainer,
     StopContainer,
     UpdateContainer,
 )
+from resources.store_steps import Finalize
 from resources.world import Container, Limits
 from tests.images import ensure_busybox_image
 from tests.property.apply import Stage

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from resources.steps import ContainerSpec
+from resources.container_spec import ContainerSpec
 from resources.world import Container, Limits, Mount, Network, Volume
 from tests.fakes.machine import Machine
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from controller.clock import Clock
 from controller.engine.base import EngineEvent
-from resources.steps import ContainerSpec
+from resources.container_spec import ContainerSpec
 from resources.world import L_CONTROLLER, L_PHANTOM, Attachment, Container, Limits
 from tests.fakes.objects import Behaviour, Objects, Refused, in_order
 

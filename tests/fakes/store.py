@@ -21,14 +21,7 @@ from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import Entry, Key, Manifest, Resource
 from resources.metadata import heeded_names, merged
-from resources.steps import (
-    Claim,
-    Finalize,
-    RequestDeletion,
-    RetainVolume,
-    Settle,
-    StoreStep,
-)
+from resources.store_steps import Claim, Finalize, RequestDeletion, RetainVolume, Settle, StoreStep
 from tests.fakes import store_rules as rules
 from tests.fakes.store_database import FakeDatabase
 from tests.fakes.store_image_access import FakeImageAccess

@@ -8,7 +8,7 @@ from controller.store.postgres.recording import conflict
 from resources.meta import Entry, Key
 from resources.quota import Admission, Asking, Request, Terms, settle, total, union
 from resources.share import in_force
-from resources.steps import Claim, Hold, Settle
+from resources.store_steps import Claim, Hold, Settle
 from tests.fakes.store_database import FakeDatabase
 
 NOTHING = Admission(0)

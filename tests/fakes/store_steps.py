@@ -15,7 +15,7 @@ from resources.context import Retained
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import FINALIZER, Entry, Record, Rollout
 from resources.quota import Admission
-from resources.steps import (
+from resources.store_steps import (
     Accept,
     AdoptVolume,
     BeginRollout,

@@ -26,20 +26,16 @@ from resources.rivalry import rivals
 from resources.service.cycle import circle
 from resources.share import in_force
 from resources.steps import (
-    Claim,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
     DisconnectNetwork,
-    Finalize,
     RemoveNetwork,
     RemoveVolume,
     RenameContainer,
-    RequestDeletion,
-    RetainVolume,
-    Settle,
     Step,
 )
+from resources.store_steps import Claim, Finalize, RequestDeletion, RetainVolume, Settle
 from resources.subnets import choose, overlaps
 from resources.world import L_UID, Network, World
 

@@ -17,7 +17,8 @@ from resources.meta import Key
 from resources.plan import Plan
 from resources.quota import Asking, settle, total
 from resources.share import in_force
-from resources.steps import Accept, Step
+from resources.steps import Step
+from resources.store_steps import Accept
 from tests.property.apply import Refused
 from tests.unit.service.theatre import Theatre
 

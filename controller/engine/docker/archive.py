@@ -11,7 +11,7 @@ import posixpath
 import tarfile
 from collections.abc import Sequence
 
-from resources.steps import FileContent
+from resources.container_spec import FileContent
 
 
 def pack(files: Sequence[FileContent], folder: str) -> bytes:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from controller.engine.docker.convert import TO_POLICY
-from resources.steps import ContainerSpec, CreateNetwork, ExecCheck, PortBinding
+from resources.container_spec import ContainerSpec, ExecCheck, PortBinding
+from resources.steps import CreateNetwork
 from resources.world import L_CONTROLLER, L_PHANTOM, Limits, Mount
 
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}

@@ -13,6 +13,7 @@ from controller.engine.docker import archive, convert, faults, render
 from controller.engine.docker.reading import Reading
 from controller.engine.docker.wire import Wire, segment
 from controller.together import together
+from resources.container_spec import FileContent
 from resources.errors import UserError
 from resources.steps import (
     CheckVolumes,
@@ -21,7 +22,6 @@ from resources.steps import (
     CreateNetwork,
     CreateVolume,
     DisconnectNetwork,
-    FileContent,
     PutFiles,
     RemoveContainer,
     RemoveImage,

@@ -14,7 +14,7 @@ from typing import Any
 from controller.store.postgres.connection import Session
 from resources.errors import UserError
 from resources.quota import Asking, Claims, Request, Shortfall, Terms, settle, union
-from resources.steps import Claim, Hold, Settle
+from resources.store_steps import Claim, Hold, Settle
 
 UNCOUNTED = """
 SELECT EXISTS (

@@ -18,7 +18,7 @@ from controller.store.postgres.writing import Writing
 from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import FINALIZER, Entry
-from resources.steps import (
+from resources.store_steps import (
     Accept,
     AdoptVolume,
     BeginRollout,

@@ -20,12 +20,11 @@ from controller.clock import SystemClock
 from controller.engine.base import Engine, EngineEvent
 from controller.engine.docker import DockerEngine, connect
 from controller.settings import Settings
+from resources.container_spec import ContainerSpec, ExecCheck
 from resources.steps import (
-    ContainerSpec,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
-    ExecCheck,
     RemoveContainer,
     RemoveNetwork,
     StartContainer,

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from controller.engine.index import agrees
+from resources.container_spec import PortBinding
 from resources.errors import UserError
-from resources.steps import PortBinding, RenameContainer, UnpauseContainer, UpdateContainer
+from resources.steps import RenameContainer, UnpauseContainer, UpdateContainer
 from resources.world import Limits, Mount
 from tests.contract.engine.bench import LIMITS, MEGABYTE, Bench, step
 

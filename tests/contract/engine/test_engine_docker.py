@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from resources.container_spec import ExecCheck, FileContent, PortBinding
 from resources.errors import UserError
-from resources.steps import ExecCheck, FileContent, PortBinding, PutFiles
+from resources.steps import PutFiles
 from resources.world import Container, Mount
 from tests.contract.engine.bench import MEGABYTE, DockerBench, step
 from tests.images import ensure_image

@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.store.base import Store
 from resources.meta import Entry, Key, Manifest
-from resources.steps import Accept, Finalize, StoreStep
+from resources.store_steps import Accept, Finalize, StoreStep
 
 WEB = Key("Service", "acme", "web")
 DATA = Key("Volume", "acme", "data")

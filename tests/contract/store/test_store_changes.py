@@ -9,7 +9,7 @@ import pytest
 
 from controller.store.base import Change, Store
 from resources.meta import Key
-from resources.steps import BeginRollout, Finalize
+from resources.store_steps import BeginRollout, Finalize
 from tests.contract.store.making import ACME, CAUSE, DATA, WEB, accept, get, manifest, put, record
 
 END = Key("Organization", "", "end")

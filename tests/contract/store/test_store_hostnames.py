@@ -11,7 +11,7 @@ from controller.store.base import Deposed, Store
 from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.meta import FINALIZER, Entry, HostnameClaim, Key
-from resources.steps import Accept, Finalize, StoreStep
+from resources.store_steps import Accept, Finalize, StoreStep
 from tests.contract.store.conftest import Shared
 from tests.contract.store.making import CAUSE, get, put
 

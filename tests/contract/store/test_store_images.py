@@ -8,7 +8,7 @@ import pytest
 
 from controller.store.base import Deposed, Pulled, Store
 from resources.image_access import EVERYBODY, Announced, Grant, ImageAccess
-from resources.steps import EndRollout
+from resources.store_steps import EndRollout
 from tests.contract.store.making import ACME, CAUSE, WEB, accept, get, put, record
 
 APP = Pulled("app:1", "sha256:1")

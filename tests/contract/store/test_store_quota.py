@@ -12,7 +12,7 @@ from controller.store.base import Deposed, Store
 from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.quota import Admission, Shortfall, Terms
-from resources.steps import Accept, Claim, Hold, Settle, StoreStep
+from resources.store_steps import Accept, Claim, Hold, Settle, StoreStep
 from tests.contract.store.conftest import Shared
 from tests.contract.store.making import ACME, CAUSE, accept, get, put, remove
 

@@ -11,7 +11,7 @@ import pytest
 from controller.store.base import Deposed, Event, Store
 from resources.errors import UserError
 from resources.meta import FINALIZER, Key
-from resources.steps import (
+from resources.store_steps import (
     Accept,
     AdoptVolume,
     BeginRollout,

@@ -7,7 +7,7 @@ import pytest
 from controller.store.base import Deposed, Store
 from resources.errors import UserError
 from resources.meta import Key
-from resources.steps import AdoptVolume, RetainVolume
+from resources.store_steps import AdoptVolume, RetainVolume
 from tests.contract.store.making import CAUSE, DATA, put, record
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.store.base import Store
 from resources.errors import UserError
 from resources.meta import Entry
-from resources.steps import BeginRollout, EndRollout
+from resources.store_steps import BeginRollout, EndRollout
 from tests.contract.store.making import CAUSE, WEB, accept, get, put, record
 
 FAILURE = UserError("DEPLOYMENT_CRASH_LOOP", "it ends", details={"logTail": "a\0b"}).to_dict()

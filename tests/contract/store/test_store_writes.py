@@ -10,7 +10,7 @@ import pytest
 from controller.store.base import Deposed, Store
 from resources.errors import UserError
 from resources.meta import Key, Manifest
-from resources.steps import Finalize
+from resources.store_steps import Finalize
 from tests.contract.store.making import ACME, CAUSE, DATA, WEB, get, manifest, put, remove
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from resources.errors import UserError
 from resources.meta import Key, Manifest
-from resources.steps import AdoptVolume, RetainVolume
+from resources.store_steps import AdoptVolume, RetainVolume
 from tests.e2e.sql.conftest import Site
 
 pytestmark = pytest.mark.postgres

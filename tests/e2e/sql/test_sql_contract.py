@@ -11,7 +11,7 @@ import pytest
 
 from controller.store.postgres import PostgresStore
 from resources.meta import Key
-from resources.steps import Accept, Finalize
+from resources.store_steps import Accept, Finalize
 from tests.databases import PANEL, quick
 from tests.e2e.sql.conftest import Site
 

@@ -14,7 +14,7 @@ from controller.store.postgres import open_store, schema_sql
 from controller.store.postgres.migrations import REPEATED, schema_files
 from resources.errors import UserError
 from resources.meta import Key, Manifest
-from resources.steps import Accept, BeginRollout, EndRollout, Finalize, RecordPreDeploy
+from resources.store_steps import Accept, BeginRollout, EndRollout, Finalize, RecordPreDeploy
 from tests.databases import TestServer, postgres_server, quick
 
 pytestmark = pytest.mark.postgres

@@ -15,8 +15,9 @@ from controller.engine.docker.logs import Lines
 from controller.engine.docker.pulls import Layers, split
 from controller.engine.docker.usage import resident
 from controller.engine.docker.wire import segment
+from resources.container_spec import ContainerSpec, FileContent
 from resources.errors import UserError
-from resources.steps import ContainerSpec, FileContent, PullImage
+from resources.steps import PullImage
 from resources.world import Limits, Network
 
 ID = "ab" * 32

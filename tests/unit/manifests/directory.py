@@ -14,7 +14,7 @@ from controller.sealing import Vault
 from controller.settings import Settings
 from controller.sources.manifests import ManifestSource, Timing
 from resources.meta import Key, Resource
-from resources.steps import Finalize
+from resources.store_steps import Finalize
 from tests.fakes.keyring import MemoryKeyring
 from tests.fakes.store import FakeStore
 

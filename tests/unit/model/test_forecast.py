@@ -11,9 +11,10 @@ from typing import Any, cast
 import pytest
 
 from resources import steps
+from resources.container_spec import ContainerSpec
 from resources.forecast import advance
 from resources.meta import Entry, Key, Resource
-from resources.steps import ContainerSpec, Step
+from resources.steps import Step
 from resources.world import Limits, World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,8 @@ import pytest
 
 from resources.meta import Key
 from resources.quota import Claims
-from resources.steps import Claim, CreateContainer
+from resources.steps import CreateContainer
+from resources.store_steps import Claim
 from tests.unit.service.theatre import Theatre
 
 MI = 1 << 20

@@ -16,7 +16,7 @@ from resources.meta import Key, Manifest
 from resources.naming import volume_identity
 from resources.organization.plan import plan
 from resources.routing.world import Ingress
-from resources.steps import Finalize, RequestDeletion
+from resources.store_steps import Finalize, RequestDeletion
 from resources.world import L_UID, Scope, Volume, World
 from tests.fakes.store import FakeStore
 

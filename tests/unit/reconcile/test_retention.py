@@ -11,7 +11,8 @@ import pytest
 from controller.reconcile.execute import Done, Executor
 from controller.reconcile.retention import Retention
 from resources.meta import Key, Manifest
-from resources.steps import AdoptVolume, EngineStep, RetainVolume
+from resources.steps import EngineStep
+from resources.store_steps import AdoptVolume, RetainVolume
 from tests.fakes.store import FakeDatabase, FakeStore
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
