@@ -4,6 +4,7 @@ becomes of somebody who claims the same."""
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -231,6 +232,21 @@ def test_another_hostname_is_carried_when_it_is_proven_and_the_old_one_until_the
     said = stage.play()
     assert stage.rules() == {"Host(`new.example.com`)"}
     assert any(text.startswith("ReleaseHostnames") for text in said)
+    assert stage.conflicts == []
+
+
+def test_the_earlier_hostname_goes_when_it_is_lost_itself() -> None:
+    stage = active()
+    stage.platform = replace(stage.platform, ingress=replace(INGRESS, verification="dns"))
+    prove(stage, "shop.example.com")
+    stage.domain(hostname="new.example.com")
+    stage.play()
+    long_ago = stage.now - timedelta(days=2)
+    lost = DnsFinding(UID, "shop.example.com", failures=9, failing_since=long_ago)
+    stage.world.put(replace(lost, answered_at=stage.now))
+    stage.play()
+    assert stage.rules() == set()
+    assert not any(claim.verified for claim in stage.rows[SHOP].record.hostnames)
     assert stage.conflicts == []
 
 
