@@ -15,7 +15,7 @@ import random
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -72,9 +72,6 @@ from resources.errors import UserError
 from resources.meta import Key
 from resources.routing.world import Attempt
 from resources.steps import PullImage
-
-if TYPE_CHECKING:
-    pass
 
 log = structlog.get_logger("app")
 
@@ -208,7 +205,7 @@ class Controller:
             self.vault.unreadable,
             self.turns.holds,
             self.index.deaths.code,
-            self.tags.published,
+            self.tags.digest,
             self.gateway.requests if self.gateway is not None else lambda _key: None,
         )
         self.executor = Executor(

@@ -68,7 +68,7 @@ class Context:
     else took while it has no network, a free one.
     unreadable: for a Secret, what is wrong with the values that cannot be opened, by key. endings:
     by a container's id, how its process ended the last time. circle: how a Service depends on
-    itself, by name. turn: may it begin to replace containers now? published: the digest that a
+    itself, by name. turn: may it begin to replace containers now? tag_digest: the digest that a
     Service's image has at its registry by now, '' when nobody knows. referrers: for a Service, the
     Domains that name it. rivals: who else names what only one may have (a Service's ports of
     the host, an Organization's external id), of any organization. requests: for a Service, what was
@@ -94,7 +94,7 @@ class Context:
     turn: bool = True
     admissions: Mapping[str, Admission] = field(default_factory=dict)
     referrers: tuple[Entry, ...] = ()
-    published: str = ""
+    tag_digest: str = ""
     rivals: tuple[Entry, ...] = ()
     requests: Requests | None = None
     held: frozenset[str] = frozenset()

@@ -91,7 +91,7 @@ class Observer:
     """world: the live index. read: asks the engine. platform: asked at each pass (settings may
     change). ensure: makes the index know these image references. unreadable: what is wrong with the
     sealed values of a row. turn: may it roll out now? died: with which code a process ended
-    then. published: the digest that a service's tag has at its registry. requests: to a service
+    then. tag_digest: the digest that a service's tag has at its registry. requests: to a service
     during its newest rollout."""
 
     def __init__(
@@ -107,12 +107,12 @@ class Observer:
         unreadable: Callable[[Entry], Mapping[str, UserError]] = lambda _: {},
         turn: Callable[[Key], bool] = lambda _: True,
         died: Died = lambda _id, _at: None,
-        published: Callable[[Key], str] = lambda _: "",
+        tag_digest: Callable[[Key], str] = lambda _: "",
         requests: Callable[[Key], Requests | None] = lambda _: None,
     ) -> None:
         self._turn = turn
         self._requests = requests
-        self._published = published
+        self._tag_digest = tag_digest
         self._catalogue = catalogue
         self._world = world
         self._engine = engine
@@ -159,7 +159,7 @@ class Observer:
             found,
             members,
             self._platform(),
-            self._published(key),
+            self._tag_digest(key),
             self._requests(key),
             self._held(key),
         )
@@ -313,7 +313,7 @@ class Observer:
             turn=self._turn(reading.entry.key),
             admissions=dict(members[2]),
             referrers=self._referrers(reading.entry.key),
-            published=self._published(reading.entry.key),
+            tag_digest=self._tag_digest(reading.entry.key),
             rivals=self._catalogue.rivals(reading),
             requests=self._requests(reading.entry.key),
             held=self._held(reading.entry.key),

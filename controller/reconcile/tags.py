@@ -86,7 +86,7 @@ class Tags:
             pause = self._pause(pull)
             self._targets[key] = _Target(pull, self._clock.monotonic() + pause, pause)
 
-    def published(self, key: Key) -> str:
+    def digest(self, key: Key) -> str:
         """The digest that its registry has under the service's tag, '' when nobody knows."""
         target = self._targets.get(key)
         return target.digest if target is not None else ""

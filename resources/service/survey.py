@@ -86,13 +86,13 @@ class Survey:
         """The digest that the image's registry has under its tag by now; '' while that is the one
         we have, or nobody knows. An image without any digest was never pulled; where the tag means
         nothing here (any more), what it means there is worth a pull."""
-        published = self.context.published
-        if self.spec.image_pull_policy != "Always" or not self.over or not published:
+        newest = self.context.tag_digest
+        if self.spec.image_pull_policy != "Always" or not self.over or not newest:
             return ""
         if self.image is None:
-            return published
+            return newest
         known = {digest.partition("@")[2] for digest in self.image.digests}
-        return published if known and published not in known else ""
+        return newest if known and newest not in known else ""
 
     def replica(self, ordinal: int) -> ContainerSpec:
         """What the replica of that ordinal should be."""

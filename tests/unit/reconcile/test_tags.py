@@ -38,12 +38,12 @@ def stage(**spec: Any) -> tuple[Scene, Key]:
     return scene, web
 
 
-def context(scene: Scene, web: Key, published: str) -> Context:
-    return replace(scene.context(web), published=published)
+def context(scene: Scene, web: Key, newest: str) -> Context:
+    return replace(scene.context(web), tag_digest=newest)
 
 
-def plan(scene: Scene, web: Key, published: str) -> Plan:
-    return kinds()["Service"].plan(context(scene, web, published))
+def plan(scene: Scene, web: Key, newest: str) -> Plan:
+    return kinds()["Service"].plan(context(scene, web, newest))
 
 
 def test_a_tag_that_moved_is_pulled_with_the_services_credentials() -> None:
@@ -151,14 +151,14 @@ async def test_asked_at_its_time_signed_in_and_told_when_it_is_news() -> None:
     (step,) = registry.asked
     assert step.login is not None
     assert step.login.password == "open password"
-    assert (registry.tags.published(web), registry.woken) == (OLD, [web])
+    assert (registry.tags.digest(web), registry.woken) == (OLD, [web])
     await registry.after(60)
     assert registry.woken == [web]
     registry.answer = NEW
     await registry.after(60)
     assert registry.woken == [web, web]
     registry.tags.pulled(step)
-    assert registry.tags.published(web) == ""
+    assert registry.tags.digest(web) == ""
 
 
 async def test_one_that_fails_is_asked_less_and_less() -> None:
@@ -171,7 +171,7 @@ async def test_one_that_fails_is_asked_less_and_less() -> None:
     assert len(registry.asked) < 20
     registry.answer = NEW
     await registry.after(LONGEST)
-    assert registry.tags.published(web) == NEW
+    assert registry.tags.digest(web) == NEW
 
 
 async def test_who_stops_to_follow_is_forgotten() -> None:
