@@ -16,6 +16,7 @@ from controller.ingress.base import Marker
 from controller.ingress.leaf import OWN
 from controller.ingress.ordering import Ordering
 from controller.ingress.orders import TELLING, Log, Orders, failed
+from controller.store.base import Deposed
 from resources.routing.world import Attempt
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -167,6 +168,30 @@ async def test_an_order_is_there_until_it_was_seen() -> None:
     await ordering.order({SHOP})
     assert seen == [(SHOP,), ()]
     assert len(asked) == 3
+
+
+async def test_a_term_that_ends_meanwhile_ends_it_too() -> None:
+    """Nothing may be written any more, which is no reason to go on."""
+    asked = asyncio.Event()
+
+    class Proxies:
+        async def serve(self, name: str, marker: Marker | None) -> bool:
+            asked.set()
+            return False
+
+    class Publisher:
+        async def keep(self, content: Mapping[str, Any]) -> Marker:
+            if asked.is_set():
+                raise Deposed("not the leader any more")
+            return Marker("platform", "1")
+
+    ordering = Ordering(Publisher(), cast("Any", Proxies()), lambda hostnames: {})
+    ordered = asyncio.create_task(ordering.order({SHOP}))
+    async with asyncio.timeout(10):
+        await asked.wait()
+        ordered.cancel()
+        await asyncio.gather(ordered, return_exceptions=True)
+    assert ordered.cancelled()
 
 
 @pytest.mark.parametrize("hostname", ["shop.example.com", "www.example.com"])
