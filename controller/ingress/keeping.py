@@ -31,8 +31,9 @@ from resources.errors import UserError
 
 log = structlog.get_logger("traefik")
 
-LOOK = 1.0
-"""Seconds between two looks at whether it is wanted and as it should be."""
+LOOK, QUIET = 1.0, 10.0
+"""Seconds between two looks at whether it is wanted and as it should be; and while nobody wants
+any."""
 UP = 30.0
 """Until a new one answers."""
 POLL = 0.1
@@ -159,7 +160,7 @@ class Keeper:
 
     async def _until_news(self) -> None:
         if self._serving is None:
-            await asyncio.sleep(POLL if self._wanted() and not self.problem else LOOK / 2)
+            await self._until_wanted()
             return
         try:
             async with asyncio.timeout(LOOK):
@@ -168,6 +169,16 @@ class Keeper:
             return
         except (UserError, OSError):  # nobody can tell: the next look asks anew
             await asyncio.sleep(LOOK / 2)
+
+    async def _until_wanted(self) -> None:
+        """Who wants none looks for one now and then only."""
+        if self._wanted():
+            await asyncio.sleep(LOOK / 2 if self.problem else POLL)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(QUIET):
+                while not self._wanted():  # noqa: ASYNC110 (nothing tells us)
+                    await asyncio.sleep(LOOK / 2)
 
     async def turn(self, group: asyncio.TaskGroup) -> None:
         """One look, and what it makes necessary."""

@@ -39,9 +39,9 @@ from resources.world import World
 
 log = structlog.get_logger("ingress")
 
-FAST, SHELF, IDLE, RETRY = 0.08, 1.0, 2.0, 0.5
-"""Seconds between: two questions for what is awaited, two readings of the shelf, two looks, two
-looks that fail."""
+FAST, SHELF, EMPTY, IDLE, RETRY = 0.08, 1.0, 5.0, 2.0, 0.5
+"""Seconds between: two questions for what is awaited, two readings of the shelf, and of an empty
+one, two looks, two looks that fail."""
 HASTE = 30.0
 """Seconds for which a version is awaited eagerly."""
 SHARE, EAGER_SHARE = 20.0, 4.0
@@ -143,7 +143,8 @@ class Mirror:
             if first:
                 self._troubled()
             now = self._clock.monotonic()
-            self._shelf_due = now + min(LONGEST, max(SHELF, SHARE * (now - began)))
+            often = SHELF if found else EMPTY
+            self._shelf_due = now + min(LONGEST, max(often, SHARE * (now - began)))
 
     def _place(self, shelf: Mapping[str, Shelved], withdrawn: str = "") -> None:
         """withdrawn: what we took away ourselves; whatever else is gone was removed."""
