@@ -86,7 +86,9 @@ def against_host(place: Place) -> tuple[Attempt, ...]:
               connect(place.gateway("humble"), ANYWHERE)),
         _open("engine API on TCP, gateway", "intruder", connect(own, ENGINE)),
         _open("ping of the gateway (NET_RAW)", "mighty",
-              f"ping -c 1 -W 2 {mighty} | grep -q ' 0% packet' && echo reached"),
+              # from its own address: the forged sender below comes with a route of its own
+              f"ping -c 1 -W 2 -I {place.address('mighty')} {mighty} | grep -q ' 0% packet'"
+              " && echo reached"),
         Attempt("host listener on loopback, 127.0.0.1", "intruder", connect("127.0.0.1", LOOPBACK)),
         Attempt("host listener on loopback, gateway", "intruder", connect(own, LOOPBACK)),
         Attempt("host listener on loopback, 127.0.0.1 routed out", "mighty",
