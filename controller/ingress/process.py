@@ -161,9 +161,7 @@ def _complaints(log: str) -> list[str]:
 
 def running(home: Path, instance: str = "") -> list[Alive]:
     """Processes of that directory, and of that instance. Blocking, some milliseconds."""
-    ours = Ours(home, instance)
-    found = (ours.started_with(str(pid), command[1:]) for pid, command in _commands())
-    return [proxy for proxy in found if proxy is not None]
+    return Census(Ours(home, instance)).take()
 
 
 class Census:
@@ -179,7 +177,8 @@ class Census:
         """known: looked at in any case, as those that were started and may not have become what
         they shall be. Blocking."""
         if not Path("/proc/self/cmdline").exists():
-            return running(self._ours.home, self._ours.instance)
+            listed = (self._ours.started_with(str(pid), told[1:]) for pid, told in _listed())
+            return [proxy for proxy in listed if proxy is not None]
         if (now := time.monotonic()) >= self._anew:
             self._strangers.clear()
             self._anew = now + CENSUS
@@ -200,16 +199,6 @@ def still(proxy: Alive) -> bool:
     """Under this pid, that very proxy."""
     command = _command(int(proxy.id))
     return command is not None and Ours(proxy.home).started_with(proxy.id, command[1:]) == proxy
-
-
-def _commands() -> Iterator[tuple[int, list[str]]]:
-    if not Path("/proc/self/cmdline").exists():
-        yield from _listed()
-        return
-    for place in Path("/proc").glob("[0-9]*"):
-        pid = int(place.name)
-        if (command := _command(pid)) is not None:
-            yield pid, command
 
 
 def _command(pid: int) -> list[str] | None:
