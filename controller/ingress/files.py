@@ -26,6 +26,7 @@ import structlog
 from controller.ingress import leaf
 from controller.ingress.base import Marker, Shelved
 from controller.ingress.leaf import OWN, Leaf
+from controller.private_file import write_private
 from controller.store.base import Deposed
 from resources.errors import UserError
 from resources.routing.document import Document, rules, servers
@@ -219,14 +220,7 @@ class FilePublisher:
         making a file there is three of them."""
         for directory in (self.directory.parent, self.directory, self._workshop):
             private(directory)
-        fresh = self._workshop / path.name
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        return fresh
+        return write_private(self._workshop / path.name, text.encode())
 
     def _sync(self) -> None:
         with contextlib.suppress(FileNotFoundError):

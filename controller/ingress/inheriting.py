@@ -7,7 +7,6 @@ Then the proxy that is started in the place of that one serves the same from its
 from __future__ import annotations
 
 import asyncio
-import os
 import stat
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from controller.ingress.files import FilePublisher
+from controller.private_file import write_private
 from resources.errors import UserError
 
 log = structlog.get_logger("ingress")
@@ -49,11 +49,4 @@ def certificates(home: Path, former: Path) -> None:
         return
     if target.exists() and target.stat().st_mtime_ns >= seen.st_mtime_ns:
         return
-    fresh = home / f".{CERTIFICATES}.new"
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(source.read_bytes())
-        opened.flush()
-        os.fsync(opened.fileno())
-    fresh.rename(target)
+    write_private(home / f".{CERTIFICATES}.new", source.read_bytes()).rename(target)

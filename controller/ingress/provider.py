@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ import structlog
 from aiohttp import web
 
 from controller import addresses
+from controller.private_file import write_private
 from resources.errors import UserError
 
 log = structlog.get_logger("ingress")
@@ -60,14 +60,8 @@ def token_of(path: Path) -> str:
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = path.with_name(f".{path.name}.new")
-            fresh.unlink(missing_ok=True)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as opened:
-                opened.write(secrets.token_urlsafe(32) + "\n")
-                opened.flush()
-                os.fsync(opened.fileno())
-            fresh.rename(path)
+            made = f"{secrets.token_urlsafe(32)}\n".encode()
+            write_private(path.with_name(f".{path.name}.new"), made).rename(path)
         token = path.read_text(errors="replace").strip()
     except OSError as error:
         raise UserError(

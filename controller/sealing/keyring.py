@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from controller.private_file import write_private
 from controller.sealing.box import PrivateKey
 from resources.errors import UserError
 
@@ -82,14 +83,7 @@ class FileKeyring:
 
     def _write(self, content: bytes) -> None:
         """Under another name first: a file that is there is whole, and is on the disk."""
-        new = self._path.with_name(self._path.name + ".new")
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(self._path)
+        write_private(self._path.with_name(self._path.name + ".new"), content).rename(self._path)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from controller.private_file import write_private
 from controller.store.embedded.account import Account
 from controller.store.embedded.programs import Programs, bundled
 from resources.errors import UserError
@@ -82,14 +83,8 @@ class Cluster:
         """Made once; readable for us alone."""
         file = self.home / "password"
         if not file.exists():
-            fresh = self.home / "password.new"
-            fresh.unlink(missing_ok=True)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as opened:
-                opened.write(secrets.token_urlsafe(24))
-                opened.flush()
-                os.fsync(opened.fileno())
-            fresh.rename(file)
+            made = secrets.token_urlsafe(24).encode()
+            write_private(self.home / "password.new", made).rename(file)
         return file.read_text().strip()
 
     def url(self, database: str = DATABASE, run: Path | None = None) -> str:
