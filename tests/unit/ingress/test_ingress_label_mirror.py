@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import pytest
@@ -20,7 +20,8 @@ from resources.routing import container_routes
 from resources.routing.routes_label import Carried, written
 from resources.routing.world import Labelled
 from resources.world import L_CONTROLLER, L_ROUTES, L_UID, Attachment, Container, Network, World
-from tests.sim.clockwork import SimClock, run_virtually
+from tests.sim.clockwork import SimClock
+from tests.unit.ingress.virtual import running, until, virtually
 
 DOMAIN, SERVICE = "11111111-domain", "22222222-service"
 ROUTER, BACKEND = "acme-shop-11111111-aa", "acme-web-22222222-80-bb"
@@ -111,29 +112,8 @@ class Bed:
         found = self.world.serving.get(SERVICE)
         return found.everywhere.get(BACKEND, frozenset()) if found else frozenset()
 
-    async def until(self, holds: Callable[[], object], seconds: float = 60.0) -> float:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while not holds():
-            assert loop.time() - began < seconds
-            await asyncio.sleep(0.01)
-        return loop.time() - began
-
-    @asynccontextmanager
-    async def runs(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.watch.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-def virtually(story: Callable[[], object]) -> None:
-    async def main() -> None:
-        await story()  # type: ignore[misc]
-
-    run_virtually(main)
+    def runs(self) -> AbstractAsyncContextManager[None]:
+        return running(self.watch.run())
 
 
 def test_without_an_api_a_container_is_seen_after_the_wait() -> None:
@@ -141,16 +121,16 @@ def test_without_an_api_a_container_is_seen_after_the_wait() -> None:
         bed = Bed()
         bed.run()
         async with bed.runs():
-            await bed.until(lambda: bed.known.digests == {"aa"}, 0.5)
+            await until(lambda: bed.known.digests == {"aa"}, 0.5)
             assert not bed.known.seen
-            assert WAIT <= await bed.until(lambda: bed.known.seen == {"aa"}) <= WAIT + 0.5
+            assert WAIT <= await until(lambda: bed.known.seen == {"aa"}) <= WAIT + 0.5
             assert bed.served() == {"http://10.0.0.1:80"}
             bed.run(2)
             await asyncio.sleep(WAIT / 2)
             assert bed.served() == {"http://10.0.0.1:80"}
-            await bed.until(lambda: len(bed.served()) == 2, WAIT)
+            await until(lambda: len(bed.served()) == 2, WAIT)
             bed.world.drop_container("c1")
-            await bed.until(lambda: bed.served() == {"http://10.0.0.2:80"}, 0.5)
+            await until(lambda: bed.served() == {"http://10.0.0.2:80"}, 0.5)
         assert bed.troubles == 1
 
     virtually(story)
@@ -166,9 +146,9 @@ def test_what_is_not_well_is_not_served() -> None:
             await asyncio.sleep(2 * WAIT)
             assert not bed.known.seen
             bed.run(health="healthy")
-            assert WAIT <= await bed.until(lambda: bed.known.seen) <= WAIT + 0.5
+            assert WAIT <= await until(lambda: bed.known.seen) <= WAIT + 0.5
             bed.run(health="unhealthy")
-            await bed.until(lambda: not bed.known.seen, 0.5)
+            await until(lambda: not bed.known.seen, 0.5)
 
     virtually(story)
 
@@ -185,13 +165,13 @@ def test_with_an_api_it_is_seen_when_the_proxy_says_so() -> None:
             await asyncio.sleep(WAIT)
             assert not bed.known.seen, "its server is not among them"
             traefik.serves(1, 2)
-            assert await bed.until(lambda: bed.known.seen) < 1
+            assert await until(lambda: bed.known.seen) < 1
             assert bed.served() == {"http://10.0.0.1:80"}
             looks = traefik.looks
             await asyncio.sleep(30)
             assert traefik.looks - looks <= 11
             traefik.serves(1, fault="entryPoint web does not exist")
-            await bed.until(lambda: not bed.known.seen, 4)
+            await until(lambda: not bed.known.seen, 4)
             assert bed.known.faults == {ROUTER: "entryPoint web does not exist"}
 
     virtually(story)
@@ -204,12 +184,12 @@ def test_a_proxy_that_does_not_answer() -> None:
         bed = Bed(traefik)
         bed.run()
         async with bed.runs():
-            await bed.until(lambda: bed.known.seen, 1)
+            await until(lambda: bed.known.seen, 1)
             traefik.away = "gone"
-            await bed.until(lambda: bed.watch.problem == "gone", 4)
+            await until(lambda: bed.watch.problem == "gone", 4)
             assert bed.known.seen, "what it said last still holds"
             traefik.away = ""
-            await bed.until(lambda: not bed.watch.problem, 4)
+            await until(lambda: not bed.watch.problem, 4)
 
     virtually(story)
 
@@ -230,12 +210,12 @@ def test_who_claims_what_is_not_theirs_is_accused(labels: dict[str, str]) -> Non
         bed.run()
         bed.put(9, {RULE.format("fine"): "Host(`fine.test`)"})
         async with bed.runs():
-            await bed.until(lambda: bed.known.digests)
+            await until(lambda: bed.known.digests)
             assert bed.known.impostors == ()
             bed.put(10, labels)
-            await bed.until(lambda: bed.known.impostors == ("c10",), 0.5)
+            await until(lambda: bed.known.impostors == ("c10",), 0.5)
             bed.world.drop_container("c10")
-            await bed.until(lambda: bed.known.impostors == (), 0.5)
+            await until(lambda: bed.known.impostors == (), 0.5)
 
     virtually(story)
 
@@ -274,15 +254,15 @@ def test_what_does_not_run_is_held_and_not_served() -> None:
         bed = Bed()
         mine = bed.run()
         async with bed.runs():
-            await bed.until(lambda: bed.served(), WAIT + 1)
+            await until(lambda: bed.served(), WAIT + 1)
             bed.world.put(replace(mine, state="restarting"))
-            await bed.until(lambda: not bed.known.digests, 0.5)
+            await until(lambda: not bed.known.digests, 0.5)
             assert bed.known == Labelled(DOMAIN, held=frozenset({"aa"}))
             assert not bed.served()
             bed.world.put(mine)
-            assert WAIT <= await bed.until(lambda: bed.served()) <= WAIT + 0.5
+            assert WAIT <= await until(lambda: bed.served()) <= WAIT + 0.5
             bed.world.drop_container(mine.id)
-            await bed.until(lambda: DOMAIN not in bed.world.labelled, 0.5)
+            await until(lambda: DOMAIN not in bed.world.labelled, 0.5)
 
     virtually(story)
 
@@ -292,7 +272,7 @@ def test_what_is_below_a_wildcard_is_its_owners() -> None:
         bed = Bed()
         bed.put(9, {RULE.format("evil"): "Host(`a.example.org`)"})
         async with bed.runs():
-            await bed.until(lambda: "other" in bed.world.labelled)
+            await until(lambda: "other" in bed.world.labelled)
             assert bed.world.labelled["other"].impostors == ("c9",)
 
     virtually(story)
@@ -306,7 +286,7 @@ def test_who_claimed_it_before_it_was_declared_is_accused() -> None:
             await asyncio.sleep(1)
             assert not bed.world.labelled
             bed.hostnames["late.test"] = "late"
-            await bed.until(lambda: "late" in bed.world.labelled, 0.5)
+            await until(lambda: "late" in bed.world.labelled, 0.5)
 
     virtually(story)
 
@@ -325,7 +305,7 @@ def test_at_rest_nothing_is_reckoned_anew(monkeypatch: pytest.MonkeyPatch) -> No
         bed.run()
         bed.put(9, {RULE.format("fine"): "Host(`fine.test`)"})
         async with bed.runs():
-            await bed.until(lambda: bed.known.seen, 1)
+            await until(lambda: bed.known.seen, 1)
             before = len(reckoned)
             await asyncio.sleep(60)
             assert len(reckoned) == before
@@ -351,13 +331,13 @@ def test_nobody_is_asked_again_and_again_about_what_is_not_well(health: str) -> 
         bed.run()
         bed.run(2, health)
         async with bed.runs():
-            await bed.until(lambda: bed.known.seen, 1)
+            await until(lambda: bed.known.seen, 1)
             looks = traefik.looks
             await asyncio.sleep(30)
             assert traefik.looks - looks <= 11
             traefik.serves(1, 2)
             bed.run(2, "healthy")
-            await bed.until(lambda: len(bed.served()) == 2, 0.5)
+            await until(lambda: len(bed.served()) == 2, 0.5)
 
     virtually(story)
 
@@ -375,7 +355,7 @@ def test_nobody_is_asked_eagerly_for_ever_about_what_never_comes() -> None:
             await asyncio.sleep(30)
             assert traefik.looks - looks <= 11
             traefik.serves(1)
-            await bed.until(lambda: bed.known.seen, IDLE + 0.5)
+            await until(lambda: bed.known.seen, IDLE + 0.5)
 
     virtually(story)
 
@@ -390,7 +370,7 @@ def test_on_another_network_nobody_has_to_reach_it() -> None:
         bed.world.put(replace(mine, networks=networks))
         traefik.serves(1)
         async with bed.runs():
-            await bed.until(lambda: bed.known.seen, 1)
+            await until(lambda: bed.known.seen, 1)
             assert bed.served() == {"http://10.0.0.1:80"}
 
     virtually(story)

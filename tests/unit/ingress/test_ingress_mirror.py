@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -15,7 +14,8 @@ from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.world import World
 from tests.fakes.ingress import FakeIngress
-from tests.sim.clockwork import SimClock, run_virtually
+from tests.sim.clockwork import SimClock
+from tests.unit.ingress.virtual import running, until, virtually
 
 UID, NAME, BACKEND = "22222222-service", "service_acme_web_22222222", "acme-web-22222222-80"
 A, B = "http://10.0.0.1:80", "http://10.0.0.2:80"
@@ -63,33 +63,12 @@ class Bed:
         step = PublishRoutes(document=Document(UID, NAME, content), cause="test")
         await self.mirror.publish(step)
 
-    async def until(self, holds: Callable[[], object], seconds: float = 60.0) -> float:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while not holds():
-            assert loop.time() - began < seconds
-            await asyncio.sleep(0.01)
-        return loop.time() - began
-
     def everywhere(self) -> frozenset[str]:
         found = self.world.serving.get(UID)
         return found.everywhere.get(BACKEND, frozenset()) if found else frozenset()
 
-    @asynccontextmanager
-    async def runs(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.mirror.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-def virtually(story: Callable[[], object]) -> None:
-    async def main() -> None:
-        await story()  # type: ignore[misc]
-
-    run_virtually(main)
+    def runs(self) -> AbstractAsyncContextManager[None]:
+        return running(self.mirror.run())
 
 
 def test_published_is_not_served_until_every_proxy_says_so() -> None:
@@ -100,14 +79,14 @@ def test_published_is_not_served_until_every_proxy_says_so() -> None:
             assert bed.world.published[UID].name == NAME
             assert bed.woken[UID] == 1
             assert not bed.everywhere()
-            assert await bed.until(lambda: bed.everywhere() == {A}) < 0.5
+            assert await until(lambda: bed.everywhere() == {A}) < 0.5
             bed.ingress.deaf = {1}
             await bed.publish(B)
             await asyncio.sleep(5)
             assert bed.everywhere() == frozenset()
             assert bed.world.serving[UID].anywhere[BACKEND] == {A, B}
             bed.ingress.hears_again(1)
-            await bed.until(lambda: bed.everywhere() == {B})
+            await until(lambda: bed.everywhere() == {B})
 
     virtually(story)
 
@@ -117,13 +96,13 @@ def test_a_server_that_left_is_drained_when_nobody_is_connected() -> None:
         bed = Bed()
         async with bed.runs():
             await bed.publish(A, B)
-            await bed.until(lambda: bed.everywhere() == {A, B})
+            await until(lambda: bed.everywhere() == {A, B})
             bed.ingress.connections[A] = 2
             await bed.publish(B)
-            await bed.until(lambda: bed.world.serving[UID].open.get(A) == 2)
+            await until(lambda: bed.world.serving[UID].open.get(A) == 2)
             woken = bed.woken[UID]
             bed.ingress.connections[A] = 0
-            assert await bed.until(lambda: bed.world.serving[UID].open.get(A) == 0) < 0.5
+            assert await until(lambda: bed.world.serving[UID].open.get(A) == 0) < 0.5
             assert bed.woken[UID] == woken + 1
             assert A in bed.world.serving[UID].left
 
@@ -135,7 +114,7 @@ def test_at_rest_nobody_is_woken_and_little_is_asked() -> None:
         bed = Bed()
         async with bed.runs():
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
             bed.woken.clear()
             looks, questions, held = (
                 bed.ingress.looks,
@@ -156,7 +135,7 @@ def test_what_never_comes_is_awaited_eagerly_only_for_a_while() -> None:
     async def story() -> None:
         bed = Bed()
         async with bed.runs():
-            await bed.until(lambda: not bed.mirror.problem)
+            await until(lambda: not bed.mirror.problem)
             bed.ingress.deaf = {0}
             await bed.publish(A)
             assert not bed.mirror.settled
@@ -175,14 +154,14 @@ def test_an_edit_and_a_removal_behind_our_back_wake_the_owner() -> None:
         bed = Bed()
         async with bed.runs():
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
             woken = bed.woken[UID]
             bed.ingress.edit(NAME)
-            await bed.until(lambda: bed.world.published[UID].digest == "", 2.0)
+            await until(lambda: bed.world.published[UID].digest == "", 2.0)
             assert bed.woken[UID] > woken
             bed.ingress.remove(NAME)
-            await bed.until(lambda: UID not in bed.world.published, 2.0)
-            await bed.until(lambda: not bed.everywhere(), 5.0)
+            await until(lambda: UID not in bed.world.published, 2.0)
+            await until(lambda: not bed.everywhere(), 5.0)
 
     virtually(story)
 
@@ -193,14 +172,14 @@ def test_who_cannot_be_asked_is_a_problem_and_changes_nothing_that_is_known() ->
         assert bed.mirror.problem == NOT_YET
         async with bed.runs():
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
             troubles, held = bed.troubles, bed.world.serving[UID]
             bed.ingress.away = "it burns"
-            await bed.until(lambda: bed.mirror.problem == "it burns", 5.0)
+            await until(lambda: bed.mirror.problem == "it burns", 5.0)
             assert bed.world.serving[UID] is held
             await asyncio.sleep(20)
             bed.ingress.away = ""
-            await bed.until(lambda: not bed.mirror.problem, 2.0)
+            await until(lambda: not bed.mirror.problem, 2.0)
             assert bed.troubles == troubles + 2
 
     virtually(story)
@@ -211,14 +190,14 @@ def test_a_controller_that_starts_finds_what_is_there() -> None:
         bed = Bed()
         async with bed.runs():
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
         other = Bed()
         other.ingress = bed.ingress
         other.mirror = Mirror(
             bed.ingress, bed.ingress, lambda: other.world, SimClock(), lambda _: None
         )
         async with other.runs():
-            await other.until(lambda: other.everywhere() == {A}, 1.0)
+            await until(lambda: other.everywhere() == {A}, 1.0)
             assert other.world.published == bed.world.published
 
     virtually(story)
@@ -229,14 +208,14 @@ def test_what_is_withdrawn_is_forgotten_when_no_proxy_has_it() -> None:
         bed = Bed()
         async with bed.runs():
             await bed.publish()
-            await bed.until(lambda: (found := bed.world.serving.get(UID)) and found.anywhere)
+            await until(lambda: (found := bed.world.serving.get(UID)) and found.anywhere)
             bed.ingress.deaf = {0}
             await bed.mirror.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="test"))
             assert UID not in bed.world.published
             await asyncio.sleep(3)
             assert BACKEND in bed.world.serving[UID].anywhere
             bed.ingress.hears_again(0)
-            await bed.until(lambda: UID not in bed.world.serving)
+            await until(lambda: UID not in bed.world.serving)
 
     virtually(story)
 
@@ -250,7 +229,7 @@ def test_many_at_once_come_with_few_questions(many: int) -> None:
                 uid = f"{number:08x}-x"
                 document = Document(uid, f"service_a_b_{uid[:8]}", {"http": {}})
                 await bed.mirror.publish(PublishRoutes(document=document, cause="test"))
-            await bed.until(lambda: len(bed.world.serving) == many, 5.0)
+            await until(lambda: len(bed.world.serving) == many, 5.0)
             assert bed.ingress.questions + bed.ingress.looks < 30
 
     virtually(story)
@@ -263,17 +242,17 @@ def test_what_somebody_removed_is_told_from_what_we_took_back() -> None:
         bed = Bed()
         async with bed.runs():
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
             await bed.mirror.withdraw(WithdrawRoutes(uid=UID, name=NAME, cause="test"))
-            await bed.until(lambda: not bed.everywhere())
+            await until(lambda: not bed.everywhere())
             assert not bed.world.serving[UID].removed
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
             bed.ingress.remove(NAME)
-            await bed.until(lambda: UID not in bed.world.published and not bed.everywhere())
+            await until(lambda: UID not in bed.world.published and not bed.everywhere())
             assert bed.world.serving[UID].removed
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
             assert not bed.world.serving[UID].removed
 
     virtually(story)
@@ -286,7 +265,7 @@ def test_between_two_terms_all_may_have_changed() -> None:
         bed = Bed()
         async with bed.runs():
             await bed.publish(A)
-            await bed.until(lambda: bed.everywhere() == {A})
+            await until(lambda: bed.everywhere() == {A})
             bed.ingress.deaf = {0}
             await bed.publish(B)
             await asyncio.sleep(HASTE)
@@ -306,7 +285,7 @@ def test_between_two_terms_all_may_have_changed() -> None:
         assert not bed.mirror.informed
         async with bed.runs():
             assert not bed.mirror.deaf
-            await bed.until(lambda: bed.mirror.informed and not bed.everywhere(), 1.0)
+            await until(lambda: bed.mirror.informed and not bed.everywhere(), 1.0)
             assert not bed.mirror.deaf
 
     virtually(story)
@@ -319,7 +298,7 @@ def test_one_that_nobody_can_ask_informs_nobody_for_long() -> None:
         async with bed.runs():
             await asyncio.sleep(HASTE / 2)
             assert not bed.mirror.informed
-            await bed.until(lambda: bed.mirror.informed, HASTE)
+            await until(lambda: bed.mirror.informed, HASTE)
 
     virtually(story)
 
@@ -359,15 +338,15 @@ def test_connections_are_not_counted_for_longer_than_anybody_waits() -> None:
         )  # fmt: skip
         async with bed.runs():
             await bed.publish(A, B)
-            await bed.until(lambda: bed.everywhere() == {A, B})
+            await until(lambda: bed.everywhere() == {A, B})
             bed.ingress.connections[A] = 2
             await bed.publish(B)
-            await bed.until(lambda: bed.world.serving[UID].open.get(A) == 2)
+            await until(lambda: bed.world.serving[UID].open.get(A) == 2)
             await asyncio.sleep(8)
             counted = bed.ingress.counted
             assert counted > 10
             bed.ingress.connections[A] = 1
-            await bed.until(lambda: bed.world.serving[UID].open.get(A) == 1, 1.0)
+            await until(lambda: bed.world.serving[UID].open.get(A) == 1, 1.0)
             await asyncio.sleep(4)
             counted = bed.ingress.counted
             await asyncio.sleep(60)
