@@ -14,7 +14,7 @@ import structlog
 from controller import __version__
 from controller.app import Controller, Serve
 from controller.firewall.nft import Nft
-from controller.ingress.gateway import traefik_gateway
+from controller.ingress.assembly import traefik_gateway
 from controller.metrics import METRICS
 from controller.settings import Settings
 from controller.sources.manifests import Directory

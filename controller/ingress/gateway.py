@@ -10,30 +10,17 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import structlog
 
 from controller.clock import Clock
-from controller.engine.standing import Standings
-from controller.ingress.access_log import Rotation
-from controller.ingress.api import Address, Apis
 from controller.ingress.base import Changed, Proxies, Publisher, RouteMirror
-from controller.ingress.container import EngineContainer
 from controller.ingress.counting import Counting
-from controller.ingress.files import FilePublisher, private
-from controller.ingress.inheriting import inherit
-from controller.ingress.keeping import Keeper, Runner
-from controller.ingress.label_mirror import Hostnames, LabelMirror
-from controller.ingress.mirror import NOT_YET, Mirror
-from controller.ingress.ordering import Ordering
-from controller.ingress.orders import Log, Orders
-from controller.ingress.process import Process
-from controller.ingress.provider import Provider, token_of
-from controller.ingress.proxies import Traefiks
-from controller.ingress.retiring import Retiring
+from controller.ingress.label_mirror import Hostnames
+from controller.ingress.mirror import Mirror
+from controller.ingress.orders import Orders
 from controller.ingress.rollouts import Rollouts
-from controller.ingress.traefik import RESOLVER, constant, has_resolver
+from controller.ingress.traefik import RESOLVER, has_resolver
 from controller.settings import Settings, listed
 from controller.store.base import Deposed
 from controller.traffic import Lately
@@ -79,8 +66,8 @@ class Wiring:
     whole: Callable[[], bool] = lambda: True
 
 
-AGAIN, POLL = 5.0, 0.2
-"""Seconds after which what failed is tried again; between two looks at what nobody tells."""
+AGAIN = 5.0
+"""Seconds after which what failed is tried again."""
 
 Task = Callable[[], Awaitable[None]]
 
@@ -253,128 +240,3 @@ async def _persistent(task: Task) -> None:
             for error in group.exceptions:
                 log.error("ingress", problem=str(error))
         await asyncio.sleep(AGAIN)
-
-
-def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gateway:
-    """Traefik, in whichever mode the settings say. standings: for containers of the platform.
-    Blocking: makes the token. Raises UserError."""
-    settings = wiring.settings
-    by_process = Process(settings, instance=wiring.instance)
-    by_container = None
-    if standings is not None:
-        by_container = EngineContainer(settings, standings, wiring.instance)
-    runners: list[Runner] = [by_process, *([by_container] if by_container is not None else [])]
-    if settings.ingress_publish == "labels":
-        return _by_labels(wiring, Retiring(runners, settings.ingress_grace))
-
-    def mode() -> str:
-        if settings.ingress is not None:
-            return settings.ingress
-        return "process" if wiring.here() else "none"
-
-    apis = Apis()
-    token = token_of(settings.ingress_dir / "api-token")
-    with contextlib.suppress(OSError):  # whoever writes there says what is wrong
-        private(settings.ingress_dir)
-    routes = settings.ingress_dir.resolve() / "routes"
-    publisher = FilePublisher(routes, wiring.open_, wiring.epoch)
-    runner: Runner = by_process
-    if settings.ingress == "container" and by_container is not None:
-        runner = by_container
-    keeper = Keeper(
-        settings,
-        runner,
-        token,
-        apis,
-        wiring.clock,
-        wanted=wiring.wanted,
-        deaf=lambda: mirror.deaf,
-        changed=lambda: mirror.hurry(),
-        leading=lambda: wiring.epoch() is not None,
-        others=[other for other in runners if other is not runner],
-    )
-    external = [Address(url) for url in listed(settings.ingress_apis)]
-
-    def addresses() -> Sequence[Address]:
-        return external if mode() == "external" else keeper.addresses()
-
-    def why() -> str:
-        if mode() == "external":
-            return "SKYCTL_INGRESS_APIS names no proxy"
-        return keeper.problem or (NOT_YET if wiring.wanted() else "")
-
-    proxies = Traefiks(apis, addresses, beside_us=settings.ingress != "external", why=why)
-    ordering = Ordering(publisher, proxies, partial(constant, token))
-    orders = Orders(
-        wiring.clock,
-        settings.acme_retry,
-        ordering.order,
-        wiring.attempted,
-        Log(settings.ingress_dir / "traefik.log"),
-    )
-
-    async def serve_remote() -> None:
-        where = settings.ingress_token_file or settings.ingress_dir / "token"
-        remote = await asyncio.to_thread(token_of, where)
-        provider = Provider(settings.ingress_listen, remote, publisher.contents, wiring.whole)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(tell_informed(), name="routes to be complete")
-            await provider.run()
-
-    async def tell_informed() -> None:
-        """Before that no pass can tell what is to be published."""
-        while not mirror.informed:  # noqa: ASYNC110 (nothing tells us)
-            await asyncio.sleep(POLL)
-        wiring.informed()
-
-    def decided() -> bool:
-        return settings.ingress is not None or wiring.here() is not None
-
-    def beside() -> Sequence[Task]:
-        tasks: list[Task] = [ordering.run, orders.run]
-        if mode() in ("process", "container"):
-            tasks.append(keeper.run)
-        if mode() == "process" and settings.ingress_access_log:
-            tasks.append(Rotation(settings.ingress_dir.resolve(), keeper.answering).run)
-        if settings.ingress_listen:
-            tasks.append(serve_remote)
-        return tasks
-
-    mirror = document_mirror(wiring, publisher, proxies)
-    return Gateway(
-        wiring,
-        mirror,
-        mode=mode,
-        beside=beside,
-        inherit=partial(inherit, publisher, keeper.formers),
-        retire=Retiring(runners, settings.ingress_grace, decided).run,
-        close=apis.close,
-        orders=orders,
-        counting=Counting(
-            apis,
-            addresses,
-            lambda: mirror.shelf,
-            wiring.key_of,
-            wiring.clock,
-            own=lambda: mode() != "external",
-        ),
-    )
-
-
-def _by_labels(wiring: Wiring, retiring: Retiring) -> Gateway:
-    """Somebody else's Traefik reads the containers' labels; it is asked where its API is known."""
-    settings, apis = wiring.settings, Apis()
-    external = [Address(url) for url in listed(settings.ingress_apis)]
-    proxies = Traefiks(apis, lambda: external, beside_us=False, why=lambda: "")
-    watch = LabelMirror(
-        wiring.world,
-        wiring.instance,
-        wiring.clock,
-        wiring.hostnames,
-        proxies if external else None,
-        settings.ingress_labels_wait,
-        wiring.changed,
-        wiring.troubled,
-    )
-    mode = "none" if settings.ingress == "none" else "external"
-    return Gateway(wiring, watch, mode=lambda: mode, retire=retiring.run, close=apis.close)

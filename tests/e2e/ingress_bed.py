@@ -13,7 +13,8 @@ from aiohttp import web
 
 from controller.clock import SystemClock
 from controller.engine.standing import Standings
-from controller.ingress.gateway import Gateway, Wiring, traefik_gateway
+from controller.ingress.assembly import traefik_gateway
+from controller.ingress.gateway import Gateway, Wiring
 from controller.ingress.ports import free_port
 from controller.settings import Settings
 from resources.routing.document import Document
