@@ -18,18 +18,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from controller.engine.agreement import Thing, agrees, things
 from controller.engine.base import Engine, EngineEvent
 from controller.engine.deaths import Deaths
 from controller.engine.dirty import Dirty, Ref
+from controller.engine.held import Held, OnChange, ignore
 from controller.engine.images import Images
 from controller.engine.rotation import Rotation
+from controller.engine.subscription import Beside, follow
 from resources.errors import UserError
-from resources.world import Container, Network, Scope, Volume, World, is_ours
+from resources.world import Container, Scope, World, is_ours
 
 INSPECTORS = 16
 """Objects looked at at once. An engine answers about a container that it is just starting only when
@@ -48,13 +49,6 @@ STATE_ACTIONS = FOREIGN_ACTIONS | frozenset(
 """What can change a container's inspection. A ``kill`` alone changes nothing."""
 GONE_ACTIONS = frozenset({"destroy", "remove"})
 
-OnChange = Callable[[Mapping[str, str] | None, str, str], None]
-"""(labels before or after, name, type)"""
-
-
-def _ignore(*_: Any) -> None:
-    return None
-
 
 class EngineIndex:
     """instance: the value of ``io.skypanel.controller`` on what is ours. on_relist: told why
@@ -66,8 +60,8 @@ class EngineIndex:
         *,
         instance: str,
         random_: random.Random,
-        on_change: OnChange = _ignore,
-        on_relist: Callable[[str], None] = _ignore,
+        on_change: OnChange = ignore,
+        on_relist: Callable[[str], None] = ignore,
     ) -> None:
         self.world = World()
         self.state = "disconnected"
@@ -77,11 +71,11 @@ class EngineIndex:
         self._instance = instance
         self._random = random_
         self._on_change = on_change
+        self._held = Held(self.world, on_change)
         self._on_relist = on_relist
         self._synced = asyncio.Event()
         self._dirty = Dirty()
         self._postponed: dict[Ref, asyncio.TimerHandle] = {}
-        self._asked_for: dict[int, set[Ref]] = {}
         self._sessions = 0
         self._rotation = Rotation(self._own_ids)
         self._images = Images(engine, self.world)
@@ -110,32 +104,22 @@ class EngineIndex:
         something newer is known or under way, so that who acted on it finds it here. Raises
         UserError."""
         session = self._sessions
-        with self._asking() as newer:
+        with self._held.asking() as newer:
             found = await self._engine.read(scope)
         if self.synced and session == self._sessions:
             self._learn(scope, found, newer)
         return found
 
-    @contextmanager
-    def _asking(self) -> Iterator[set[Ref]]:
-        """Gathers of which objects something newer becomes known meanwhile."""
-        newer: set[Ref] = set()
-        self._asked_for[id(newer)] = newer
-        try:
-            yield newer
-        finally:
-            del self._asked_for[id(newer)]
-
     def _learn(self, scope: Scope, found: World, newer: set[Ref]) -> None:
         for id_, container in found.containers.items():
             ref, own = Ref("container", id_), self._own(container.labels)
             if own and container.inspected and ref not in newer:
-                self._hold(ref, container)
+                self._held.hold(ref, container)
         for uid in scope.uids | scope.containers_of:
             for held in self.world.containers_of(uid):
                 ref = Ref("container", held.id)
                 if held.id not in found.containers and ref not in newer:
-                    self._hold(ref, None)
+                    self._held.hold(ref, None)
 
     async def relist(self) -> None:
         """Lists everything again; done when all of that is held. Raises UserError."""
@@ -183,7 +167,7 @@ class EngineIndex:
         """For ever. An engine that fails is tried again; anything unforeseen is raised."""
         attempt, reason, stood = 0, "start", False
         while True:
-            failure = await self._session(reason)
+            failure = await follow(self._engine, self._note, self._beside(reason))
             stood, attempt = stood or self.synced, 0 if self.synced else attempt + 1
             self._lost(failure)
             if stood:
@@ -201,26 +185,8 @@ class EngineIndex:
         self.last_error = failure.message if failure else "the engine ended the event stream"
         self.state = "error" if failure is not None and not failure.retryable else "disconnected"
 
-    async def _session(self, reason: str) -> UserError | None:
-        """One subscription, to its end. Why it failed, or None when the engine closed it.
-
-        The end is an exception too: a task group that is left in peace while one of its tasks
-        fails takes its own cancellation for somebody else's (Python 3.11).
-        """
-        failed: UserError | None = None
-        try:
-            async with self._engine.events() as events, asyncio.TaskGroup() as group:
-                for _ in range(INSPECTORS):
-                    group.create_task(self._inspect())
-                group.create_task(self._start(reason), name="first-listing")
-                await self._follow(events)
-                raise _Ended
-        except* _Ended:
-            pass
-        except* UserError as errors:
-            failed = _first(errors)
-        _cancelled_meanwhile()
-        return failed
+    def _beside(self, reason: str) -> list[Beside]:
+        return [*[self._inspect] * INSPECTORS, partial(self._start, reason)]
 
     async def _start(self, reason: str) -> None:
         """The first listing of a session. What seems unchanged since before a gap is trusted for
@@ -240,10 +206,6 @@ class EngineIndex:
                 self._dirty.add(ref, urgent=False)
 
     # -- events
-    async def _follow(self, events: AsyncIterator[EngineEvent]) -> None:
-        async for event in events:
-            self._note(event)
-
     def _note(self, event: EngineEvent) -> None:
         ref = Ref(event.type, event.name if event.type == "volume" else event.id)
         if event.type == "image":
@@ -270,11 +232,11 @@ class EngineIndex:
 
     def _touch(self, ref: Ref, *, urgent: bool = True) -> None:
         self._hasten(ref)
-        self._outdate(ref)
+        self._held.outdate(ref)
         self._dirty.add(ref, urgent=urgent)
 
     def _postpone(self, ref: Ref) -> None:
-        self._outdate(ref)
+        self._held.outdate(ref)
         if ref not in self._postponed:
             loop = asyncio.get_running_loop()
             self._postponed[ref] = loop.call_later(LATER, self._touch, ref)
@@ -282,17 +244,12 @@ class EngineIndex:
     def _gone(self, ref: Ref) -> None:
         self._hasten(ref)
         self._dirty.discard(ref)
-        self._hold(ref, None)
+        self._held.hold(ref, None)
 
     def _hasten(self, ref: Ref) -> None:
         """It is looked at now, or need not be any more."""
         if (timer := self._postponed.pop(ref, None)) is not None:
             timer.cancel()
-
-    def _outdate(self, ref: Ref) -> None:
-        """What is being asked for just now may already be old, as far as this is concerned."""
-        for newer in self._asked_for.values():
-            newer.add(ref)
 
     # -- looking
     async def _inspect(self) -> None:
@@ -305,10 +262,10 @@ class EngineIndex:
     async def _look(self, ref: Ref) -> None:
         """An engine that cannot be reached ends the session; one that cannot answer about this
         object leaves it as it was, for the next listing."""
-        self._outdate(ref)
+        self._held.outdate(ref)
         try:
             if ref.type != "image":
-                self._hold(ref, await self._asked(ref))
+                self._held.hold(ref, await self._asked(ref))
             elif await self._images.look(ref.id):
                 self._on_change(None, ref.id, ref.type)
         except UserError as error:
@@ -325,86 +282,23 @@ class EngineIndex:
             case _:
                 return await self._engine.inspect_volume(ref.id)
 
-    def _hold(self, ref: Ref, new: Thing | None) -> None:
-        """Puts or drops, and tells when that made a difference."""
-        self._outdate(ref)
-        world, old = self.world, self._held(ref)
-        match new:
-            case None if ref.type == "container":
-                changed = world.drop_container(ref.id) is not None
-            case None if ref.type == "network":
-                changed = world.drop_network(ref.id) is not None
-            case None:
-                changed = world.drop_volume(ref.id) is not None
-            case Container():
-                changed = world.put_container(new)
-            case Network():
-                changed = world.put_network(new)
-            case Volume():
-                changed = world.put_volume(new)
-        if changed:
-            self._tell(ref.type, old, new)
-
-    def _held(self, ref: Ref) -> Thing | None:
-        match ref.type:
-            case "container":
-                return self.world.containers.get(ref.id)
-            case "network":
-                return self.world.networks.get(ref.id)
-            case _:
-                return self.world.volumes.get(ref.id)
-
-    def _tell(self, type_: str, old: Thing | None, new: Thing | None) -> None:
-        if new is not None:
-            self._on_change(new.labels, new.name, type_)
-        if old is not None and (new is None or (new.labels, new.name) != (old.labels, old.name)):
-            self._on_change(old.labels, old.name, type_)
-        container = new or old
-        if isinstance(container, Container) and (old is None or new is None):
-            self._tell_volumes(container)
-
-    def _tell_volumes(self, container: Container) -> None:
-        """Who mounts a volume is part of what there is to know of it."""
-        for mount in container.mounts:
-            if (volume := self.world.volumes.get(mount.volume)) is not None:
-                self._on_change(volume.labels, volume.name, "volume")
-
     # -- listing
     async def _list(self) -> list[Ref]:
         """Merges a complete listing; returns own containers that it contradicts."""
-        with self._asking() as newer:
+        with self._held.asking() as newer:
             listed = await self._engine.list()
         doubtful = []
         for ref, thing in things(listed):
             if ref in newer:
                 continue
             if not isinstance(thing, Container) or not self._own(thing.labels):
-                self._hold(ref, thing)
+                self._held.hold(ref, thing)
             elif not agrees(self.world.containers.get(ref.id), thing):
                 doubtful.append(ref)
         newer.update(ref for ref, _ in things(listed))
         for ref in [ref for ref, _ in things(self.world) if ref not in newer]:
-            self._hold(ref, None)
+            self._held.hold(ref, None)
         return doubtful
 
     def _own(self, labels: Mapping[str, str]) -> bool:
         return is_ours(labels, self._instance)
-
-
-class _Ended(Exception):
-    """The engine closed the stream."""
-
-
-def _cancelled_meanwhile() -> None:
-    """A task group of Python 3.11 swallows a cancellation that comes while it is failing."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-def _first(errors: BaseExceptionGroup[UserError]) -> UserError:
-    inner: BaseException = errors
-    while isinstance(inner, BaseExceptionGroup):
-        inner = inner.exceptions[0]
-    assert isinstance(inner, UserError)
-    return inner

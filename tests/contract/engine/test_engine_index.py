@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -22,11 +21,13 @@ from tests.e2e.harness import short_directory
 from tests.images import ensure_busybox_image
 
 
-@dataclass
 class Watched:
-    index: EngineIndex
-    told: list[tuple[str, str]] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, bench: Bench) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.news = asyncio.Event()
+        self.index = EngineIndex(
+            bench.engine, instance=bench.prefix, random_=random.Random(1), on_change=self.note
+        )
 
     def note(self, labels: object, name: str, type_: str) -> None:
         self.told.append((type_, name))
@@ -44,13 +45,11 @@ class Watched:
 
 @asynccontextmanager
 async def watching(bench: Bench) -> AsyncIterator[Watched]:
-    index = EngineIndex(bench.engine, instance=bench.prefix, random_=random.Random(1))
-    watched = Watched(index)
-    index._on_change = watched.note
+    watched = Watched(bench)
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(index.run())
+        task = group.create_task(watched.index.run())
         async with asyncio.timeout(30):
-            await index.wait_synced()
+            await watched.index.wait_synced()
         yield watched
         task.cancel()
 

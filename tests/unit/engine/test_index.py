@@ -6,8 +6,9 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import pytest
 
@@ -33,13 +34,23 @@ class LoopClock:
         return asyncio.get_running_loop().time()
 
 
+class Change(NamedTuple):
+    type: str
+    name: str
+    labels: Mapping[str, str] | None
+
+
 @dataclass
 class Lab:
     engine: FakeEngine
     index: EngineIndex
     network: Network
-    told: list[tuple[str, str]] = field(default_factory=list)
-    relists: list[str] = field(default_factory=list)
+    changes: list[Change]
+    relists: list[str]
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(change.type, change.name) for change in self.changes]
 
     def run(self, name: str, **labels: str) -> Container:
         own = {L_CONTROLLER: MINE, L_UID: "u", L_NAME: name, **labels}
@@ -73,15 +84,21 @@ async def lab(*, synced: bool = True, silence: float = 300.0) -> AsyncIterator[L
     clock = LoopClock()
     engine = FakeEngine(clock, images={"app:1": Behaviour(local=True)}, silence=silence)
     network = engine.hand.create_network("net", "10.0.0.0/16")
-    index = EngineIndex(engine, instance=MINE, random_=random.Random(1))
-    made = Lab(engine, index, network)
-    index._on_change = lambda labels, name, type_: made.told.append((type_, name))
-    index._on_relist = made.relists.append
+    changes: list[Change] = []
+    relists: list[str] = []
+    index = EngineIndex(
+        engine,
+        instance=MINE,
+        random_=random.Random(1),
+        on_change=lambda labels, name, type_: changes.append(Change(type_, name, labels)),
+        on_relist=relists.append,
+    )
+    made = Lab(engine, index, network, changes, relists)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(index.run())
         if synced:
             await index.wait_synced()
-            made.told.clear()
+            changes.clear()
         yield made
         running.cancel()
 
@@ -101,7 +118,7 @@ async def test_first_listing_tells_everything_and_then_follows() -> None:
         assert (it.index.state, it.relists) == ("connected", ["start"])
         it.assert_current()
 
-        it.told.clear()
+        it.changes.clear()
         it.engine.hand.stop("web")
         await soon()
         assert it.told == [("container", "web")]
@@ -135,7 +152,7 @@ async def test_every_kind_of_change_arrives() -> None:
             lambda: hand.rm_volume("vol"),
             lambda: hand.rm_network("second"),
         ):
-            it.told.clear()
+            it.changes.clear()
             act()
             await soon()
             assert it.told, "a change was told"
@@ -174,7 +191,7 @@ async def test_equal_is_not_told() -> None:
     async with lab() as it:
         it.run("web")
         await soon()
-        it.told.clear()
+        it.changes.clear()
         await it.resynced(1.0)
         await it.resynced(0.2)
         assert it.told == []
@@ -186,7 +203,7 @@ async def test_lost_events_are_healed_by_a_listing() -> None:
         for name in ("stays", "stops", "goes"):
             it.run(name)
         await soon()
-        it.told.clear()
+        it.changes.clear()
         it.engine.stream.mute = True
         it.engine.hand.stop("stops")
         it.engine.hand.rm("goes")
@@ -221,7 +238,7 @@ async def test_a_gap_is_healed(broken: bool) -> None:
         for name in ("stays", "stops", "goes", "limits"):
             it.run(name)
         await soon()
-        it.told.clear()
+        it.changes.clear()
         it.engine.stream.end(broken=broken)
         await soon()
         assert not it.index.synced
@@ -465,16 +482,14 @@ async def test_an_image_pulled_while_asking_is_not_missed() -> None:
 
 async def test_labels_before_and_after_are_told() -> None:
     async with lab() as it:
-        told: list[Mapping[str, str] | None] = []
-        it.index._on_change = lambda labels, name, type_: told.append(labels)
         web = it.run("web")
         await soon()
-        told.clear()
+        it.changes.clear()
         real = it.engine.world
         real.put_container(replace(real.containers[web.id], labels={**web.labels, L_NAME: "new"}))
         it.engine.machine.emit("container", "update", web.id, "web", labels=web.labels)
         await soon()
-        assert [labels[L_NAME] for labels in told if labels] == ["new", "web"]
+        assert [change.labels[L_NAME] for change in it.changes if change.labels] == ["new", "web"]
 
 
 def test_a_list_shows_no_details() -> None:
