@@ -116,7 +116,7 @@ class Controller:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{self.random.getrandbits(32):08x}"
         self.stop = asyncio.Event()
         self.once_failed: list[str] = []
-        self.queue: Queue[Key] = Queue(METRICS, group=_tenant)
+        self.queue: Queue[Key] = Queue(METRICS.queue, group=_tenant)
         self.catalogue = Catalogue()
         self.pulls = Pulls()
         self.last_words = LastWords(engine, self.clock, last_words)
@@ -352,7 +352,7 @@ class Controller:
         self.replicas.changed(labels, name, type_)
 
     def _relisted(self, reason: str) -> None:
-        METRICS.source_relists.labels("engine", reason).inc()
+        METRICS.sources.relists.labels("engine", reason).inc()
         if reason != "resync":
             self.identity.doubt()
             self.resync.enqueue(urgent=False)
@@ -502,7 +502,7 @@ class Controller:
 
     async def _beat(self) -> None:
         info = self.identity.info
-        METRICS.engine_up.set(self.index.synced)
+        METRICS.engine.up.set(self.index.synced)
         await self.store.heartbeat(
             process=self.process,
             version=__version__,

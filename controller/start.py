@@ -46,7 +46,7 @@ async def run(
             url = await stack.enter_async_context(embedded_postgres(settings.state_dir))
         store = await open_store(settings, url)
         stack.push_async_callback(store.close)
-        engine: DockerEngine = await connect(settings, observe=METRICS.observe_call)
+        engine: DockerEngine = await connect(settings, observe=METRICS.engine.called)
         stack.push_async_callback(engine.close)
         controller = Controller(
             settings,

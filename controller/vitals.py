@@ -33,4 +33,4 @@ async def measure_lag(clock: Clock) -> None:
     while True:
         before = clock.monotonic()
         await asyncio.sleep(LAG_SECONDS)
-        METRICS.lagged(max(0.0, clock.monotonic() - before - LAG_SECONDS))
+        METRICS.event_loop.lagged(max(0.0, clock.monotonic() - before - LAG_SECONDS))

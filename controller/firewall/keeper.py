@@ -133,7 +133,7 @@ class Keeper:
         except CannotLook as error:
             log.warning("host firewall not put back", reason=error.message)
             return seen
-        METRICS.drift.labels("Host", "firewall").inc()
+        METRICS.passes.drift.labels("Host", "firewall").inc()
         log.warning("host firewall put back", found=seen.state, differences=seen.differences)
         return await examine(self._nft, policy)
 

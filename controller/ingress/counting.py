@@ -144,7 +144,7 @@ class Counting:
                 grown[series] = grown.get(series, 0.0) + value
         self._add(grown)
         self._took = self._clock.monotonic() - began
-        METRICS.ingress_traffic.observe(self._took)
+        METRICS.ingress.traffic.observe(self._took)
         self.told(began)
 
     async def _asked(self, address: Address) -> Reading | None:

@@ -303,7 +303,7 @@ class Keeper:
             await steering.hand_over()
         finally:
             steering.close()
-        METRICS.ingress_starts.labels(reason).inc()
+        METRICS.ingress.starts.labels(reason).inc()
         log.info("Traefik serves", id=proxy.id[:12], reason=reason)
         self.problem = ""
         self._serve(proxy)

@@ -170,7 +170,7 @@ class LabelMirror:
             self._carriers, lambda c: seen[c.id], world.networks, world.serving, now
         )
         changed = [*_moved(world.labelled, domains), *_moved(world.serving, services)]
-        METRICS.ingress_documents.set(len(domains))
+        METRICS.ingress.documents.set(len(domains))
         for uid in changed:
             self._changed(uid)
 
@@ -253,7 +253,7 @@ class LabelMirror:
         if problem == self.problem:
             return
         self.problem = problem
-        METRICS.ingress_up.set(not problem)
+        METRICS.ingress.up.set(not problem)
         self._troubled()
 
 

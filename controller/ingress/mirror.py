@@ -161,7 +161,7 @@ class Mirror:
             del known[uid]
             if uid in serving and uid != withdrawn:
                 serving[uid] = replace(serving[uid], removed=True)
-        METRICS.ingress_documents.set(len(shelf))
+        METRICS.ingress.documents.set(len(shelf))
         if touched or gone:
             if self._sights:
                 self._seen(shelf, self._sights, {})
@@ -205,7 +205,7 @@ class Mirror:
         shelf = self._shelf
         self._looked = self._clock.monotonic()
         self._took = self._looked - began
-        METRICS.ingress_look.observe(self._took)
+        METRICS.ingress.look.observe(self._took)
         if shelf is not self._seen_with or [*map(id, sights)] != [*map(id, self._sights)]:
             self._seen(shelf, sights, told)
         self._trouble("")
@@ -255,7 +255,7 @@ class Mirror:
             strays = (name for name in sight.documents if name not in shelved and name != OWN)
             versions.update((name, "") for name in strays)
         for come in self._awaited.keys() - versions:
-            METRICS.ingress_acknowledge.observe(now - self._awaited.pop(come))
+            METRICS.ingress.acknowledge.observe(now - self._awaited.pop(come))
         for version in versions - self._awaited.keys():
             self._awaited[version] = now
 
@@ -313,7 +313,7 @@ class Mirror:
         elif not self.problem:
             self._silent_since = self._clock.monotonic()
         self.problem = problem
-        METRICS.ingress_up.set(not problem)
+        METRICS.ingress.up.set(not problem)
         if problem:
             log.warning("proxies", problem=problem)
         else:
@@ -349,4 +349,4 @@ class Mirror:
         self._sights, self._seen_with, self._drains = (), None, False
         self._awaited.clear()
         self._told.clear()
-        METRICS.ingress_up.set(0)
+        METRICS.ingress.up.set(0)

@@ -56,11 +56,11 @@ class Pool:
                 key = await self._queue.get()
             except Closed:
                 return
-            METRICS.active_workers.inc()
+            METRICS.passes.active.inc()
             try:
                 await self._one(key)
             finally:
-                METRICS.active_workers.dec()
+                METRICS.passes.active.dec()
                 self._queue.done(key)
             # A pass that finds nothing to do waits for nothing: thousands of them in a row must not
             # keep the lease, the probes and the API waiting.
@@ -89,15 +89,15 @@ class Pool:
             self._queue.add_after(key, STORE_RETRY_SECONDS)
         except Exception:
             result = "bug"
-            METRICS.reconcile_errors.labels(key.kind, "INTERNAL").inc()
+            METRICS.passes.errors.labels(key.kind, "INTERNAL").inc()
             log.exception("bug in a pass", **identity(key))
             self._retry(key)
-        METRICS.reconcile_total.labels(key.kind, result).inc()
-        METRICS.reconcile_seconds.labels(key.kind).observe(self._clock() - started)
+        METRICS.passes.total.labels(key.kind, result).inc()
+        METRICS.passes.seconds.labels(key.kind).observe(self._clock() - started)
 
     def _failed(self, key: Key, error: UserError) -> None:
         if error.retryable:
-            METRICS.reconcile_errors.labels(key.kind, error.code).inc()
+            METRICS.passes.errors.labels(key.kind, error.code).inc()
             seconds = self._retry(key)
             log.warning(error.message, code=error.code, retry_in=round(seconds, 1), **identity(key))
         else:
@@ -105,11 +105,11 @@ class Pool:
             self._told(key, error)
 
     def _told(self, key: Key, error: UserError) -> None:
-        METRICS.reconcile_errors.labels(key.kind, error.code).inc()
+        METRICS.passes.errors.labels(key.kind, error.code).inc()
         log.error(error.message, code=error.code, **identity(key))
 
     def _retry(self, key: Key) -> float:
-        METRICS.workqueue_retries.inc()
+        METRICS.queue.retries.inc()
         seconds = self._backoff.next(key)
         self._queue.back_off(key, seconds)
         return seconds

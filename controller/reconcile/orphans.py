@@ -82,14 +82,14 @@ class Sweeper:
         if verdict is Verdict.HOLD:
             await self._hold(items, total)
         else:
-            METRICS.guard_held.labels(SOURCE).set(0)
+            METRICS.sources.held.labels(SOURCE).set(0)
         return verdict is Verdict.DELETE
 
     async def _hold(self, items: list[str], total: int) -> None:
         mark = fingerprint(items)
         held = await self._store.hold(SOURCE, items, total, mark, epoch=leading(self._epoch))
         await self._settle(mark)
-        METRICS.guard_held.labels(SOURCE).set(len(items))
+        METRICS.sources.held.labels(SOURCE).set(len(items))
         if self._told == held.id:
             return
         decide = f"skyctl guard approve {held.id}"
@@ -109,7 +109,7 @@ class Sweeper:
         await self._store.drop_held(SOURCE, keep=keep, epoch=epoch)
         self._settled = epoch, keep
         if keep is None:
-            METRICS.guard_held.labels(SOURCE).set(0)
+            METRICS.sources.held.labels(SOURCE).set(0)
 
     def _removed(self, step: Step) -> None:
         log.warning(step.render())

@@ -99,7 +99,7 @@ class Reconciler:
         late = self._executor.late(key)
         known = self._memo.get(key)
         if known is not None and not late and known == self._observer.identity(key):
-            METRICS.status_writes.labels("suppressed").inc()
+            METRICS.passes.status_writes.labels("suppressed").inc()
             return Done()
         observation = await self._observer.look(key)
         if observation is None:
@@ -255,7 +255,7 @@ class Reconciler:
     def _forget(self, key: Key, done: Pass) -> None:
         reading = done.observation.reading
         rivals = [entry.key for entry in done.observation.context.rivals]
-        METRICS.forget(key, reading.entry.status)
+        METRICS.forget(key)
         self._catalogue.finalized(reading.entry.resource.uid)
         self._memo.pop(key, None)
         self._executor.forget(key)
@@ -299,7 +299,7 @@ class Reconciler:
             generation=observation.context.generation,
         )
         if isinstance(step, EndRollout):
-            METRICS.rollouts.labels(step.outcome).inc()
+            METRICS.passes.rollouts.labels(step.outcome).inc()
 
     async def _emit(self, key: Key, done: Pass, status: dict[str, Any] | None = None) -> None:
         """What was done, and what was found and is not told yet. status: None for what is gone."""
@@ -312,12 +312,12 @@ class Reconciler:
             self._log(key, done.observation, step)
         executed = [*belated, *done.executed]
         for what in drifted(context, plan, executed):
-            METRICS.drift.labels(key.kind, what).inc()
+            METRICS.passes.drift.labels(key.kind, what).inc()
         news = told(key, context, plan, executed, done.failure)
         if status is not None and key.kind == "Service":
             news += starved(context, status)
             if (symptom := self._symptoms.begun(context, status)) is not None:
-                METRICS.reconcile_errors.labels(key.kind, symptom.code).inc()
+                METRICS.passes.errors.labels(key.kind, symptom.code).inc()
                 news.append(event(context, symptom))
         if news:
             await self._store.emit(news, epoch=epoch)

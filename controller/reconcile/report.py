@@ -18,14 +18,14 @@ class Reporter:
         """True when something was written. Compared with what the store is known to hold before
         asking it, so a no-op pass costs it nothing."""
         resource = entry.resource
-        METRICS.reported(resource.key, status)
+        METRICS.resources.reported(resource.key, status)
         if entry.status == status and entry.observed_generation == resource.generation:
-            METRICS.status_writes.labels("suppressed").inc()
+            METRICS.passes.status_writes.labels("suppressed").inc()
             return False
         written = await self._store.write_status(
             resource.uid, resource.generation, status, epoch=epoch
         )
-        METRICS.status_writes.labels("written" if written else "suppressed").inc()
+        METRICS.passes.status_writes.labels("written" if written else "suppressed").inc()
         return written
 
 

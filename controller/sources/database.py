@@ -68,7 +68,7 @@ class DatabaseSource:
 
     async def reread(self, reason: str) -> None:
         """All rows anew; says which changed. Raises StoreUnavailable."""
-        METRICS.source_relists.labels(self.name, reason).inc()
+        METRICS.sources.relists.labels(self.name, reason).inc()
         asked = self._catalogue.moment()
         entries = await self._store.entries()
         for number, entry in enumerate(entries, 1):
@@ -114,7 +114,7 @@ class DatabaseSource:
 
     def _set_connected(self, connected: bool) -> None:
         self.connected = connected
-        METRICS.source_connected.labels(self.name).set(connected)
+        METRICS.sources.connected.labels(self.name).set(connected)
         if connected:
             self.synced.set()
             self.last_error = ""

@@ -15,7 +15,7 @@ def told(sim: Simulation, reason: str) -> int:
 
 
 def drift() -> float:
-    return METRICS.drift.labels("Service", "state")._value.get()
+    return METRICS.passes.drift.labels("Service", "state")._value.get()
 
 
 def test_a_slow_pull_and_a_slow_stop_are_told_once() -> None:

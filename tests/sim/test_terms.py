@@ -26,7 +26,7 @@ HOME, WEB = Key("Organization", "", "acme"), Key("Service", "acme", "web")
 def exported() -> int:
     return sum(
         len(list(metric.samples))
-        for gauge in (METRICS.condition, METRICS.replicas)
+        for gauge in (METRICS.resources.condition, METRICS.resources.replicas)
         for metric in gauge.collect()
     )
 

@@ -39,7 +39,7 @@ class Reporter:
         self.problems: tuple[Problem, ...] = ()
         self.held: Held | None = None
         self._untold: list[Problem] = []
-        METRICS.source_connected.labels(source).set(0)
+        METRICS.sources.connected.labels(source).set(0)
 
     def lost(self, problems: tuple[Problem, ...]) -> None:
         """The directory cannot be listed. Nothing is known, so nothing is done."""
@@ -61,7 +61,7 @@ class Reporter:
         for key in report.deleted:
             log.info("deletion requested: in no file", source=self._source, **key._asdict())
         self.held = report.held
-        METRICS.guard_held.labels(self._source).set(len(report.held.items) if report.held else 0)
+        METRICS.sources.held.labels(self._source).set(len(report.held.items) if report.held else 0)
         new = self._changed(report.problems)
         self._untold = [p for p in (*self._untold, *new) if p in self.problems]
         await self._emit(self._untold, entries, epoch)
@@ -69,7 +69,7 @@ class Reporter:
 
     def _connected(self, connected: bool) -> None:
         self.connected = connected
-        METRICS.source_connected.labels(self._source).set(connected)
+        METRICS.sources.connected.labels(self._source).set(connected)
 
     def _changed(self, problems: tuple[Problem, ...]) -> list[Problem]:
         """Logs what is new and what is over. Returns what is new."""

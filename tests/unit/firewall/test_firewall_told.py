@@ -28,12 +28,12 @@ def test_organizations_tell_it_at_once_and_once() -> None:
         site.call(keeper.look())
         site.until(lambda: _told(site)["status"] == "True", "told without waiting for a resync")
 
-        written = METRICS.status_writes.labels("written")._value.get()
+        written = METRICS.passes.status_writes.labels("written")._value.get()
         for _ in range(3):
             site.call(keeper.look())
             site.do(lambda: site.controller.queue.add(ACME))
         site.call(site.controller.queue.join())
-        assert METRICS.status_writes.labels("written")._value.get() == written
+        assert METRICS.passes.status_writes.labels("written")._value.get() == written
 
 
 def _told(site: Site) -> dict[str, Any]:
