@@ -33,26 +33,34 @@ from resources.validate import validate_manifest
 _SECRET_WORDS = ("secret", "secrets", "sec")
 
 
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[secret/NAME KEY]", help="Which value it will be."),
+]
+Filename = Annotated[
+    list[str] | None,
+    typer.Option("-f", "--filename", help="Manifests with plain data, to be printed sealed."),
+]
+FromFile = Annotated[
+    Path | None, typer.Option("--from-file", help="Read the value from this file, as it is.")
+]
+PublicKey = Annotated[
+    str | None,
+    typer.Option("--public-key", help="Seal for this key, without asking a controller."),
+]
+PrintKey = Annotated[bool, typer.Option("--print-key", help="The public key, alone.")]
+NewKey = Annotated[
+    bool, typer.Option("--new-key", help="Make another key, and seal for that from now on.")
+]
+
+
 def seal_(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[secret/NAME KEY]", help="Which value it will be."),
-    ] = None,
-    filename: Annotated[
-        list[str] | None,
-        typer.Option("-f", "--filename", help="Manifests with plain data, to be printed sealed."),
-    ] = None,
-    from_file: Annotated[
-        Path | None, typer.Option("--from-file", help="Read the value from this file, as it is.")
-    ] = None,
-    public_key: Annotated[
-        str | None,
-        typer.Option("--public-key", help="Seal for this key, without asking a controller."),
-    ] = None,
-    print_key: Annotated[bool, typer.Option("--print-key", help="The public key, alone.")] = False,
-    new_key: Annotated[
-        bool, typer.Option("--new-key", help="Make another key, and seal for that from now on.")
-    ] = False,
+    words: Words = None,
+    filename: Filename = None,
+    from_file: FromFile = None,
+    public_key: PublicKey = None,
+    print_key: PrintKey = False,
+    new_key: NewKey = False,
     yes: Yes = False,
     org: Org = None,
     output: Output = None,
@@ -79,17 +87,27 @@ def seal_(
     elif filename:
         _files(filename, _key(public_key), form)
     else:
-        secret, name = _address(words or [])
-        if (where := organization(org)) is None:
-            raise Misuse(
-                "for whom? a sealed value opens in one organization only",
-                f"skyctl seal secret/{secret} {name} --org ORGANIZATION",
-                f"the platform's own: skyctl seal secret/{secret} {name} --org ''",
-            )
-        key, value = _key(public_key), _value(from_file)
-        text = _sealed(key, where, secret, name, value)
-        told = {"organization": where, "secret": secret, "key": name, "sealed": text}
-        print_done(form, text, told)
+        _one(words or [], organization(org), from_file, public_key, form)
+
+
+def _one(
+    words: Sequence[str],
+    where: str | None,
+    file: Path | None,
+    public: str | None,
+    form: OutputFormat,
+) -> None:
+    secret, name = _address(words)
+    if where is None:
+        raise Misuse(
+            "for whom? a sealed value opens in one organization only",
+            f"skyctl seal secret/{secret} {name} --org ORGANIZATION",
+            f"the platform's own: skyctl seal secret/{secret} {name} --org ''",
+        )
+    key, value = _key(public), _value(file)
+    text = _sealed(key, where, secret, name, value)
+    told = {"organization": where, "secret": secret, "key": name, "sealed": text}
+    print_done(form, text, told)
 
 
 def _renew(yes: bool, form: OutputFormat) -> None:
