@@ -58,6 +58,7 @@ from resources.store_steps import (
     RetainVolume,
     SealInbox,
     Settle,
+    StoreStep,
 )
 from resources.world import (
     L_ROLE,
@@ -75,104 +76,89 @@ def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) ->
     """Changes the world in place; returns the entry as the store would then have it."""
     for step in steps:
         match step:
-            case (
-                Accept()
-                | BeginRollout()
-                | EndRollout()
-                | RecordPreDeploy()
-                | ReserveSubnet()
-                | RecordVolume()
-                | AdoptVolume()
-                | Claim()
-                | Hold()
-                | ClaimHostname()
-                | ReleaseHostnames()
-            ):
-                entry = _record(entry, step, now)
-            case CreateContainer():
-                world.put_container(_created(world, step, now))
-            case CreateNetwork():
-                world.put_network(
-                    Network(
-                        f"new:{step.name}",
-                        step.name,
-                        step.labels,
-                        (step.subnet,),
-                        step.internal,
-                        step.bridge,
-                    )
-                )
-            case RemoveNetwork():
-                world.drop_network(step.id)
-            case CreateVolume():
-                world.put_volume(Volume(step.name, step.labels))
-            case RemoveVolume():
-                world.drop_volume(step.name)
-            case PullImage() if world.image(step.reference) is not None:
-                pass
-            case PullImage():
-                world.put_image(Image(f"sha256:{step.reference}", step.reference))
-            case ContainerStep() | ConnectNetwork() | DisconnectNetwork():
-                _container(world, step, now)
-            case (
-                PutFiles()
-                | CheckVolumes()
-                | RequestDeletion()
-                | RetainVolume()
-                | Finalize()
-                | Settle()
-                | VerifyImage()
-                | RemoveImage()
-            ):
-                pass
-            case SealInbox():
-                entry = _sealed(entry, step)
+            case StoreStep():
+                entry = _recorded(entry, step, now)
             case RouteStep():
                 routing.advance(world, step, now)
+            case ContainerStep() | ConnectNetwork() | DisconnectNetwork():
+                _container(world, step, now)
             case _:
-                raise TypeError(f"nobody knows what {type(step).__name__} leads to")
+                _object(world, step, now)
     return entry
 
 
-def _record(entry: Entry, step: Step, now: datetime) -> Entry:
-    record, resource = entry.record, entry.resource
+def _unknown(step: Step) -> TypeError:
+    return TypeError(f"nobody knows what {type(step).__name__} leads to")
+
+
+# -- the row
+def _recorded(entry: Entry, step: StoreStep, now: datetime) -> Entry:
+    match step:
+        case Accept() | Claim() | Hold():
+            return _admitted(entry, step)
+        case ClaimHostname() | ReleaseHostnames():
+            return _hostnames(entry, step)
+        case SealInbox():
+            return _sealed(entry, step)
+        case RequestDeletion() | RetainVolume() | Finalize() | Settle():
+            return entry
+        case _:
+            return replace(entry, record=_progress(entry, step, now))
+
+
+def _finalized(entry: Entry) -> Entry:
+    """Its row waits for us before it goes."""
+    finalizers = tuple(dict.fromkeys((*entry.resource.finalizers, FINALIZER)))
+    return replace(entry, resource=replace(entry.resource, finalizers=finalizers))
+
+
+def _admitted(entry: Entry, step: Accept | Claim | Hold) -> Entry:
+    record, known = entry.record, entry.record.admission
     match step:
         case Accept():
-            resource = replace(
-                resource, finalizers=tuple(dict.fromkeys((*resource.finalizers, FINALIZER)))
-            )
+            entry = _finalized(entry)
             record = replace(
-                record, accepted_generation=step.generation, accepted_spec=resource.spec
+                record, accepted_generation=step.generation, accepted_spec=entry.resource.spec
             )
             if step.claims is not None:
                 record = replace(record, admission=Admission(step.generation, step.claims))
         case Claim():
-            held = record.admission.claims if record.admission is not None else {}
-            granted = Admission(step.generation, union(held, step.claims))
-            record = replace(record, admission=granted)
+            claims = union(known.claims if known is not None else {}, step.claims)
+            record = replace(record, admission=Admission(step.generation, claims))
         case Hold():
-            waiting = record.admission.waiting if record.admission is not None else None
+            waiting = known.waiting if known is not None else None
             record = replace(record, admission=Admission(step.generation, step.claims, waiting))
+    return replace(entry, record=record)
+
+
+def _hostnames(entry: Entry, step: ClaimHostname | ReleaseHostnames) -> Entry:
+    record = entry.record
+    match step:
         case ClaimHostname():
-            record = replace(record, hostnames=_claimed(record, step))
-            finalizers = tuple(dict.fromkeys((*resource.finalizers, FINALIZER)))
-            resource = replace(resource, finalizers=finalizers)
+            entry, claims = _finalized(entry), _claimed(record, step)
         case ReleaseHostnames():
-            kept = tuple(c for c in record.hostnames if (c.hostname, c.path) == step.keep)
-            record = replace(record, hostnames=kept)
+            claims = tuple(c for c in record.hostnames if (c.hostname, c.path) == step.keep)
+    return replace(entry, record=replace(record, hostnames=claims))
+
+
+def _progress(entry: Entry, step: StoreStep, now: datetime) -> Record:
+    record = entry.record
+    match step:
         case BeginRollout():
-            record = replace(record, rollout=Rollout(step.generation, now, step.revision))
+            return replace(record, rollout=Rollout(step.generation, now, step.revision))
         case EndRollout():
-            record = _ended(entry, step, now)
+            return _ended(entry, step, now)
         case RecordPreDeploy():
-            record = replace(record, predeploy={**record.predeploy, step.generation: step.result})
+            return replace(record, predeploy={**record.predeploy, step.generation: step.result})
         case ReserveSubnet():
-            record = replace(record, subnet=step.subnet)
-        case RecordVolume() | AdoptVolume():
-            record = replace(record, volume_created=True, volume_name=step.engine_name)
-            if isinstance(step, AdoptVolume):
-                record = replace(record, volume_label_uid=step.label_uid or step.retained_uid)
-    return replace(entry, record=record, resource=resource)
+            return replace(record, subnet=step.subnet)
+        case RecordVolume():
+            return replace(record, volume_created=True, volume_name=step.engine_name)
+        case AdoptVolume():
+            label = step.label_uid or step.retained_uid
+            name = step.engine_name
+            return replace(record, volume_created=True, volume_name=name, volume_label_uid=label)
+    raise _unknown(step)
 
 
 def _claimed(record: Record, step: ClaimHostname) -> tuple[HostnameClaim, ...]:
@@ -215,6 +201,34 @@ def _ended(entry: Entry, step: EndRollout, now: datetime) -> Record:
             step.failure or (started.failure if started else None),
         ),
     )
+
+
+# -- the engine
+def _object(world: World, step: Step, now: datetime) -> None:
+    """Steps on anything but an existing container."""
+    match step:
+        case CreateContainer():
+            world.put_container(_created(world, step, now))
+        case CreateNetwork():
+            world.put_network(_network(step))
+        case RemoveNetwork():
+            world.drop_network(step.id)
+        case CreateVolume():
+            world.put_volume(Volume(step.name, step.labels))
+        case RemoveVolume():
+            world.drop_volume(step.name)
+        case PullImage():
+            if world.image(step.reference) is None:
+                world.put_image(Image(f"sha256:{step.reference}", step.reference))
+        case PutFiles() | CheckVolumes() | VerifyImage() | RemoveImage():
+            pass
+        case _:
+            raise _unknown(step)
+
+
+def _network(step: CreateNetwork) -> Network:
+    subnets = (step.subnet,)
+    return Network(f"new:{step.name}", step.name, step.labels, subnets, step.internal, step.bridge)
 
 
 def _created(world: World, step: CreateContainer, now: datetime) -> Container:
