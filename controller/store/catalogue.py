@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -158,22 +158,19 @@ class Catalogue:
         if before is None or before.entry.record.hostnames != entry.record.hostnames:
             self._held.pop(key.organization, None)
         if before is not None and _same_declaration(before.entry, entry):
-            self._readings[key] = Reading(
-                entry,
-                before.kind,
-                before.spec,
-                before.effective_generation,
-                before.rejection,
-                before.refs,
-                before.contested,
-            )
+            self._readings[key] = replace(before, entry=entry)
             return True
         reading = read(entry)
         if before is not None:
             self._unlink(before)
         self._readings[key] = reading
         self._gone.pop(key, None)
-        self._by_uid[entry.resource.uid] = key
+        self._link(reading)
+        return True
+
+    def _link(self, reading: Reading) -> None:
+        key = reading.entry.key
+        self._by_uid[reading.entry.resource.uid] = key
         for ref in reading.refs:
             self._referrers.setdefault(ref, {})[key] = None
         if image := getattr(reading.spec, "image", ""):
@@ -185,7 +182,6 @@ class Catalogue:
             self._contested.setdefault(what, {})[key] = None
         if key.organization:
             self._members.setdefault(key.organization, {})[key] = None
-        return True
 
     def moment(self) -> int:
         """To be taken before asking the store, and told with the answer. No two are equal."""
