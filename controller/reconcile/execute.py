@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 
 from controller.engine.base import Engine
+from controller.reconcile.calls import Routes, calls
 from controller.reconcile.image_policy import DENIED, ImagePolicy
 from controller.reconcile.lastwords import LastWords
 from controller.reconcile.longcalls import LongCalls, Slots
@@ -30,29 +31,16 @@ from resources.errors import UserError
 from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.routing.routes_label import signed
-from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
+from resources.routing.steps import RouteStep, WithdrawRoutes
 from resources.sealed import Sealed
 from resources.service.problems import image_labels
 from resources.steps import (
-    CheckVolumes,
-    ConnectNetwork,
-    CreateContainer,
-    CreateNetwork,
-    CreateVolume,
-    DisconnectNetwork,
     EngineStep,
     PullImage,
-    PutFiles,
     RemoveContainer,
-    RemoveImage,
-    RemoveNetwork,
-    RemoveVolume,
-    RenameContainer,
     StartContainer,
     Step,
     StopContainer,
-    UnpauseContainer,
-    UpdateContainer,
     VerifyImage,
 )
 from resources.store_steps import Finalize, SealInbox, StoreStep
@@ -98,14 +86,6 @@ class Secrets(Protocol):
         ...
 
 
-class Routes(Protocol):
-    """What executing needs of the ingress. Raises UserError."""
-
-    async def publish(self, step: PublishRoutes) -> None: ...
-
-    async def withdraw(self, step: WithdrawRoutes) -> None: ...
-
-
 class Executor:
     """epoch: of our leadership, None while we do not lead. gate: raises while nothing may be done
     to the engine (not connected, or not ours). doubt: told when what is known of images may be
@@ -147,29 +127,7 @@ class Executor:
         self._verdict_slots = Slots(VERDICTS, VERDICTS - 1)
         self._stop_slots = Slots(STOPS, STOPS // 4)
         self._long = LongCalls(wake)
-        self._calls: dict[type[Step], Callable[..., Awaitable[None]]] = {
-            CreateNetwork: engine.create_network,
-            RemoveNetwork: engine.remove_network,
-            ConnectNetwork: engine.connect_network,
-            DisconnectNetwork: engine.disconnect_network,
-            CreateVolume: engine.create_volume,
-            RemoveVolume: engine.remove_volume,
-            PullImage: pull or engine.pull_image,
-            RemoveImage: engine.remove_image,
-            CreateContainer: engine.create_container,
-            PutFiles: engine.put_files,
-            CheckVolumes: engine.check_volumes,
-            StartContainer: engine.start_container,
-            StopContainer: engine.stop_container,
-            UnpauseContainer: engine.unpause_container,
-            RenameContainer: engine.rename_container,
-            RemoveContainer: engine.remove_container,
-            UpdateContainer: engine.update_container,
-        }
-        if routes is not None:
-            self._calls |= {PublishRoutes: routes.publish, WithdrawRoutes: routes.withdraw}
-        if verify is not None:
-            self._calls[VerifyImage] = verify
+        self._calls = calls(engine, pull, verify, routes)
 
     async def execute(self, context: Context, plan: Plan, done: Done) -> Walk:
         """Raises the first step's error; ``done`` is called after each step that succeeded."""
