@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from resources.meta import HostnameClaim
 from resources.routing.steps import PublishRoutes
 from resources.routing.world import Published, Serving
-from tests.unit.domain.test_domain_plan import (
+from tests.unit.domain.domain_stage import (
     ACME,
     INGRESS,
     NAME,
@@ -26,13 +26,13 @@ from tests.unit.domain.test_domain_plan import (
     SERVICE,
     SHOP,
     UID,
-    Routed,
+    DomainStage,
 )
 
 HOSTS = ("shop.example.com", "new.example.com", "shop.acme.apps.test", "shop.beta.apps.test")
 
 
-def declared(stage: Routed, draw: random.Random) -> None:
+def declared(stage: DomainStage, draw: random.Random) -> None:
     spec: dict[str, Any] = {"hostname": draw.choice(HOSTS)}
     if draw.random() < 0.3:
         spec["pathPrefix"] = draw.choice(["/a", "/a/b"])
@@ -43,7 +43,7 @@ def declared(stage: Routed, draw: random.Random) -> None:
     stage.domain(**spec)
 
 
-def asked(stage: Routed, draw: random.Random) -> None:
+def asked(stage: DomainStage, draw: random.Random) -> None:
     target = stage.target()
     if target is None:
         return
@@ -58,43 +58,43 @@ def asked(stage: Routed, draw: random.Random) -> None:
             stage.ask()
 
 
-def decided(stage: Routed, draw: random.Random) -> None:
+def decided(stage: DomainStage, draw: random.Random) -> None:
     claims = stage.rows[SHOP].record.hostnames
     taken = draw.random() < 0.5
     stage.claims(*(replace(c, conflict="taken" if taken else "", verified=False) for c in claims))
 
 
-def served(stage: Routed, draw: random.Random) -> None:
+def served(stage: DomainStage, draw: random.Random) -> None:
     if draw.random() < 0.5:
         stage.serve()
     else:
         stage.world.serving.pop(draw.choice([SERVICE, UID]), None)
 
 
-def disturbed(stage: Routed, draw: random.Random) -> None:
+def disturbed(stage: DomainStage, draw: random.Random) -> None:
     if UID in stage.world.published and draw.random() < 0.5:
         stage.world.put(Published(UID, NAME, ""))
     else:
         stage.world.published.pop(UID, None)
 
 
-def restarted(stage: Routed, draw: random.Random) -> None:
+def restarted(stage: DomainStage, draw: random.Random) -> None:
     stage.world.findings.clear()
     if draw.random() < 0.5:
         stage.world.serving.clear()
 
 
-def suspended(stage: Routed, draw: random.Random) -> None:
+def suspended(stage: DomainStage, draw: random.Random) -> None:
     stage.declare(*ACME, {"suspended": draw.random() < 0.5})
 
 
-def ingress(stage: Routed, draw: random.Random) -> None:
+def ingress(stage: DomainStage, draw: random.Random) -> None:
     changes: list[dict[str, Any]] = [{}, {"problem": "away"}, {"unread": True}, {"mode": "none"}]
     changed = replace(INGRESS, **draw.choice(changes))
     stage.platform = replace(stage.platform, ingress=changed)
 
 
-def passed(stage: Routed, draw: random.Random) -> None:
+def passed(stage: DomainStage, draw: random.Random) -> None:
     """Perhaps killed midway; perhaps before the status was written."""
     plan = stage.plan(SHOP)
     for step in plan.steps[: draw.randrange(4)]:
@@ -105,11 +105,11 @@ def passed(stage: Routed, draw: random.Random) -> None:
         stage.status(SHOP)
 
 
-def late(stage: Routed, draw: random.Random) -> None:
+def late(stage: DomainStage, draw: random.Random) -> None:
     stage.now += timedelta(hours=draw.choice([0.1, 1, 30]))
 
 
-def proven(stage: Routed) -> None:
+def proven(stage: DomainStage) -> None:
     """By what the store holds at that moment."""
     standing = stage.standing()
     claim = HostnameClaim(standing.spec.hostname, standing.spec.path, True)
@@ -117,7 +117,7 @@ def proven(stage: Routed) -> None:
     assert not standing.suspended
 
 
-EVENTS: list[Callable[[Routed, random.Random], None]] = [
+EVENTS: list[Callable[[DomainStage, random.Random], None]] = [
     *(declared, asked, asked, decided, served, disturbed, restarted, suspended, ingress, late),
     *[passed] * 4,
 ]
@@ -125,7 +125,7 @@ EVENTS: list[Callable[[Routed, random.Random], None]] = [
 
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_nothing_unproven_is_published_and_it_ends_well(seed: int, count: int) -> None:
-    draw, stage = random.Random(seed), Routed()
+    draw, stage = random.Random(seed), DomainStage()
     stage.domain()
     for _ in range(count):
         draw.choice(EVENTS)(stage, draw)

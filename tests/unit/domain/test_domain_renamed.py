@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from resources.meta import HostnameClaim
-from tests.unit.domain.test_domain_plan import NAME, SHOP, UID, Routed, active
+from tests.unit.domain.domain_stage import NAME, SHOP, UID, DomainStage, active
 
 OLD, NEW = "shop.example.com", "new.example.com"
 
 
-def renamed() -> Routed:
+def renamed() -> DomainStage:
     """The new name is not proven; what stands for the old one is served."""
     stage = active()
     stage.domain(hostname=NEW)
