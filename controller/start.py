@@ -56,7 +56,7 @@ async def run(
             manifests=manifests,
             nft=Nft(),
             last_words=settings.state_dir / "last-words",
-            ingress=partial(traefik_gateway, standings=engine.standings),
+            ingress=partial(traefik_gateway, containers=engine.platform_containers),
         )
         engine.on_pull_progress = controller.pull_progress
         loop = asyncio.get_running_loop()

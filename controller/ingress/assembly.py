@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 from functools import partial
 
-from controller.engine.standing import Standings
+from controller.engine.platform_containers import PlatformContainers
 from controller.ingress.access_log import Rotation
 from controller.ingress.api import Address, Apis
 from controller.ingress.container import EngineContainer
@@ -31,13 +31,13 @@ POLL = 0.2
 """Seconds between two looks at what nobody tells."""
 
 
-def traefik_gateway(wiring: Wiring, standings: Standings | None = None) -> Gateway:
-    """Traefik, in whichever mode the settings say. standings: for containers of the platform.
+def traefik_gateway(wiring: Wiring, containers: PlatformContainers | None = None) -> Gateway:
+    """Traefik, in whichever mode the settings say. containers: where it may run as one of these.
     Blocking: makes the token. Raises UserError."""
     settings = wiring.settings
     runners: list[Runner] = [Process(settings, instance=wiring.instance)]
-    if standings is not None:
-        runners.append(EngineContainer(settings, standings, wiring.instance))
+    if containers is not None:
+        runners.append(EngineContainer(settings, containers, wiring.instance))
     if settings.ingress_publish == "labels":
         return _by_labels(wiring, runners)
     chosen = runners[-1] if settings.ingress == "container" else runners[0]

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from controller.engine.standing import Standing, Standings
+from controller.engine.platform_containers import PlatformContainer, PlatformContainers
 from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.process import acme_environment, command_line
 from controller.ingress.traefik import Start, static
@@ -35,7 +35,7 @@ LOGS = {"max-size": "10m", "max-file": "3"}
 class EngineContainer:
     """A runner (``keeping.Runner``). instance: ours."""
 
-    def __init__(self, settings: Settings, engine: Standings, instance: str) -> None:
+    def __init__(self, settings: Settings, engine: PlatformContainers, instance: str) -> None:
         self._settings = settings
         self._engine = engine
         self._instance = instance
@@ -75,19 +75,19 @@ class EngineContainer:
         }
 
     async def running(self) -> list[Alive]:
-        found = await self._engine.standing(self._labels)
+        found = await self._engine.list(self._labels)
         alive = [self._alive(one) for one in found if one.state in RUNNING]
         return [proxy for proxy in alive if proxy is not None]
 
-    def _alive(self, one: Standing) -> Alive | None:
+    def _alive(self, one: PlatformContainer) -> Alive | None:
         """It carries our instance's mark, wherever its file lies."""
         path = Path(one.labels.get(L_REVISION, ""))
         return Ours(path.parent).started_with(one.id, [f"{OPTION}{path}"])
 
     async def spawn(self, digest: str, api_port: int) -> Alive:
-        for one in await self._engine.standing(self._labels):
+        for one in await self._engine.list(self._labels):
             if one.state not in RUNNING:
-                await self._engine.fell(one.id, 0.0)
+                await self._engine.remove(one.id, 0.0)
         await asyncio.to_thread(self._ours.sweep, await self.running())
         start = Start(self.home, api_port)
         told = static(self._settings, start)
@@ -95,7 +95,7 @@ class EngineContainer:
         environment = await asyncio.to_thread(acme_environment, self._settings)
         config = self._config(start, environment, str(path))
         name = f"skypanel_ingress_{self._instance[:8]}_{api_port}"
-        id_ = await self._engine.stand(name, self._settings.ingress_image, config)
+        id_ = await self._engine.run(name, self._settings.ingress_image, config)
         return Alive(id_, digest, api_port, self.home)
 
     async def pid(self, proxy: Alive) -> int | None:
@@ -106,7 +106,7 @@ class EngineContainer:
         return pid if told == proxy else None
 
     async def last_words(self, proxy: Alive) -> str:
-        for one in await self._engine.standing(self._labels):
+        for one in await self._engine.list(self._labels):
             if one.id == proxy.id:
                 return "" if one.state == "running" else f"its container is {one.state}"
         return "its container is gone"
@@ -116,4 +116,4 @@ class EngineContainer:
             await asyncio.sleep(POLL)
 
     async def stop(self, proxy: Alive, grace: float) -> None:
-        await self._engine.fell(proxy.id, grace)
+        await self._engine.remove(proxy.id, grace)

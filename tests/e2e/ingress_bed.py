@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from controller.clock import SystemClock
-from controller.engine.standing import Standings
+from controller.engine.platform_containers import PlatformContainers
 from controller.ingress.assembly import traefik_gateway
 from controller.ingress.gateway import Gateway, Wiring
 from controller.ingress.ports import free_port
@@ -56,9 +56,9 @@ class Server:
 class Bed:
     """A gateway with its Traefik, and the world that it keeps."""
 
-    def __init__(self, settings: Settings, standings: Standings | None = None) -> None:
+    def __init__(self, settings: Settings, containers: PlatformContainers | None = None) -> None:
         self.settings = settings
-        self._standings = standings
+        self._containers = containers
         self.instance = str(uuid.uuid4())
         self.world = World()
         self.changes = Counter[str]()
@@ -77,7 +77,7 @@ class Bed:
                 changed=lambda uid: self.changes.update([uid]),
                 troubled=lambda: None,
             ),
-            self._standings,
+            self._containers,
         )
 
     def another(self) -> Gateway:

@@ -66,7 +66,7 @@ async def alone(engine: DockerEngine, labels: Mapping[str, str], *, another_than
     """Until one container is there, and not that one."""
     async with asyncio.timeout(60):
         while True:
-            found = [one.id for one in await engine.standings.standing(labels)]
+            found = [one.id for one in await engine.platform_containers.list(labels)]
             if len(found) == 1 and found != [another_than]:
                 return
             await asyncio.sleep(0.2)
@@ -74,11 +74,11 @@ async def alone(engine: DockerEngine, labels: Mapping[str, str], *, another_than
 
 async def started_again(engine: DockerEngine, id_: str) -> None:
     """Killed while no controller runs: the engine starts it, and it has its routes."""
-    pid = await engine.standings.pid(id_)
+    pid = await engine.platform_containers.pid(id_)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(60):
-        while await engine.standings.pid(id_) in (None, pid):  # noqa: ASYNC110
+        while await engine.platform_containers.pid(id_) in (None, pid):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
@@ -94,7 +94,11 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
         ingress_grace=2.0,
         ingress_access_log=True,
     )
-    bed, load, server = Bed(settings, engine.standings), Load(settings.http_port), Server(0)
+    bed, load, server = (
+        Bed(settings, engine.platform_containers),
+        Load(settings.http_port),
+        Server(0),
+    )
     bed.instance = instance
     labels = {L_CONTROLLER: instance}
     await server.start()
@@ -104,7 +108,7 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
             await bed.route()
             async with load.upon():
                 await until(lambda: load.answers["0"] > 20, "it does not serve")
-        (first,) = await engine.standings.standing(labels)
+        (first,) = await engine.platform_containers.list(labels)
         said = [line.text async for line in engine.logs(first.id, tail=5)]
         assert any('"RouterName":"acme-site-11111111@file"' in text for text in said), said
         world = await engine.list()
@@ -124,15 +128,15 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
         assert not [said for said in load.failures if said[-3:].isdigit()], load.failures
         assert len(load.failures) <= 2, load.failures
         async with bed.led():
-            (paused,) = await engine.standings.standing(labels)
+            (paused,) = await engine.platform_containers.list(labels)
             await asyncio.to_thread(
                 subprocess.run, ["docker", "pause", paused.id], check=True, capture_output=True
             )
             await alone(engine, labels, another_than=paused.id)
             await until(lambda: bed.gateway.mirror.problem == "", "nobody answers")
     finally:
-        for one in await engine.standings.standing(labels):
-            await engine.standings.fell(one.id, 0.0)
+        for one in await engine.platform_containers.list(labels):
+            await engine.platform_containers.remove(one.id, 0.0)
         await server.stop()
 
 
@@ -149,7 +153,11 @@ async def test_another_mode_replaces_what_the_former_one_started(
         https_port=free_port(),
         ingress_grace=2.0,
     )
-    bed, load, server = Bed(settings, engine.standings), Load(settings.http_port), Server(0)
+    bed, load, server = (
+        Bed(settings, engine.platform_containers),
+        Load(settings.http_port),
+        Server(0),
+    )
     labels, home = {L_CONTROLLER: bed.instance}, settings.ingress_dir.resolve()
     await server.start()
     try:
@@ -160,12 +168,12 @@ async def test_another_mode_replaces_what_the_former_one_started(
             bed.settings = settings.model_copy(update={"ingress": "container"})
             async with bed.led():
                 await until(lambda: not running(home), "the process stays")
-                assert len(await engine.standings.standing(labels)) == 1
+                assert len(await engine.platform_containers.list(labels)) == 1
             bed.settings = settings
             async with bed.led():
                 await until(lambda: len(running(home)) == 1, "no process runs")
                 async with asyncio.timeout(60):
-                    while await engine.standings.standing(labels):  # noqa: ASYNC110
+                    while await engine.platform_containers.list(labels):  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
                 before = load.answers["0"]
                 await until(lambda: load.answers["0"] > before + 20, "it does not serve")
@@ -179,6 +187,6 @@ async def test_another_mode_replaces_what_the_former_one_started(
         await asyncio.gather(acting, return_exceptions=True)
     finally:
         stop_all(home)
-        for one in await engine.standings.standing(labels):
-            await engine.standings.fell(one.id, 0.0)
+        for one in await engine.platform_containers.list(labels):
+            await engine.platform_containers.remove(one.id, 0.0)
         await server.stop()

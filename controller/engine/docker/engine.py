@@ -13,10 +13,10 @@ from controller.engine.docker import execution, host, logs
 from controller.engine.docker.endpoint import endpoint_from
 from controller.engine.docker.events import Events
 from controller.engine.docker.execution import DockerExec
+from controller.engine.docker.platform_containers import DockerPlatformContainers
 from controller.engine.docker.pulls import OnPull, Pulls
 from controller.engine.docker.reading import Reading
 from controller.engine.docker.sampling import Sampling
-from controller.engine.docker.standing import StandingContainers
 from controller.engine.docker.steps import Steps
 from controller.engine.docker.usage import Meter
 from controller.engine.docker.wire import ObserveCall, Wire
@@ -57,7 +57,7 @@ class DockerEngine(Steps):
         self._pulls = Pulls(wire, settings.pull_timeout, self._progress)
         self._meter = Meter(wire)
         self._sampling = Sampling(wire)
-        self.standings = StandingContainers(wire, self._pulls)
+        self.platform_containers = DockerPlatformContainers(wire, self._pulls)
 
     def _progress(self, progress: PullProgress) -> None:
         if self.on_pull_progress is not None:

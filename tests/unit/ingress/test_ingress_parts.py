@@ -20,7 +20,7 @@ from aiohttp import web
 from controller.cli.doctor import traefik as doctor
 from controller.cli.doctor.check import Check
 from controller.clock import SystemClock
-from controller.engine.standing import Standing
+from controller.engine.platform_containers import PlatformContainer
 from controller.ingress import api, ports, provider
 from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.api import Address, Apis, understood
@@ -461,12 +461,12 @@ async def test_no_descriptor_is_left_when_nobody_can_wait(
 async def test_a_container_that_has_its_ports_runs(tmp_path: Path, state: str, runs: bool) -> None:
     path = Ours(tmp_path / "theirs", INSTANCE).file_name("ab", 9000)
 
-    class Standings:
-        async def standing(self, labels: Any) -> list[Standing]:
+    class One:
+        async def list(self, labels: Any) -> list[PlatformContainer]:
             assert labels[L_CONTROLLER] == INSTANCE
-            return [Standing("1", "x", state, {L_REVISION: f"{tmp_path}/theirs/{path}"})]
+            return [PlatformContainer("1", "x", state, {L_REVISION: f"{tmp_path}/theirs/{path}"})]
 
-    runner = EngineContainer(Settings(state_dir=tmp_path), Standings(), INSTANCE)  # type: ignore[arg-type]
+    runner = EngineContainer(Settings(state_dir=tmp_path), One(), INSTANCE)  # type: ignore[arg-type]
     assert await runner.running() == ([Alive("1", "ab", 9000, tmp_path / "theirs")] if runs else [])
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PlatformContainer:
     """state: as in ``Container``."""
 
     id: str
@@ -18,14 +18,14 @@ class Standing:
     labels: Mapping[str, str]
 
 
-class Standings(Protocol):
+class PlatformContainers(Protocol):
     """Raises UserError."""
 
-    async def standing(self, labels: Mapping[str, str]) -> Sequence[Standing]:
+    async def list(self, labels: Mapping[str, str]) -> Sequence[PlatformContainer]:
         """All that carry these labels."""
         ...
 
-    async def stand(self, name: str, image: str, config: Mapping[str, Any]) -> str:
+    async def run(self, name: str, image: str, config: Mapping[str, Any]) -> str:
         """Pulls what is missing, creates and starts; its id. config: as the engine's API has it."""
         ...
 
@@ -33,6 +33,6 @@ class Standings(Protocol):
         """Of its main process, on the engine's host; None: it does not run."""
         ...
 
-    async def fell(self, id_: str, grace: float) -> None:
+    async def remove(self, id_: str, grace: float) -> None:
         """Stops (within so many seconds; 0: at once) and removes it. Gone is done."""
         ...

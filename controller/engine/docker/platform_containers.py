@@ -7,29 +7,29 @@ from typing import Any
 
 from controller.engine.docker.pulls import Pulls
 from controller.engine.docker.wire import Wire, filters, segment
-from controller.engine.standing import Standing
+from controller.engine.platform_containers import PlatformContainer
 from resources.steps import PullImage
 
 GONE = 404
 NOT_MODIFIED = 304
 
 
-class StandingContainers:
-    """Implements ``Standings``."""
+class DockerPlatformContainers:
+    """Implements ``PlatformContainers``."""
 
     def __init__(self, wire: Wire, pulls: Pulls) -> None:
         self._wire = wire
         self._pulls = pulls
 
-    async def standing(self, labels: Mapping[str, str]) -> Sequence[Standing]:
+    async def list(self, labels: Mapping[str, str]) -> Sequence[PlatformContainer]:
         wanted = [f"{name}={value}" for name, value in labels.items()]
         reply = await self._wire.call(
             "list_containers", "GET", "containers/json",
             params={"all": "1", **filters(label=wanted)},
         )  # fmt: skip
-        return [_standing(raw) for raw in reply.json()]
+        return [_read(raw) for raw in reply.json()]
 
-    async def stand(self, name: str, image: str, config: Mapping[str, Any]) -> str:
+    async def run(self, name: str, image: str, config: Mapping[str, Any]) -> str:
         if await self._wire.get("inspect_image", f"images/{segment(image)}/json") is None:
             await self._pulls.pull_image(PullImage(reference=image, cause="the platform runs it"))
         made = await self._wire.call(
@@ -47,7 +47,7 @@ class StandingContainers:
         found = await self._wire.get("inspect_container", f"containers/{segment(id_)}/json")
         return None if found is None else found["State"].get("Pid") or None
 
-    async def fell(self, id_: str, grace: float) -> None:
+    async def remove(self, id_: str, grace: float) -> None:
         if grace > 0:
             await self._wire.call(
                 "stop_container", "POST", f"containers/{segment(id_)}/stop",
@@ -60,9 +60,9 @@ class StandingContainers:
         )  # fmt: skip
 
 
-def _standing(raw: Mapping[str, Any]) -> Standing:
+def _read(raw: Mapping[str, Any]) -> PlatformContainer:
     names = raw.get("Names") or [""]
-    return Standing(
+    return PlatformContainer(
         id=raw["Id"],
         name=names[0].lstrip("/"),
         state=raw.get("State") or "",
