@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.engine.base import EngineInfo
-from controller.firewall.keeper import Keeper as FirewallKeeper
+from controller.firewall.keeper import FirewallKeeper
 from controller.identity import EngineIdentity
 from controller.ingress.gateway import Gateway
 from controller.reconcile.pulling import Pulling

@@ -62,7 +62,7 @@ async def examine(nft: Nft, policy: Policy) -> Seen:
     return Seen("installed", host_firewall.IN_PLACE)
 
 
-class Keeper:
+class FirewallKeeper:
     """policy: asked at each look. here: is the engine on this host? None: not known yet, and then
     nothing is put back. changed: told when another verdict holds. seconds: between two looks.
     recorded: the rules that were installed to stay, None: none were."""
@@ -144,7 +144,7 @@ def keeper(
     engine: Callable[[], EngineInfo | None],
     *,
     changed: Callable[[], None],
-) -> Keeper | None:
+) -> FirewallKeeper | None:
     """None where nobody wants to know. nft None: there is no host (simulations)."""
     if nft is None or settings.host_firewall == "off":
         return None
@@ -153,7 +153,7 @@ def keeper(
         info = engine()
         return None if info is None else info.reach == "host"
 
-    return Keeper(
+    return FirewallKeeper(
         nft,
         lambda: policy_of(settings),
         keep=settings.host_firewall == "keep",

@@ -15,7 +15,6 @@ from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher, private
 from controller.ingress.gateway import Gateway, Task, Wiring, document_mirror
 from controller.ingress.inheriting import inherit
-from controller.ingress.keeping import Keeper, Runner
 from controller.ingress.label_mirror import LabelMirror
 from controller.ingress.mirror import NOT_YET
 from controller.ingress.ordering import Ordering
@@ -24,6 +23,8 @@ from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
 from controller.ingress.proxies import Traefiks
 from controller.ingress.retiring import Retiring
+from controller.ingress.runner import Runner
+from controller.ingress.supervisor import ProxySupervisor
 from controller.ingress.traefik import constant
 from controller.settings import listed
 
@@ -80,7 +81,7 @@ class _ByDocuments:
             private(settings.ingress_dir)
         routes = settings.ingress_dir.resolve() / "routes"
         self._publisher = FilePublisher(routes, wiring.open_, wiring.epoch)
-        self._keeper = self._keeping(chosen, token)
+        self._supervisor = self._supervised(chosen, token)
         beside_us = settings.ingress != "external"
         proxies = Traefiks(self._apis, self._addresses, beside_us=beside_us, why=self._why)
         self._ordering = Ordering(self._publisher, proxies, partial(constant, token))
@@ -93,9 +94,9 @@ class _ByDocuments:
         )
         self._mirror = document_mirror(wiring, self._publisher, proxies)
 
-    def _keeping(self, chosen: Runner, token: str) -> Keeper:
+    def _supervised(self, chosen: Runner, token: str) -> ProxySupervisor:
         wiring = self._wiring
-        return Keeper(
+        return ProxySupervisor(
             self._settings,
             chosen,
             token,
@@ -114,7 +115,7 @@ class _ByDocuments:
             self._mirror,
             mode=self._mode,
             beside=self._beside,
-            inherit=partial(inherit, self._publisher, self._keeper.formers),
+            inherit=partial(inherit, self._publisher, self._supervisor.formers),
             retire=Retiring(self._runners, self._settings.ingress_grace, self._decided).run,
             close=self._apis.close,
             orders=self._orders,
@@ -141,21 +142,21 @@ class _ByDocuments:
         return self._settings.ingress is not None or self._wiring.here() is not None
 
     def _addresses(self) -> Sequence[Address]:
-        return self._external if self._mode() == "external" else self._keeper.addresses()
+        return self._external if self._mode() == "external" else self._supervisor.addresses()
 
     def _why(self) -> str:
         """No proxy is there to be asked."""
         if self._mode() == "external":
             return "SKYCTL_INGRESS_APIS names no proxy"
-        return self._keeper.problem or (NOT_YET if self._wiring.wanted() else "")
+        return self._supervisor.problem or (NOT_YET if self._wiring.wanted() else "")
 
     def _beside(self) -> Sequence[Task]:
         settings, mode = self._settings, self._mode()
         tasks: list[Task] = [self._ordering.run, self._orders.run]
         if mode in ("process", "container"):
-            tasks.append(self._keeper.run)
+            tasks.append(self._supervisor.run)
         if mode == "process" and settings.ingress_access_log:
-            tasks.append(Rotation(settings.ingress_dir.resolve(), self._keeper.answering).run)
+            tasks.append(Rotation(settings.ingress_dir.resolve(), self._supervisor.answering).run)
         if settings.ingress_listen:
             tasks.append(partial(self._provide, settings.ingress_listen))
         return tasks

@@ -33,7 +33,7 @@ LOGS = {"max-size": "10m", "max-file": "3"}
 
 
 class EngineContainer:
-    """A runner (``keeping.Runner``). instance: ours."""
+    """A runner (``Runner``). instance: ours."""
 
     def __init__(self, settings: Settings, engine: PlatformContainers, instance: str) -> None:
         self._settings = settings

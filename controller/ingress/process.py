@@ -27,7 +27,7 @@ CENSUS = 10.0
 
 
 class Process:
-    """A runner (``keeping.Runner``). instance: ours."""
+    """A runner (``Runner``). instance: ours."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from controller.ingress.alive import Alive
-from controller.ingress.keeping import Runner
+from controller.ingress.runner import Runner
 
 log = structlog.get_logger("traefik")
 

@@ -15,10 +15,10 @@ from controller.ingress.api import Apis
 from controller.ingress.base import Marker, Proxies, Publisher, Sight
 from controller.ingress.binary import find_traefik
 from controller.ingress.files import FilePublisher
-from controller.ingress.keeping import Keeper
 from controller.ingress.ports import free_port
 from controller.ingress.process import Process
 from controller.ingress.proxies import Traefiks
+from controller.ingress.supervisor import ProxySupervisor
 from controller.ingress.traefik import constant
 from controller.settings import Settings
 from resources.routing.document import Document
@@ -75,15 +75,17 @@ async def real_stage(state: Path) -> AsyncIterator[Stage]:
         https_port=free_port(),
     )
     apis, token = Apis(), "a-token-for-tests"
-    keeper = Keeper(settings, Process(settings), token, apis, SystemClock(), wanted=lambda: True)
-    proxies = Traefiks(apis, keeper.addresses, beside_us=True, why=lambda: "it does not run")
+    supervisor = ProxySupervisor(
+        settings, Process(settings), token, apis, SystemClock(), wanted=lambda: True
+    )
+    proxies = Traefiks(apis, supervisor.addresses, beside_us=True, why=lambda: "it does not run")
     stage = RealStage(settings.ingress_dir / "routes", proxies)
     assert isinstance(stage.publisher, FilePublisher)
     await stage.publisher.keep(constant(token))
-    running = asyncio.create_task(keeper.run())
+    running = asyncio.create_task(supervisor.run())
     try:
         async with asyncio.timeout(SECONDS):
-            while not keeper.addresses():  # noqa: ASYNC110
+            while not supervisor.addresses():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         yield stage
     finally:

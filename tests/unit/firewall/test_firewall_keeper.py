@@ -12,7 +12,7 @@ import pytest
 from controller.cli.doctor import firewall as doctor
 from controller.engine.base import EngineInfo
 from controller.firewall.boot import Boot
-from controller.firewall.keeper import SLICE_SECONDS, Keeper, keeper
+from controller.firewall.keeper import SLICE_SECONDS, FirewallKeeper, keeper
 from controller.firewall.nft import CannotLook, Nft
 from controller.firewall.rules import Policy, parse_ports, ruleset
 from controller.metrics import METRICS
@@ -39,8 +39,8 @@ def made(
     changed: Callable[[], None] = lambda: None,
     seconds: float = 60.0,
     recorded: Callable[[], str | None] = lambda: None,
-) -> Keeper:
-    return Keeper(
+) -> FirewallKeeper:
+    return FirewallKeeper(
         nft,
         lambda: POLICY,
         keep=keep,

@@ -27,10 +27,10 @@ from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
 from controller.ingress.container import EngineContainer
 from controller.ingress.files import FilePublisher
-from controller.ingress.keeping import Keeper
 from controller.ingress.leaf import marker
 from controller.ingress.process import Process, acme_environment, running, still
 from controller.ingress.provider import Provider, merged, token_of
+from controller.ingress.supervisor import ProxySupervisor
 from controller.ingress.traefik import Start, constant, has_resolver, static
 from controller.settings import Settings, load_settings
 from resources.errors import UserError
@@ -372,11 +372,15 @@ def test_a_port_that_another_has_is_told(taken: int) -> None:
     ports.require("127.0.0.1", ports.free_port(), "SKYCTL_HTTP_PORT")
 
 
-def keeper(told: Settings, find: Callable[[], Path | None], *, wanted: bool = True) -> Keeper:
-    return Keeper(told, Process(told, find), "token", Apis(), SystemClock(), wanted=lambda: wanted)
+def supervisor(
+    told: Settings, find: Callable[[], Path | None], *, wanted: bool = True
+) -> ProxySupervisor:
+    return ProxySupervisor(
+        told, Process(told, find), "token", Apis(), SystemClock(), wanted=lambda: wanted
+    )
 
 
-async def turned(one: Keeper) -> Keeper:
+async def turned(one: ProxySupervisor) -> ProxySupervisor:
     async with asyncio.TaskGroup() as group:
         await one.turn(group)
     return one
@@ -384,7 +388,7 @@ async def turned(one: Keeper) -> Keeper:
 
 async def test_no_proxy_is_started_on_a_port_that_another_has(taken: int, tmp_path: Path) -> None:
     told = Settings(state_dir=tmp_path, ingress_address="127.0.0.1", http_port=taken)
-    found = await turned(keeper(told, lambda: Path("/bin/false")))
+    found = await turned(supervisor(told, lambda: Path("/bin/false")))
     assert f"port {taken}" in found.problem
     assert found.addresses() == ()
 
@@ -393,7 +397,7 @@ async def test_nothing_is_started_while_nobody_wants_it(tmp_path: Path) -> None:
     def find() -> Path | None:
         raise AssertionError("looked for the program")
 
-    await turned(keeper(Settings(state_dir=tmp_path), find, wanted=False))
+    await turned(supervisor(Settings(state_dir=tmp_path), find, wanted=False))
     assert not os.listdir(tmp_path)
 
 
@@ -412,7 +416,7 @@ async def test_a_program_that_cannot_run_is_told(
     )
     told.ingress_dir.mkdir()
     path = Path(program) if program is not None else None
-    assert words in (await turned(keeper(told, lambda: path))).problem
+    assert words in (await turned(supervisor(told, lambda: path))).problem
 
 
 INSTANCE = "0b54a3f0-6b1e-4c9d-9a53-0c7a3a0f1f11"

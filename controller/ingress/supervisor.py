@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
@@ -24,6 +23,7 @@ from controller.clock import Clock
 from controller.ingress import ports
 from controller.ingress.alive import Alive
 from controller.ingress.api import Address, Apis
+from controller.ingress.runner import Runner
 from controller.ingress.steering import Steering, steer
 from controller.metrics import METRICS
 from controller.settings import Settings
@@ -45,44 +45,7 @@ UNWANTED = 60.0
 """A proxy that nobody wants any more is stopped after this long."""
 
 
-class Runner(Protocol):
-    """What a proxy runs as. Raises UserError."""
-
-    @property
-    def home(self) -> Path:
-        """Where those that it starts have their routes."""
-        ...
-
-    async def desired(self) -> str:
-        """All that needs a new start to change, as text."""
-        ...
-
-    async def running(self) -> Sequence[Alive]:
-        """All of this instance, those of other controllers too."""
-        ...
-
-    async def spawn(self, digest: str, api_port: int) -> Alive:
-        """Starts one beside those that run."""
-        ...
-
-    async def pid(self, proxy: Alive) -> int | None:
-        """As we see it; None where that is not told."""
-        ...
-
-    async def last_words(self, proxy: Alive) -> str:
-        """Of one that has ended; '' while it runs."""
-        ...
-
-    async def ended(self, proxy: Alive) -> None:
-        """Until it has."""
-        ...
-
-    async def stop(self, proxy: Alive, grace: float) -> None:
-        """Politely, and after so many seconds less so. Done when it has ended."""
-        ...
-
-
-class Keeper:
+class ProxySupervisor:
     """token: for its API. wanted: does anybody want a proxy? deaf: does the one that serves not
     hear us? changed: told when another one serves, or none. leading: may anything be done? others:
     what proxies of ours ran as by former settings; those are replaced too."""

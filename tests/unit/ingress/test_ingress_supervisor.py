@@ -12,9 +12,9 @@ import pytest
 from controller.clock import SystemClock
 from controller.ingress.alive import Alive
 from controller.ingress.api import Address, Apis
-from controller.ingress.keeping import DEAF_FIRST, STEADY, Keeper
 from controller.ingress.ports import free_port
 from controller.ingress.retiring import Retiring
+from controller.ingress.supervisor import DEAF_FIRST, STEADY, ProxySupervisor
 from controller.settings import Settings
 from resources.errors import UserError
 
@@ -96,7 +96,7 @@ class Stage:
 
     def again(self) -> None:
         """Another controller begins."""
-        self.keeper = Keeper(
+        self.supervisor = ProxySupervisor(
             self._settings,
             self.runner,
             "token",
@@ -112,7 +112,7 @@ class Stage:
         """After so many more seconds; who runs then."""
         self.clock.at += seconds
         async with asyncio.TaskGroup() as group:
-            await self.keeper.turn(group)
+            await self.supervisor.turn(group)
         return self.runner.names
 
 
@@ -153,10 +153,10 @@ async def test_one_of_another_controller_is_replaced_and_never_asked(stage: Stag
     """It reads another directory, which nobody keeps, and has another token."""
     former = Alive("former", "ab", 9000, Path("/theirs"))
     stage.runner.alive.append(former)
-    assert await stage.keeper.formers() == [Path("/theirs")]
+    assert await stage.supervisor.formers() == [Path("/theirs")]
     assert await stage.turn() == ["proxy 1"]
     assert former.api_port not in stage.apis.asked
-    assert await stage.keeper.formers() == []
+    assert await stage.supervisor.formers() == []
 
 
 async def test_who_does_not_lead_touches_nothing(stage: Stage) -> None:
@@ -187,7 +187,7 @@ async def test_the_one_that_serves_stays_until_the_right_one_answers(stage: Stag
         while stage.apis.asked.count(new.api_port) < 4:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert stage.runner.names == [old.id, new.id]
-    assert [address.url for address in stage.keeper.addresses()] == [
+    assert [address.url for address in stage.supervisor.addresses()] == [
         f"http://127.0.0.1:{old.api_port}"
     ]
     stage.apis.silent = set()
