@@ -36,7 +36,7 @@ from controller.loop.leadership import Leadership
 from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.platform import PlatformView
-from controller.pulls import Pulls
+from controller.pull_feed import PullFeed
 from controller.reconcile.certificates import CertificateWatcher, Fetch, Handshake
 from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
@@ -118,7 +118,7 @@ class Controller:
         self.once_failed: list[str] = []
         self.queue: Queue[Key] = Queue(METRICS.queue, group=_tenant)
         self.catalogue = Catalogue()
-        self.pulls = Pulls()
+        self.pulls = PullFeed()
         self.last_words = LastWords(engine, self.clock, last_words)
         self.obstructions = Obstructions()
         self.manifests: list[ManifestSource] = []

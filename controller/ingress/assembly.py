@@ -18,7 +18,7 @@ from controller.ingress.inheriting import inherit
 from controller.ingress.label_mirror import LabelMirror
 from controller.ingress.mirror import NOT_YET
 from controller.ingress.ordering import Ordering
-from controller.ingress.orders import Log, Orders
+from controller.ingress.orders import Log, OrderBook
 from controller.ingress.process import Process
 from controller.ingress.provider import Provider, token_of
 from controller.ingress.proxies import Traefiks
@@ -85,7 +85,7 @@ class _ByDocuments:
         beside_us = settings.ingress != "external"
         proxies = Traefiks(self._apis, self._addresses, beside_us=beside_us, why=self._why)
         self._ordering = Ordering(self._publisher, proxies, partial(constant, token))
-        self._orders = Orders(
+        self._orders = OrderBook(
             wiring.clock,
             settings.acme_retry,
             self._ordering.order,

@@ -18,7 +18,7 @@ from controller.ingress.base import Changed, Proxies, Publisher, RouteMirror
 from controller.ingress.counting import Counting
 from controller.ingress.label_mirror import Hostnames
 from controller.ingress.mirror import Mirror
-from controller.ingress.orders import Orders
+from controller.ingress.orders import OrderBook
 from controller.ingress.rollouts import Rollouts
 from controller.ingress.traefik import RESOLVER, has_resolver
 from controller.settings import Settings, listed
@@ -88,7 +88,7 @@ class Gateway:
         inherit: Task | None = None,
         retire: Task | None = None,
         close: Task | None = None,
-        orders: Orders | None = None,
+        orders: OrderBook | None = None,
         counting: Counting | None = None,
     ) -> None:
         self._settings = wiring.settings

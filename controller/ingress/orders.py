@@ -42,7 +42,7 @@ _FAILED = re.compile(
 )
 
 
-class Orders:
+class OrderBook:
     """order: makes the proxies order certificates for these hostnames, once. told: of a Domain, by
     its uid, what the store's status says of a hostname. failures: by hostname, as the proxies tell
     (blocking)."""

@@ -63,8 +63,8 @@ class Fetch(Protocol):
     async def __call__(self, name: str) -> Sequence[bytes]: ...
 
 
-class Orders(Protocol):
-    """Of certificates, that the proxies make."""
+class CertificateOrders(Protocol):
+    """That the proxies make."""
 
     def missing(self, uid: str, hostname: str) -> Attempt: ...
 
@@ -128,7 +128,7 @@ class CertificateWatcher(Watch[Shown]):
         clock: Clock,
         random_: random.Random,
         fetch: Fetch,
-        orders: Orders | None = None,
+        orders: CertificateOrders | None = None,
     ) -> None:
         super().__init__()
         self._world = world

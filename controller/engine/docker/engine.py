@@ -14,7 +14,7 @@ from controller.engine.docker.endpoint import endpoint_from
 from controller.engine.docker.events import Events
 from controller.engine.docker.execution import DockerExec
 from controller.engine.docker.platform_containers import DockerPlatformContainers
-from controller.engine.docker.pulls import OnPull, Pulls
+from controller.engine.docker.puller import ImagePuller, OnPull
 from controller.engine.docker.reading import Reading
 from controller.engine.docker.sampling import Sampling
 from controller.engine.docker.steps import Steps
@@ -54,10 +54,10 @@ class DockerEngine(Steps):
         super().__init__(wire, reading)
         self.on_pull_progress = on_pull_progress
         self._events = Events(wire, settings.engine_silence)
-        self._pulls = Pulls(wire, settings.pull_timeout, self._progress)
+        self._puller = ImagePuller(wire, settings.pull_timeout, self._progress)
         self._meter = Meter(wire)
         self._sampling = Sampling(wire)
-        self.platform_containers = DockerPlatformContainers(wire, self._pulls)
+        self.platform_containers = DockerPlatformContainers(wire, self._puller)
 
     def _progress(self, progress: PullProgress) -> None:
         if self.on_pull_progress is not None:
@@ -113,10 +113,10 @@ class DockerEngine(Steps):
 
     # -- the running thing (steps are inherited)
     async def pull_image(self, step: PullImage) -> None:
-        await self._pulls.pull_image(step)
+        await self._puller.pull_image(step)
 
     async def ask_registry(self, step: PullImage) -> str:
-        return await self._pulls.ask_registry(step)
+        return await self._puller.ask_registry(step)
 
     def logs(
         self,

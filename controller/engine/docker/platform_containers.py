@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.engine.docker.pulls import Pulls
+from controller.engine.docker.puller import ImagePuller
 from controller.engine.docker.wire import Wire, filters, segment
 from controller.engine.platform_containers import PlatformContainer
 from resources.steps import PullImage
@@ -17,9 +17,9 @@ NOT_MODIFIED = 304
 class DockerPlatformContainers:
     """Implements ``PlatformContainers``."""
 
-    def __init__(self, wire: Wire, pulls: Pulls) -> None:
+    def __init__(self, wire: Wire, puller: ImagePuller) -> None:
         self._wire = wire
-        self._pulls = pulls
+        self._puller = puller
 
     async def list(self, labels: Mapping[str, str]) -> Sequence[PlatformContainer]:
         wanted = [f"{name}={value}" for name, value in labels.items()]
@@ -31,7 +31,7 @@ class DockerPlatformContainers:
 
     async def run(self, name: str, image: str, config: Mapping[str, Any]) -> str:
         if await self._wire.get("inspect_image", f"images/{segment(image)}/json") is None:
-            await self._pulls.pull_image(PullImage(reference=image, cause="the platform runs it"))
+            await self._puller.pull_image(PullImage(reference=image, cause="the platform runs it"))
         made = await self._wire.call(
             "create_container", "POST", "containers/create",
             params={"name": name}, json=dict(config), subject=name,

@@ -12,7 +12,7 @@ import pytest
 from controller.engine.docker import archive, convert, host, render
 from controller.engine.docker.endpoint import endpoint_from
 from controller.engine.docker.logs import Lines
-from controller.engine.docker.pulls import Layers, split
+from controller.engine.docker.puller import Layers, split
 from controller.engine.docker.usage import resident
 from controller.engine.docker.wire import segment
 from resources.container_spec import ContainerSpec, FileContent

@@ -15,7 +15,7 @@ from controller.clock import Clock
 from controller.ingress.base import Marker
 from controller.ingress.leaf import OWN
 from controller.ingress.ordering import Ordering
-from controller.ingress.orders import TELLING, Log, Orders, failed
+from controller.ingress.orders import TELLING, Log, OrderBook, failed
 from controller.store.base import Deposed
 from resources.routing.world import Attempt
 
@@ -39,13 +39,13 @@ class Watch:
         self.made: asyncio.Queue[set[str]] = asyncio.Queue()
         self.orders = self.begun(first)
 
-    def begun(self, first: float = 60.0) -> Orders:
+    def begun(self, first: float = 60.0) -> OrderBook:
         """As after a restart of ours."""
 
         def told(uid: str, hostname: str) -> Attempt:
             return self.told.get((uid, hostname), Attempt())
 
-        return Orders(cast(Clock, self), first, self._order, told)
+        return OrderBook(cast(Clock, self), first, self._order, told)
 
     async def _order(self, hostnames: Set[str]) -> None:
         self.made.put_nowait(set(hostnames))
@@ -206,7 +206,7 @@ async def test_the_log_is_read_as_it_grows(tmp_path: Path) -> None:
     path = tmp_path / "traefik.log"
     log = Log(path)
     watch = Watch()
-    orders = Orders(cast(Clock, watch), 1.0, watch._order, lambda _u, _h: Attempt(), log)
+    orders = OrderBook(cast(Clock, watch), 1.0, watch._order, lambda _u, _h: Attempt(), log)
     assert await orders.failure("shop.example.com") == ""
     path.write_text(LINE)
     assert (await orders.failure("shop.example.com")).endswith("refused")

@@ -115,7 +115,7 @@ async def test_what_is_missing_is_ordered_again() -> None:
 
     attempt = Attempt(1, when)
 
-    class Orders:
+    class FakeOrders:
         def __init__(self) -> None:
             self.without: set[str] = set()
             self.forgotten: list[str] = []
@@ -137,7 +137,7 @@ async def test_what_is_missing_is_ordered_again() -> None:
             return f"{hostname} is not known"
 
     stand = Stand(DER)
-    stand.watcher._orders = orders = Orders()
+    stand.watcher._orders = orders = FakeOrders()
     async with running(stand):
         ordered = Shown("u", "else.example.org", "else.example.org", "d", ordered=True)
         stand.watcher.observed(cast(Observation, ordered), SHOP)

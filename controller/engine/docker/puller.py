@@ -27,7 +27,7 @@ REPORT_EVERY = 0.25
 OnPull = Callable[[PullProgress], None]
 
 
-class Pulls:
+class ImagePuller:
     def __init__(self, wire: Wire, timeout: float, report: OnPull) -> None:
         self._wire = wire
         self._timeout = timeout

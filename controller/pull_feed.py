@@ -11,7 +11,7 @@ from controller.engine.base import PullProgress
 BACKLOG = 256
 
 
-class Pulls:
+class PullFeed:
     def __init__(self) -> None:
         self._watchers: set[asyncio.Queue[PullProgress]] = set()
 
