@@ -16,7 +16,7 @@ from resources.world import Probe
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProbeTarget:
     """path None: a tcp connect is enough; else HTTP GET answered by 2xx or 3xx. Durations in
     seconds. started_at: of the container's present run."""
 
@@ -36,7 +36,9 @@ RECOVERED = 2
 """Successes in a row after which an unhealthy one counts as healthy again."""
 
 
-def streak(before: Probe | None, target: Target, so_far: int, message: str, now: datetime) -> int:
+def streak(
+    before: Probe | None, target: ProbeTarget, so_far: int, message: str, now: datetime
+) -> int:
     """Successes in a row, or (negative) failures, with this result. so_far: until it. message: ''
     when it succeeded. While it starts, failures within the start period do not count."""
     if not message:
@@ -46,7 +48,9 @@ def streak(before: Probe | None, target: Target, so_far: int, message: str, now:
     return min(so_far, 0) - 1
 
 
-def judge(before: Probe | None, target: Target, run: int, message: str, now: datetime) -> Probe:
+def judge(
+    before: Probe | None, target: ProbeTarget, run: int, message: str, now: datetime
+) -> Probe:
     """run: the streak, including this result."""
     health = before.health if before is not None else "starting"
     if -run >= target.retries:
@@ -58,7 +62,7 @@ def judge(before: Probe | None, target: Target, run: int, message: str, now: dat
     return Probe(health, now, message)
 
 
-def _starting(before: Probe | None, target: Target, now: datetime) -> bool:
+def _starting(before: Probe | None, target: ProbeTarget, now: datetime) -> bool:
     if target.started_at is None or (before is not None and before.health != "starting"):
         return False
     return now < target.started_at + timedelta(seconds=target.start_period)

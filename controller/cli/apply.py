@@ -18,7 +18,7 @@ from controller.cli.output import print_data
 from controller.cli.steps import print_difference
 from controller.cli.text import clean, paint
 from controller.cli.users import changed_secrets, rolling
-from controller.cli.waiting import Target, ready, wait_for
+from controller.cli.waiting import Awaited, ready, wait_for
 from resources.document import Document
 from resources.errors import UserError
 
@@ -61,7 +61,7 @@ def apply(
 
 
 def _wait(
-    applied: Sequence[Target], results: Sequence[dict[str, Any]], patience: float, *, quiet: bool
+    applied: Sequence[Awaited], results: Sequence[dict[str, Any]], patience: float, *, quiet: bool
 ) -> None:
     """Also until the services that use a changed Secret run with it."""
     deadline = time.monotonic() + patience
@@ -93,8 +93,8 @@ def _located(document: Document, result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "file": document.file, "error": error.to_dict()}
 
 
-def _target(result: dict[str, Any]) -> Target:
-    return Target(
+def _target(result: dict[str, Any]) -> Awaited:
+    return Awaited(
         result["kind"],
         result["organization"],
         result["name"],

@@ -25,7 +25,7 @@ from controller.cli.options import (
     seconds,
 )
 from controller.cli.output import print_data, structured
-from controller.cli.waiting import Target, deleted, wait_for
+from controller.cli.waiting import Awaited, deleted, wait_for
 from resources.errors import UserError
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="KIND/NAME...")]
@@ -63,7 +63,7 @@ def delete(
             requested.append(gone)
             if not structured(form):
                 print(f"{gone['kind'].lower()}/{gone['name']} deletion requested", flush=True)
-            targets.append(Target(gone["kind"], gone["organization"], gone["name"], gone["uid"]))
+            targets.append(Awaited(gone["kind"], gone["organization"], gone["name"], gone["uid"]))
     if structured(form):
         print_data({"items": requested}, form)
     if wait and targets:

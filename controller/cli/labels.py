@@ -15,7 +15,7 @@ from controller.cli.output import Document, print_data
 from resources.domain import DomainSpec
 from resources.domain.backends import wanted
 from resources.domain.container_labels import inexpressible
-from resources.domain.labels import Target, labels
+from resources.domain.labels import TraefikService, labels
 from resources.domain.problems import no_port
 from resources.domain.routing import Route, render
 from resources.meta import Key
@@ -70,9 +70,9 @@ def read_labels(client: Client, name: str, where: str | None) -> dict[str, str]:
     secrets = {name: _values(client, organization, name) for name in spec.secrets}
     key = Key("Domain", organization, name)
     route = Route(key, document["metadata"]["uid"], spec, named, secrets)
-    target = Target(named, backend.port, backend.sticky)
+    traefik = TraefikService(named, backend.port, backend.sticky)
     rendered = render(route, USUAL, asking=True)
-    made = labels(rendered, target, document["metadata"].get("generation", 0))
+    made = labels(rendered, traefik, document["metadata"].get("generation", 0))
     network = _network(client.get(f"/resources/organization/{organization}"))
     return {ENABLE: "true", **({NETWORK: network} if network else {}), **made.shown()}
 

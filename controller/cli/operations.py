@@ -21,7 +21,7 @@ from controller.cli.options import (
 )
 from controller.cli.options import service as parse_service
 from controller.cli.output import print_done, short_name, structured
-from controller.cli.waiting import Judgement, Target, ready, wait_for
+from controller.cli.waiting import Awaited, Judgement, ready, wait_for
 
 Wait = Annotated[bool, typer.Option("--wait", help="Until it is done.")]
 
@@ -41,9 +41,9 @@ def _told(answer: dict[str, Any], done: str, already: str, form: OutputFormat) -
     return resource
 
 
-def target_of(resource: dict[str, Any]) -> Target:
+def target_of(resource: dict[str, Any]) -> Awaited:
     metadata = resource["metadata"]
-    return Target(
+    return Awaited(
         resource["kind"],
         metadata.get("organization") or "",
         metadata["name"],
@@ -80,7 +80,7 @@ def _after(revision: str | None) -> Any:
     status said before is no failure of the restart; one that fails goes back to where it was."""
     begun = False
 
-    def judge(target: Target, document: dict[str, Any] | None) -> Judgement:
+    def judge(target: Awaited, document: dict[str, Any] | None) -> Judgement:
         nonlocal begun
         found = ready(target, document)
         same = document is not None and _revision(document) == revision

@@ -22,7 +22,7 @@ from controller.cli.options import (
 from controller.cli.options import service as parse_service
 from controller.cli.output import print_data, print_done, short_name, structured
 from controller.cli.text import age, clean, render_table
-from controller.cli.waiting import Judgement, Target, ready, wait_for
+from controller.cli.waiting import Awaited, Judgement, ready, wait_for
 from resources.errors import UserError
 
 app = typer.Typer(
@@ -74,7 +74,7 @@ def _read(reference: Reference, org: str | None) -> dict[str, Any]:
         )
 
 
-def _complete(target: Target, document: dict[str, Any] | None) -> Judgement:
+def _complete(target: Awaited, document: dict[str, Any] | None) -> Judgement:
     """As Ready, and with the rollout's own word when it ended badly or waits for somebody."""
     found = ready(target, document)
     rollout = ((document or {}).get("status") or {}).get("rollout") or {}

@@ -14,7 +14,7 @@ from typing import Any
 from controller.cli import columns
 from controller.cli.client import Client
 from controller.cli.operations import target_of
-from controller.cli.waiting import Target
+from controller.cli.waiting import Awaited
 
 BEGIN = 15.0
 """Seconds in which a pass begins; whoever has not begun by then is judged as it is."""
@@ -33,7 +33,7 @@ def changed_secrets(results: Iterable[dict[str, Any]]) -> Secrets:
     return found
 
 
-def rolling(client: Client, secrets: Secrets, timeout: float) -> list[Target]:
+def rolling(client: Client, secrets: Secrets, timeout: float) -> list[Awaited]:
     """The services that use them, once each has begun with what it has to do. timeout: seconds."""
     until = time.monotonic() + min(timeout, BEGIN)
     while True:

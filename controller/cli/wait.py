@@ -21,7 +21,7 @@ from controller.cli.options import (
     seconds,
 )
 from controller.cli.output import print_data, structured
-from controller.cli.waiting import Judge, Target, condition, deleted, ready, wait_for
+from controller.cli.waiting import Awaited, Judge, condition, deleted, ready, wait_for
 from resources.conditions import KNOWN
 from resources.errors import UserError
 from resources.finding import nearest
@@ -55,7 +55,7 @@ def wait(
                 raise
             metadata = found["metadata"]
             targets.append(
-                Target(
+                Awaited(
                     found["kind"],
                     metadata.get("organization") or "",
                     metadata["name"],

@@ -28,7 +28,7 @@ NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Awaited:
     """generation: at least this one; 0 is any. uid: '' is whichever has the name."""
 
     kind: str
@@ -57,10 +57,10 @@ class Judgement:
     error: UserError | None = None
 
 
-Judge = Callable[[Target, Document | None], Judgement]
+Judge = Callable[[Awaited, Document | None], Judgement]
 
 
-def ready(target: Target, document: Document | None) -> Judgement:
+def ready(target: Awaited, document: Document | None) -> Judgement:
     """Settled and Ready (or stopped, when that is what is declared); Stalled is failure."""
     if document is None:
         return Judgement("failed", "gone", _error("RESOURCE_NOT_FOUND", f"{target.label} is gone"))
@@ -85,7 +85,7 @@ def _stalled(document: Document) -> bool:
 
 
 def condition(type_: str, wanted: str = "True") -> Judge:
-    def judge(target: Target, document: Document | None) -> Judgement:
+    def judge(target: Awaited, document: Document | None) -> Judgement:
         if document is None:
             return Judgement("pending", "not there")
         found = find(columns.status(document), type_)
@@ -99,7 +99,7 @@ def condition(type_: str, wanted: str = "True") -> Judge:
     return judge
 
 
-def deleted(target: Target, document: Document | None) -> Judgement:
+def deleted(target: Awaited, document: Document | None) -> Judgement:
     """Gone, or another one of its name."""
     if document is None or (target.uid and document["metadata"]["uid"] != target.uid):
         return Judgement("done", "deleted")
@@ -126,7 +126,7 @@ def _pause(document: Document) -> str:
     return f" (paused: {reason}; {resume})"
 
 
-def _status_error(target: Target, document: Document) -> UserError:
+def _status_error(target: Awaited, document: Document) -> UserError:
     error = columns.status(document).get("error")
     if error:
         return UserError.from_dict(error)
@@ -141,11 +141,11 @@ def _error(code: str, message: str, *suggestions: str) -> UserError:
 class _Wait:
     """What is known of each target. Changes until synced are only a beginning."""
 
-    targets: Sequence[Target]
+    targets: Sequence[Awaited]
     judge: Judge
     progress: Progress
-    documents: dict[Target, Document] = field(default_factory=dict)
-    judged: dict[Target, Judgement] = field(default_factory=dict)
+    documents: dict[Awaited, Document] = field(default_factory=dict)
+    judged: dict[Awaited, Judgement] = field(default_factory=dict)
     synced: bool = False
 
     def take(self, line: dict[str, Any]) -> None:
@@ -168,7 +168,7 @@ class _Wait:
         if self.synced:
             self._judge()
 
-    def _concerned(self, document: Document) -> list[Target]:
+    def _concerned(self, document: Document) -> list[Awaited]:
         return [target for target in self.targets if target.fits(document)]
 
     def _judge(self) -> None:
@@ -194,7 +194,7 @@ class _Wait:
 
 
 def wait_for(
-    targets: Sequence[Target], judge: Judge, timeout: float, *, quiet: bool = False
+    targets: Sequence[Awaited], judge: Judge, timeout: float, *, quiet: bool = False
 ) -> None:
     """Returns when all are done. Raises UserError for the first that failed or was not in time.
 
@@ -229,7 +229,7 @@ def _conclude(waiting: _Wait, timeout: float) -> None:
         raise errors[0]
 
 
-def _error_of(waiting: _Wait, target: Target, timeout: float) -> UserError | None:
+def _error_of(waiting: _Wait, target: Awaited, timeout: float) -> UserError | None:
     judgement = waiting.judged.get(target, Judgement("pending", "not looked at yet"))
     if judgement.state == "failed":
         return judgement.error

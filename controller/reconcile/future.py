@@ -164,11 +164,15 @@ class Future:
         if key.kind != "Domain" or key in self._proofs or plan.steps or plan.wait is None:
             return False
         standing = stand(self._context(reading))
-        aim = standing.target if standing.by_labels and standing.declared.spec else None
-        if aim is None or standing.verified:
+        question = standing.question if standing.by_labels and standing.declared.spec else None
+        if question is None or standing.verified:
             return False
         self._proofs[key] = plan.wait
-        world.put(DnsFinding(aim.uid, aim.hostname, (aim.token,), True, aim.addresses, True))
+        world.put(
+            DnsFinding(
+                question.uid, question.hostname, (question.token,), True, question.addresses, True
+            )
+        )
         return True
 
     def _turn(self, reading: Reading) -> tuple[Plan, bool]:

@@ -21,7 +21,7 @@ import aiohttp
 from controller.clock import Clock
 from controller.reconcile.observe import Observation
 from resources.meta import Key
-from resources.probing import Target, judge, streak
+from resources.probing import ProbeTarget, judge, streak
 from resources.service.probing import targets
 from resources.world import World
 
@@ -34,7 +34,7 @@ PER_SERVICE = 4
 class Knock(Protocol):
     """One attempt: '' when it succeeded, else why not. Never raises."""
 
-    async def __call__(self, target: Target) -> str: ...
+    async def __call__(self, target: ProbeTarget) -> str: ...
 
 
 class Prober:
@@ -51,8 +51,8 @@ class Prober:
         self._clock = clock
         self._random = random_
         self._knock = knock or knock_network
-        self._targets: dict[Key, dict[str, Target]] = {}
-        self._running: dict[str, tuple[Target, asyncio.Task[None]]] = {}
+        self._targets: dict[Key, dict[str, ProbeTarget]] = {}
+        self._running: dict[str, tuple[ProbeTarget, asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._shares: WeakValueDictionary[Key | str, asyncio.Semaphore] = WeakValueDictionary()
@@ -94,7 +94,7 @@ class Prober:
         if self._group is not None:
             self._start(key, wanted.values())
 
-    def _start(self, key: Key, wanted: Iterable[Target]) -> None:
+    def _start(self, key: Key, wanted: Iterable[ProbeTarget]) -> None:
         assert self._group is not None
         for target in wanted:
             running = self._running.get(target.container)
@@ -115,7 +115,7 @@ class Prober:
     def _share(self, whose: Key | str, slots: int) -> asyncio.Semaphore:
         return self._shares.setdefault(whose, asyncio.Semaphore(slots))
 
-    async def _probe(self, key: Key, target: Target) -> None:
+    async def _probe(self, key: Key, target: ProbeTarget) -> None:
         """While starting it is asked more often, so that readiness is seen at once."""
         run = 0
         own = self._share(key, PER_SERVICE)
@@ -135,7 +135,7 @@ class Prober:
             await asyncio.sleep(pause * self._random.uniform(0.9, 1.1))
 
 
-async def knock_network(target: Target) -> str:
+async def knock_network(target: ProbeTarget) -> str:
     """Over the network, within the target's timeout. What answers is a tenant's program: whatever
     it makes our client raise is its failure, and never the prober's."""
     try:
@@ -149,13 +149,13 @@ async def knock_network(target: Target) -> str:
         return str(error) or type(error).__name__
 
 
-async def _connect(target: Target) -> str:
+async def _connect(target: ProbeTarget) -> str:
     _, writer = await asyncio.open_connection(target.address, target.port)
     writer.close()
     return ""
 
 
-async def _request(target: Target) -> str:
+async def _request(target: ProbeTarget) -> str:
     url = f"http://{target.address}:{target.port}{target.path}"
     async with (
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,

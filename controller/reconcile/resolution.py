@@ -1,4 +1,4 @@
-"""Asking DNS: one target's questions, answered by the resolvers that the platform names.
+"""Asking DNS: one question about a hostname, answered by the resolvers that the platform names.
 
 Every answer is one of three: what is there, that nothing is there (a definite answer too), or that
 nobody could be asked. The last is never taken for one of the others.
@@ -17,7 +17,7 @@ import dns.rdatatype
 import dns.resolver
 
 from controller import addresses as written
-from resources.domain.verifying import Answer, Target
+from resources.domain.verifying import Answer, DnsQuestion
 
 TIMEOUT = 5.0
 """Seconds that all attempts of one question may take together."""
@@ -31,20 +31,22 @@ class Resolution:
         self._resolvers = tuple(_server(text) for text in resolvers)
         self._timeout = timeout
 
-    async def __call__(self, target: Target) -> Answer:
+    async def __call__(self, question: DnsQuestion) -> Answer:
         """Never raises: what went wrong is in the answer."""
         try:
-            return await self._answered(self._resolver(), target)
+            return await self._answered(self._resolver(), question)
         except ExceptionGroup as errors:
             return Answer(error=_words(errors))
         except (dns.exception.DNSException, OSError) as error:
             return Answer(error=_words(error))
 
-    async def _answered(self, resolver: dns.asyncresolver.Resolver, target: Target) -> Answer:
+    async def _answered(
+        self, resolver: dns.asyncresolver.Resolver, question: DnsQuestion
+    ) -> Answer:
         async with asyncio.TaskGroup() as group:
-            texts = group.create_task(self._texts(resolver, target.record))
-            led = group.create_task(self._led(resolver, target.host))
-            names = [name for name in target.addresses if not written.is_address(name)]
+            texts = group.create_task(self._texts(resolver, question.record))
+            led = group.create_task(self._led(resolver, question.host))
+            names = [name for name in question.addresses if not written.is_address(name)]
             ours = [group.create_task(self._led(resolver, name)) for name in names]
         aliases, addresses = led.result()
         return Answer(

@@ -22,27 +22,27 @@ from controller.reconcile.observe import Observation
 from controller.reconcile.resolution import Resolution
 from controller.reconcile.watching import Watch
 from resources.domain.standing import stand
-from resources.domain.verifying import Answer, Target, judge, pause
+from resources.domain.verifying import Answer, DnsQuestion, judge, pause
 from resources.meta import Key
 from resources.routing.world import DnsFinding
 from resources.world import World
 
 CONCURRENCY = 32
 PER_ORGANIZATION = 4
-"""Targets asked about at once."""
+"""Hostnames asked about at once."""
 
 
 class Ask(Protocol):
-    """All that DNS says of one target. Never raises, and ends by itself."""
+    """The answer of DNS. Never raises, and ends by itself."""
 
-    async def __call__(self, target: Target) -> Answer: ...
+    async def __call__(self, question: DnsQuestion) -> Answer: ...
 
 
-Targets = tuple[Target, ...]
+Questions = tuple[DnsQuestion, ...]
 """Of one Domain: a hostname each."""
 
 
-class Verifier(Watch[Targets]):
+class Verifier(Watch[Questions]):
     def __init__(
         self,
         world: Callable[[], World],
@@ -62,56 +62,56 @@ class Verifier(Watch[Targets]):
 
     @property
     def settled(self) -> bool:
-        """Every target has been asked about at least once."""
+        """Every question has been asked at least once."""
         findings = self._world().findings
         return all(
-            target.hostname in findings.get(target.uid, {})
-            for targets, _ in self._running.values()
-            for target in targets
+            question.hostname in findings.get(question.uid, {})
+            for questions, _ in self._running.values()
+            for question in questions
         )
 
-    def _derived(self, observation: Observation | None) -> Targets | None:
-        return _targets(observation) or None
+    def _derived(self, observation: Observation | None) -> Questions | None:
+        return _questions(observation) or None
 
-    def _same(self, one: Targets, other: Targets) -> bool:
+    def _same(self, one: Questions, other: Questions) -> bool:
         return [*map(_bare, one)] == [*map(_bare, other)]
 
-    def _forget(self, target: Targets, instead: Targets | None) -> None:
+    def _forget(self, questions: Questions, instead: Questions | None) -> None:
         kept = {_bare(each) for each in instead or ()}
         findings = self._world().findings
-        for each in target:
+        for each in questions:
             if _bare(each) not in kept:
                 findings.get(each.uid, {}).pop(each.hostname, None)
             if not findings.get(each.uid):
                 findings.pop(each.uid, None)
 
-    async def _look(self, key: Key, target: Targets) -> None:
+    async def _look(self, key: Key, questions: Questions) -> None:
         async with asyncio.TaskGroup() as group:
-            for each in target:
+            for each in questions:
                 group.create_task(self._ask_again(key, each), name=f"dns {each.hostname}")
 
-    async def _ask_again(self, key: Key, target: Target) -> None:
+    async def _ask_again(self, key: Key, question: DnsQuestion) -> None:
         attempts = 0
         share = self._shares.setdefault(key.organization, asyncio.Semaphore(PER_ORGANIZATION))
         while True:
             async with share, self._slots:
-                answer = await self._ask(target)
+                answer = await self._ask(question)
             findings = self._world().findings
-            before = findings.get(target.uid, {}).get(target.hostname)
-            after = judge(before, target, answer, self._clock.now())
+            before = findings.get(question.uid, {}).get(question.hostname)
+            after = judge(before, question, answer, self._clock.now())
             if after is not before:
-                findings.setdefault(target.uid, {})[target.hostname] = after
+                findings.setdefault(question.uid, {})[question.hostname] = after
                 self._wake(key)
             attempts = 0 if _well(after) else attempts + 1
             await asyncio.sleep(pause(after, attempts) * self._random.uniform(0.9, 1.1))
 
 
-def _bare(target: Target) -> Target:
+def _bare(question: DnsQuestion) -> DnsQuestion:
     """What a status remembers of an earlier failure is of use only to begin with."""
-    return replace(target, failing_since=None)
+    return replace(question, failing_since=None)
 
 
-def _targets(observation: Observation | None) -> Targets:
+def _questions(observation: Observation | None) -> Questions:
     """Nothing is asked about what is refused, or about to go."""
     context = observation.context if observation is not None else None
     if context is None or context.deleting or context.spec is None:
@@ -119,7 +119,7 @@ def _targets(observation: Observation | None) -> Targets:
     if context.ref("Organization", context.key.organization) is None:
         return ()
     standing = stand(context)
-    return standing.targets if standing.declared.spec is not None else ()
+    return standing.questions if standing.declared.spec is not None else ()
 
 
 def _well(finding: DnsFinding) -> bool:

@@ -16,7 +16,7 @@ from resources.conditions import find, is_true
 from resources.context import Context
 from resources.domain import problems, references
 from resources.domain.backends import Backend, first_port, named, wanted
-from resources.domain.labels import Labels, Target, labels
+from resources.domain.labels import Labels, TraefikService, labels
 from resources.domain.routing import Route, Values, render
 from resources.effective import accepted, effective
 from resources.errors import UserError
@@ -61,8 +61,8 @@ class ContainerLabels:
         return {k: v for _, each in self.by.values() for k, v in each.sealed.items()}
 
     @cached_property
-    def targets(self) -> frozenset[Target]:
-        return frozenset(each.target for _, each in self.by.values())
+    def services(self) -> frozenset[TraefikService]:
+        return frozenset(each.service for _, each in self.by.values())
 
     @cached_property
     def carried(self) -> tuple[Carried, ...]:
@@ -185,13 +185,13 @@ def of_domain(
     if backend is None:
         return None
     values: Values = references.values(context, spec)
-    target = _target(service, backend)
-    route = Route(domain.key, domain.resource.uid, spec, target.name, values)
-    return labels(render(route, context.platform.ingress, asking=True), target, generation)
+    traefik = _traefik_service(service, backend)
+    route = Route(domain.key, domain.resource.uid, spec, traefik.name, values)
+    return labels(render(route, context.platform.ingress, asking=True), traefik, generation)
 
 
-def _target(service: Entry, backend: Backend) -> Target:
-    return Target(named(service, backend), backend.port, backend.sticky)
+def _traefik_service(service: Entry, backend: Backend) -> TraefikService:
+    return TraefikService(named(service, backend), backend.port, backend.sticky)
 
 
 def _default(context: Context, spec: ServiceSpec) -> Labels | None:
@@ -200,12 +200,12 @@ def _default(context: Context, spec: ServiceSpec) -> Labels | None:
     if not context.platform.ingress.default_domain or spec.type != "app" or port is None:
         return None
     key, uid = context.key, context.uid
-    target = _target(context.entry, Backend(port, False))
+    traefik = _traefik_service(context.entry, Backend(port, False))
     http = default_name.routing(
-        key.organization, key.name, uid, target.name, context.platform.ingress
+        key.organization, key.name, uid, traefik.name, context.platform.ingress
     )
     name = routes_name("service", key.organization, key.name, uid)
-    return labels(Document(uid, name, {"http": http}), target)
+    return labels(Document(uid, name, {"http": http}), traefik)
 
 
 _MEMO: Memo[ContainerLabels] = Memo()

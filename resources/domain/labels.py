@@ -31,8 +31,9 @@ _GENERATIONS = 10**9
 so whoever reads them as floating-point numbers reads them exactly."""
 
 
-class Target(NamedTuple):
-    """A backend of a Service. name: as documents call it. port: of the container."""
+class TraefikService(NamedTuple):
+    """A backend of a Service, as labels tell Traefik of it. name: as documents call it. port: of
+    the container."""
 
     name: str
     port: int
@@ -52,10 +53,10 @@ class Target(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Labels:
     """plain: by name. sealed: labels whose value is made of these when a container is made, a line
-    for each user. digest: of all of it; every name of a router or middleware ends in it. target:
+    for each user. digest: of all of it; every name of a router or middleware ends in it. service:
     where its routers lead."""
 
-    target: Target
+    service: TraefikService
     digest: str
     plain: Mapping[str, str]
     sealed: Mapping[str, tuple[Sealed, ...]] = field(default_factory=dict)
@@ -66,26 +67,26 @@ class Labels:
         return {**self.plain, **users}
 
 
-def labels(document: Document, target: Target, generation: int = 0) -> Labels:
-    """target: of the document's routers. generation: of what is declared."""
+def labels(document: Document, service: TraefikService, generation: int = 0) -> Labels:
+    """service: of the document's routers. generation: of what is declared."""
     http = _fitted(document.content["http"], generation)
     secrets = {p: s for p, s in document.secrets.items() if p.startswith("/http/")}
     boxes = sorted((pointer, sealed.fingerprint) for pointer, sealed in secrets.items())
-    digest = _digest([http, boxes, target.label])[:_DIGITS]
+    digest = _digest([http, boxes, service.label])[:_DIGITS]
     names = {name: f"{name}-{digest}" for kind in http.values() for name in kind}
-    names[target.name] = target.label
+    names[service.name] = service.label
     plain: dict[str, str] = {}
     for kind, parts in sorted(http.items()):
         for name, definition in sorted(parts.items()):
             place = f"traefik.http.{kind}.{names[name]}"
             plain.update(_flat(place, _renamed(definition, names)))
-    plain.update(_flat(f"traefik.http.services.{target.label}.loadbalancer", target.definition))
+    plain.update(_flat(f"traefik.http.services.{service.label}.loadbalancer", service.definition))
     users: dict[str, tuple[Sealed, ...]] = {}
     for pointer, sealed in sorted(secrets.items(), key=lambda item: _order(item[0])):
         name = f"traefik.http.middlewares.{names[pointer.split('/')[3]]}.basicauth.users"
         plain.pop(name, None)
         users[name] = (*users.get(name, ()), sealed)
-    return Labels(target, digest, plain, users)
+    return Labels(service, digest, plain, users)
 
 
 def _order(pointer: str) -> tuple[str, int]:

@@ -18,7 +18,14 @@ from resources.domain.container_labels import LOST, VERIFIED, by_labels, inexpre
 from resources.domain.labels import Labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
-from resources.domain.verifying import Target, earlier, lost, needs_proof, shown, target
+from resources.domain.verifying import (
+    DnsQuestion,
+    earlier,
+    lost,
+    needs_proof,
+    question_about,
+    shown,
+)
 from resources.effective import accepted, effective
 from resources.errors import UserError
 from resources.meta import HostnameClaim
@@ -69,22 +76,22 @@ class Standing:
         return needs_proof(self.spec.hostname, self.context.key.organization, self.ingress)
 
     @cached_property
-    def target(self) -> Target | None:
-        return self._target(self.spec.hostname)
+    def question(self) -> DnsQuestion | None:
+        return self._question(self.spec.hostname)
 
     @cached_property
-    def targets(self) -> tuple[Target, ...]:
+    def questions(self) -> tuple[DnsQuestion, ...]:
         """Whatever is to be asked about: the newest hostname, and those that are still held."""
         names = {claim.hostname for claim in self.earlier} - {self.spec.hostname}
-        others = (self._target(name) for name in sorted(names))
-        return tuple(found for found in (self.target, *others) if found is not None)
+        others = (self._question(name) for name in sorted(names))
+        return tuple(found for found in (self.question, *others) if found is not None)
 
-    def _target(self, hostname: str) -> Target | None:
+    def _question(self, hostname: str) -> DnsQuestion | None:
         organization = self.context.ref("Organization", self.context.key.organization)
         if organization is None:
             return None
         context = self.context
-        return target(
+        return question_about(
             context.entry, hostname, organization, self.ingress, context.platform.instance
         )
 
@@ -162,8 +169,8 @@ class Standing:
     @property
     def unverified(self) -> tuple[str, str]:
         """Why not: a CamelCase reason, and what was found and what is expected."""
-        found, aim = self.finding, self.target
-        if aim is None or found is None:
+        found, question = self.finding, self.question
+        if question is None or found is None:
             return "DnsNotAsked", "DNS is being asked"
         if found.error and not found.proven:
             return "DnsUnreachable", f"DNS cannot be asked: {found.error}"
@@ -171,15 +178,15 @@ class Standing:
             there = f"found {shown(found.texts)}" if found.texts else "found none"
             return (
                 "OwnershipNotProven",
-                f"TXT record {aim.record}: expected {aim.token}, {there}",
+                f"TXT record {question.record}: expected {question.token}, {there}",
             )
-        if not aim.addresses:
+        if not question.addresses:
             words = f"{self.spec.hostname} has no address (A, AAAA or CNAME)"
             return "DnsPointsElsewhere", words
         there = shown(found.addresses) if found.addresses else "nothing"
         return (
             "DnsPointsElsewhere",
-            f"{self.spec.hostname} leads to {there}; expected {shown(aim.addresses)}",
+            f"{self.spec.hostname} leads to {there}; expected {shown(question.addresses)}",
         )
 
     # -- routes

@@ -214,27 +214,27 @@ def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
 
 def _verification(standing: Standing) -> dict[str, Any] | None:
     """What to put into DNS, and what is there. None where no proof is needed."""
-    aim, found = standing.target, standing.finding
-    if aim is None:
+    question, found = standing.question, standing.finding
+    if question is None:
         return None
     before = _said_before(standing, "verification")
-    if found is None and before is not None and before.get("value") == aim.token:
+    if found is None and before is not None and before.get("value") == question.token:
         return before
     told: dict[str, Any] = {
-        "record": aim.record,
+        "record": question.record,
         "type": "TXT",
-        "value": aim.token,
+        "value": question.token,
         "found": shown(found.texts) if found is not None else "",
-        "expected": aim.token,
+        "expected": question.token,
         "checkedAt": None,
         "addresses": {
             "found": list(found.addresses) if found is not None else [],
-            "expected": list(aim.addresses),
+            "expected": list(question.addresses),
         },
     }
     if found is not None and found.checked_at is not None:
         told["checkedAt"] = timestamp(found.checked_at)
-    since = found.failing_since if found is not None else aim.failing_since
+    since = found.failing_since if found is not None else question.failing_since
     if since is not None:
         told["failingSince"] = timestamp(since)
     well = found is not None and found.proven and found.pointed and not found.error
@@ -246,13 +246,17 @@ def _verification(standing: Standing) -> dict[str, Any] | None:
 def _earlier(standing: Standing | None) -> dict[str, Any]:
     """Hostnames of earlier declarations that are still held, and not as they should be."""
     told = []
-    for aim in standing.targets if standing is not None else ():
-        if standing is None or aim.hostname == standing.spec.hostname:
+    for question in standing.questions if standing is not None else ():
+        if standing is None or question.hostname == standing.spec.hostname:
             continue
-        found = standing.found(aim.hostname)
-        since = found.failing_since if found is not None else aim.failing_since
+        found = standing.found(question.hostname)
+        since = found.failing_since if found is not None else question.failing_since
         if since is not None:
-            place = {"hostname": aim.hostname, "record": aim.record, "expected": aim.token}
+            place = {
+                "hostname": question.hostname,
+                "record": question.record,
+                "expected": question.token,
+            }
             told.append({**place, "failingSince": timestamp(since)})
     return {"earlierHostnames": told} if told else {}
 

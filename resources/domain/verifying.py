@@ -34,7 +34,7 @@ LONGEST_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DnsQuestion:
     """uid: the Domain's. token: of the TXT record. addresses: ours; empty: not compared.
     failing_since: as the status remembers it."""
 
@@ -89,15 +89,15 @@ def needs_proof(hostname: str, organization: str, ingress: Ingress) -> bool:
     return ingress.verification != "none" and not own(hostname, organization, ingress)
 
 
-def target(
+def question_about(
     entry: Entry, hostname: str, organization: Entry, ingress: Ingress, instance: str
-) -> Target | None:
+) -> DnsQuestion | None:
     """None: nothing needs to be asked."""
     if not needs_proof(hostname, organization.key.name, ingress):
         return None
     proof = token(instance, organization, hostname)
     since = _failing_since(entry, hostname)
-    return Target(entry.resource.uid, hostname, proof, ingress.addresses, since)
+    return DnsQuestion(entry.resource.uid, hostname, proof, ingress.addresses, since)
 
 
 def _failing_since(entry: Entry, hostname: str) -> datetime | None:
@@ -116,21 +116,23 @@ def earlier(entry: Entry, hostname: str, path: str) -> tuple[HostnameClaim, ...]
     return tuple(claim for claim in held if (claim.hostname, claim.path) != (hostname, path))
 
 
-def judge(before: DnsFinding | None, target: Target, answer: Answer, now: datetime) -> DnsFinding:
+def judge(
+    before: DnsFinding | None, question: DnsQuestion, answer: Answer, now: datetime
+) -> DnsFinding:
     """The same object when nothing is new and all is well. An error keeps what was known."""
     if answer.error:
-        since = target.failing_since
-        known = before or DnsFinding(target.uid, target.hostname, failing_since=since)
+        since = question.failing_since
+        known = before or DnsFinding(question.uid, question.hostname, failing_since=since)
         if known.error == answer.error and before is not None:
             return before
         return replace(known, error=answer.error, checked_at=now)
     found = DnsFinding(
-        target.uid,
-        target.hostname,
+        question.uid,
+        question.hostname,
         tuple(sorted(set(answer.texts)))[:SHOWN],
-        target.token in answer.texts,
+        question.token in answer.texts,
         (*answer.aliases, *sorted(set(answer.addresses)))[:SHOWN],
-        points_here(target.addresses, answer),
+        points_here(question.addresses, answer),
         checked_at=now,
         answered_at=now,
     )
@@ -138,7 +140,7 @@ def judge(before: DnsFinding | None, target: Target, answer: Answer, now: dateti
         same = before is not None and replace(before, checked_at=now, answered_at=now) == found
         return before if same and before is not None else found
     failures = 1 if before is None else before.failures + 1
-    since = _since(before, now) if before is not None else target.failing_since
+    since = _since(before, now) if before is not None else question.failing_since
     return replace(found, failures=failures, failing_since=since or now)
 
 

@@ -199,8 +199,8 @@ class ByLabels(Backends):
 def backends(context: Context, spec: ServiceSpec | None, drain: float) -> Backends:
     """Of a Service whose spec is in force (None: nothing was ever accepted)."""
     if by_labels(context.platform.ingress):
-        targets = container_labels(context, spec).targets if spec is not None else ()
-        return ByLabels(context, {t.label: Backend(t.port, t.sticky) for t in targets}, 0.0)
+        services = container_labels(context, spec).services if spec is not None else ()
+        return ByLabels(context, {s.label: Backend(s.port, s.sticky) for s in services}, 0.0)
     if not context.platform.ingress.routing:
         return Backends(context, {})
     default = _default(context, spec)

@@ -7,16 +7,16 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from resources.context import Context
-from resources.probing import Target
+from resources.probing import ProbeTarget
 from resources.service.declaration import Declaration
 from resources.service.spec import HealthCheck
 from resources.service.survey import survey
 from resources.world import Container
 
-EMPTY: Mapping[str, Target] = MappingProxyType({})
+EMPTY: Mapping[str, ProbeTarget] = MappingProxyType({})
 
 
-def targets(context: Context, before: Mapping[str, Target] = EMPTY) -> tuple[Target, ...]:
+def targets(context: Context, before: Mapping[str, ProbeTarget] = EMPTY) -> tuple[ProbeTarget, ...]:
     """Running replicas of the wanted revision, when its check is made from outside; and old ones
     that serve until they are replaced, as they were probed before (by a container's id): the
     check that they were made with is in no declaration any more. Empty for any other kind of
@@ -34,8 +34,8 @@ def targets(context: Context, before: Mapping[str, Target] = EMPTY) -> tuple[Tar
 
 
 def _kept(
-    network: str, containers: Iterable[Container], before: Mapping[str, Target]
-) -> Iterable[Target]:
+    network: str, containers: Iterable[Container], before: Mapping[str, ProbeTarget]
+) -> Iterable[ProbeTarget]:
     for container in containers:
         target, address = before.get(container.id), _address(container, network)
         if target is not None and container.running and address:
@@ -46,13 +46,15 @@ def _address(container: Container, network: str) -> str:
     return next((p.address for p in container.networks if p.network_id == network), "")
 
 
-def _targets(check: HealthCheck, network: str, containers: Iterable[Container]) -> Iterable[Target]:
+def _targets(
+    check: HealthCheck, network: str, containers: Iterable[Container]
+) -> Iterable[ProbeTarget]:
     for container in containers:
         address = _address(container, network)
         if not container.running or not address:
             continue
         port = check.http.port if check.http is not None else check.tcp.port if check.tcp else 0
-        yield Target(
+        yield ProbeTarget(
             container=container.id,
             address=address,
             port=port,

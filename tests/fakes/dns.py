@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from resources.domain.verifying import Answer, Target
+from resources.domain.verifying import Answer, DnsQuestion
 
 
 @dataclass
@@ -15,7 +15,7 @@ class FakeDns:
     addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     error: str = ""
 
-    async def __call__(self, target: Target) -> Answer:
+    async def __call__(self, question: DnsQuestion) -> Answer:
         if self.error:
             return Answer(error=self.error)
-        return Answer(self.texts.get(target.record, ()), self.addresses.get(target.host, ()))
+        return Answer(self.texts.get(question.record, ()), self.addresses.get(question.host, ()))

@@ -44,8 +44,8 @@ def declared(stage: DomainStage, draw: random.Random) -> None:
 
 
 def asked(stage: DomainStage, draw: random.Random) -> None:
-    target = stage.target()
-    if target is None:
+    question = stage.question()
+    if question is None:
         return
     match draw.randrange(4):
         case 0:

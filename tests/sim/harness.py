@@ -24,7 +24,7 @@ from controller.store.base import StoreUnavailable
 from resources.effective import effective
 from resources.meta import Entry, Key, Manifest
 from resources.naming import volume_identity
-from resources.probing import Target
+from resources.probing import ProbeTarget
 from resources.steps import EngineStep, RemoveVolume
 from resources.world import L_CONTROLLER, L_ROLE
 from tests.fakes.dns import FakeDns
@@ -258,7 +258,7 @@ class Simulation:
         for look in self.watch:
             look(name)
 
-    async def knock(self, target: Target) -> str:
+    async def knock(self, target: ProbeTarget) -> str:
         """The prober's view: '' when the container answers."""
         await asyncio.sleep(0.005)
         container = self.engine.world.containers.get(target.container)

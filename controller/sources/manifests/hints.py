@@ -26,7 +26,7 @@ _TIMEOUT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LinkTarget:
     """What a path leads to. identity: None when to nothing. holder: the directory of the path
     itself where that is a symbolic link."""
 
@@ -35,23 +35,23 @@ class Target:
     holder: str | None
 
 
-def target(directory: Path) -> Target:
+def link_target(directory: Path) -> LinkTarget:
     place = os.path.realpath(directory)
     holder = str(directory.absolute().parent) if directory.is_symlink() else None
     try:
         found = os.stat(place)
     except OSError:
-        return Target(place, None, holder)
-    return Target(place, (found.st_dev, found.st_ino), holder)
+        return LinkTarget(place, None, holder)
+    return LinkTarget(place, (found.st_dev, found.st_ino), holder)
 
 
 async def follow(directory: Path, wake: Callable[[], None], poll: float) -> None:
     """Until cancelled. poll: seconds between looks at what the path leads to."""
-    blocking: Blocking[Target] = Blocking("manifests-hints")
+    blocking: Blocking[LinkTarget] = Blocking("manifests-hints")
 
-    async def look() -> Target | None:
+    async def look() -> LinkTarget | None:
         try:
-            return await blocking.call(lambda: target(directory), poll + 30)
+            return await blocking.call(lambda: link_target(directory), poll + 30)
         except TimeoutError:
             return None
 
@@ -66,7 +66,7 @@ async def follow(directory: Path, wake: Callable[[], None], poll: float) -> None
 
 
 async def _replaced(
-    now: Target | None, look: Callable[[], Awaitable[Target | None]], poll: float
+    now: LinkTarget | None, look: Callable[[], Awaitable[LinkTarget | None]], poll: float
 ) -> None:
     """Returns when the path leads elsewhere."""
     while True:
@@ -77,7 +77,7 @@ async def _replaced(
 
 
 def _watches(
-    now: Target | None, directory: Path, wake: Callable[[], None]
+    now: LinkTarget | None, directory: Path, wake: Callable[[], None]
 ) -> Iterator[Coroutine[None, None, None]]:
     if now is not None and now.identity is not None:
         yield _watch(now.place, wake, recursive=True)

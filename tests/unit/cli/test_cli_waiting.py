@@ -11,10 +11,10 @@ import pytest
 from controller.cli.columns import table_of
 from controller.cli.progress import Progress
 from controller.cli.stream import Stream
-from controller.cli.waiting import Judge, Target, _Wait, condition, deleted, ready
+from controller.cli.waiting import Awaited, Judge, _Wait, condition, deleted, ready
 from tests.unit.site import running_site
 
-TARGET = Target("Service", "acme", "web", "u1", 2)
+AWAITED = Awaited("Service", "acme", "web", "u1", 2)
 
 
 def document(
@@ -67,19 +67,19 @@ def document(
     ],
 )
 def test_ready(what: dict[str, Any] | None, state: str) -> None:
-    assert ready(TARGET, what).state == state
+    assert ready(AWAITED, what).state == state
 
 
 def test_stalled_fails_with_the_error_of_the_status() -> None:
     error = {"code": "IMAGE_NOT_FOUND", "message": "no such image", "suggestions": ["check it"]}
-    found = ready(TARGET, document(Ready="False", Stalled="True", error=error)).error
+    found = ready(AWAITED, document(Ready="False", Stalled="True", error=error)).error
     assert found is not None
     assert (found.code, found.suggestions) == ("IMAGE_NOT_FOUND", ("check it",))
 
 
 def test_a_pause_is_said() -> None:
     paused = {"skypanel.io/paused": "moving house"}
-    text = ready(TARGET, document(Ready="False", annotations=paused)).text
+    text = ready(AWAITED, document(Ready="False", annotations=paused)).text
     assert "paused: moving house; skyctl resume service/web" in text
 
 
@@ -93,7 +93,7 @@ def test_a_pause_is_said() -> None:
     ],
 )
 def test_deleted(what: dict[str, Any] | None, state: str) -> None:
-    assert deleted(TARGET, what).state == state
+    assert deleted(AWAITED, what).state == state
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_deleted(what: dict[str, Any] | None, state: str) -> None:
     ],
 )
 def test_conditions(judge: Judge, what: dict[str, Any] | None, state: str) -> None:
-    assert judge(TARGET, what).state == state
+    assert judge(AWAITED, what).state == state
 
 
 def shown(*lines: dict[str, Any], judge: Judge = ready) -> tuple[str, bool]:
     """What a pipe gets to see, and whether waiting is over."""
     out = io.StringIO()
     with Progress(out) as progress:
-        wait = _Wait([TARGET], judge, progress)
+        wait = _Wait([AWAITED], judge, progress)
         for line in lines:
             wait.take(line)
     return out.getvalue(), wait.over
@@ -181,7 +181,7 @@ def test_a_stream_that_was_left_is_not_taken_up_again(monkeypatch: pytest.Monkey
     ],
 )
 def test_only_what_is_paused_is_said_to_be(annotations: dict[str, str], told: str) -> None:
-    text = ready(TARGET, document(Ready="False", annotations=annotations)).text
+    text = ready(AWAITED, document(Ready="False", annotations=annotations)).text
     assert text.removeprefix("Running: as it is").strip() == told
 
 

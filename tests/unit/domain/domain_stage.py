@@ -8,7 +8,7 @@ from typing import Any
 from resources.conditions import find
 from resources.context import Platform
 from resources.domain.standing import Standing, stand
-from resources.domain.verifying import Answer, Target, judge
+from resources.domain.verifying import Answer, DnsQuestion, judge
 from resources.meta import HostnameClaim, Key
 from resources.routing.world import DnsFinding, Ingress, Serving
 from tests.property.apply import INSTANCE, Stage, uid_of
@@ -52,11 +52,11 @@ class DomainStage(Stage):
         """DNS answers; texts None: as it should be. of: an earlier hostname."""
         standing = stand(self.context(SHOP))
         hostname = of or standing.spec.hostname
-        target = next(t for t in standing.targets if t.hostname == hostname)
-        there = (target.token,) if texts is None else texts
+        question = next(t for t in standing.questions if t.hostname == hostname)
+        there = (question.token,) if texts is None else texts
         whole = Answer(there, **{"addresses": ("192.0.2.7",), **answer})
         before = self.world.findings.get(UID, {}).get(hostname)
-        found = judge(before, target, whole, self.now)
+        found = judge(before, question, whole, self.now)
         self.world.put(found)
         return found
 
@@ -77,11 +77,11 @@ class DomainStage(Stage):
     def standing(self) -> Standing:
         return stand(self.context(SHOP))
 
-    def target(self) -> Target | None:
+    def question(self) -> DnsQuestion | None:
         """None also while nothing is in force."""
         context = self.context(SHOP)
         standing = stand(context) if context.spec is not None else None
-        return standing.target if standing is not None and standing.declared.spec else None
+        return standing.question if standing is not None and standing.declared.spec else None
 
     def routers(self) -> list[str]:
         return list(stand(self.context(SHOP)).document.content["http"]["routers"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resources.domain.labels import Labels, Target, labels
+from resources.domain.labels import Labels, TraefikService, labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
 from resources.routing.container_routes import domains
@@ -28,7 +28,7 @@ def test_names_say_what_they_stand_for() -> None:
     spec = DomainSpec.model_validate(
         {"hostname": "a.example.com", "service": "web", "tls": {"enabled": False}}
     )
-    target = Target("acme-web-22222222-80", 80)
+    target = TraefikService("acme-web-22222222-80", 80)
     route = Route(SHOP, "3f2a9c01-0000", spec, target.name)
     found = labels(render(route, INGRESS), target, 7)
     base = f"acme-shop-3f2a9c01-{found.digest}"
@@ -64,7 +64,7 @@ EVERYTHING: list[dict[str, Any]] = [
 def test_traefik_reads_back_what_was_rendered(raw: dict[str, Any]) -> None:
     spec = validate("Domain", raw)
     assert isinstance(spec, DomainSpec)
-    target = Target("acme-web-22222222-80", 80, sticky=spec.sticky)
+    target = TraefikService("acme-web-22222222-80", 80, sticky=spec.sticky)
     made = render(Route(SHOP, UID, spec, target.name, USERS), INGRESS)
     found = labels(made, target, 7)
     users = {name: ",".join(f"{s.key}:$apr1$x$./y" for s in v) for name, v in found.sealed.items()}
@@ -83,7 +83,7 @@ def _in_labels(part: Any, found: Labels) -> Any:
         case {"priority": priority}:
             chain = [f"{name}-{found.digest}" for name in part["middlewares"]]
             newer = priority * 10**9 + 7
-            return {**part, "priority": newer, "service": found.target.label, "middlewares": chain}
+            return {**part, "priority": newer, "service": found.service.label, "middlewares": chain}
         case {"retry": _}:
             return {"retry": PATIENT}
         case {"basicAuth": _}:
@@ -97,7 +97,7 @@ def _in_labels(part: Any, found: Labels) -> Any:
 @pytest.mark.parametrize("prefix", ["/a,b", "/,", "/a.b,(c)+$"])
 def test_a_comma_in_a_prefix_divides_nothing(prefix: str) -> None:
     spec = DomainSpec.model_validate({**at(P, prefix), "stripPrefix": True})
-    target = Target("web-80", 80)
+    target = TraefikService("web-80", 80)
     found = labels(render(Route(SHOP, UID, spec, target.name), INGRESS), target)
     (regex,) = (v for k, v in found.plain.items() if ".stripprefix" in k)
     assert "," not in regex
@@ -109,7 +109,7 @@ def test_the_newest_declaration_wins_however_many_there_were() -> None:
     spec = DomainSpec.model_validate(at(P, "/" + "a" * 1000))
     longer = DomainSpec.model_validate(at(P, "/" + "a" * 1001))
     asked = [(spec, 9_999), (spec, 10_000), (spec, 123_456), (longer, 1)]
-    target = Target("web-80", 80)
+    target = TraefikService("web-80", 80)
     found = [
         labels(render(Route(SHOP, UID, each, target.name), INGRESS), target, generation)
         for each, generation in asked

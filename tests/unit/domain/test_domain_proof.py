@@ -27,11 +27,11 @@ def test_the_token_is_the_organizations_own_and_stays() -> None:
     stage = active()
     first = stage.told["verification"]["value"]
     stage.declare("Domain", "acme", "api", {**SPEC, "pathPrefix": "/api"})
-    same = stand(stage.context(Key("Domain", "acme", "api"))).target
+    same = stand(stage.context(Key("Domain", "acme", "api"))).question
     stage.declare("Organization", "", "beta", {})
     stage.declare("Service", "beta", "web", {"image": "i", "ports": [{"containerPort": 80}]})
     stage.declare("Domain", "beta", "shop", SPEC)
-    other = stand(stage.context(Key("Domain", "beta", "shop"))).target
+    other = stand(stage.context(Key("Domain", "beta", "shop"))).question
     assert same is not None
     assert other is not None
     assert same.token == first != other.token
@@ -41,11 +41,11 @@ def test_a_wildcard_is_proven_at_what_it_stands_below() -> None:
     stage = DomainStage(replace(INGRESS, wildcards=True))
     stage.domain(hostname="*.example.com")
     stage.go()
-    target = stand(stage.context(SHOP)).target
-    assert target is not None
-    assert target.record == "_skypanel-verify.example.com"
-    assert target.host.endswith(".example.com")
-    assert "*" not in target.host
+    question = stand(stage.context(SHOP)).question
+    assert question is not None
+    assert question.record == "_skypanel-verify.example.com"
+    assert question.host.endswith(".example.com")
+    assert "*" not in question.host
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ def test_since_when_it_fails_is_each_names_own() -> None:
     stage.domain(hostname=NEW)
     stage.go()
     stage.go()
-    assert stage.target() is not None
-    assert stage.standing().target.failing_since is None
+    assert stage.question() is not None
+    assert stage.standing().question.failing_since is None
     assert "failingSince" not in stage.told["verification"]
     assert stage.ask(()).failing_since == stage.now
 

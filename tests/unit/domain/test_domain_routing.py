@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from resources import x509
 from resources.domain import DomainSpec
-from resources.domain.labels import Target, labels
+from resources.domain.labels import TraefikService, labels
 from resources.domain.routing import Route, redirects, render, url
 from resources.errors import UserError
 from resources.meta import Key
@@ -338,7 +338,7 @@ def test_a_name_without_a_domain() -> None:
 
 
 def test_labels_say_the_same() -> None:
-    target = Target(BACKEND, 80)
+    target = TraefikService(BACKEND, 80)
     made = labels(asking(BASE), target)
     secure, http = f"traefik.http.routers.{BASE_NAME}-secure-{made.digest}", "traefik.http"
     redirect = f"{http}.routers.{BASE_NAME}-redirect-{made.digest}"
@@ -365,7 +365,7 @@ def test_labels_say_the_same() -> None:
 
 
 def test_labels_show_no_secret_and_no_certificate() -> None:
-    made = labels(document(WHOLE), Target(BACKEND, 80))
+    made = labels(document(WHOLE), TraefikService(BACKEND, 80))
     found = made.shown()
     assert not any("password" in value for value in found.values())
     users = next(v for k, v in found.items() if k.endswith("basicauth.users"))

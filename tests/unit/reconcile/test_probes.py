@@ -15,7 +15,7 @@ from controller.reconcile import probes
 from controller.reconcile.observe import Observation
 from controller.reconcile.probes import PER_ORGANIZATION, PER_SERVICE, Prober
 from resources.meta import Key
-from resources.probing import Target
+from resources.probing import ProbeTarget
 from resources.world import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ class Stand:
             lambda: self.world, self.woken.put_nowait, clock, random.Random(1), self._knock
         )
 
-    async def _knock(self, target: Target) -> str:
+    async def _knock(self, target: ProbeTarget) -> str:
         if target.address == "hole":
             self.hanging += 1
             await asyncio.Event().wait()
@@ -41,7 +41,7 @@ class Stand:
 
     def observed(self, key: Key, address: str, count: int) -> None:
         found = tuple(
-            Target(f"{key.organization}-{key.name}-{n}", address, 80, 60, 60, 3, 0)
+            ProbeTarget(f"{key.organization}-{key.name}-{n}", address, 80, 60, 60, 3, 0)
             for n in range(count)
         )
         context: Any = SimpleNamespace(context=found)

@@ -15,7 +15,7 @@ import dns.rrset
 import pytest
 
 from controller.reconcile.resolution import Resolution
-from resources.domain.verifying import Answer, Target, points_here
+from resources.domain.verifying import Answer, DnsQuestion, points_here
 
 ZONE = {
     ("_skypanel-verify.shop.example.com.", "TXT"): ['"skypanel-" "abc"', '"v=spf1 -all"'],
@@ -26,7 +26,7 @@ ZONE = {
     ("bare.example.com.", "A"): ["192.0.2.7"],
 }
 NAMES = {name for name, _ in ZONE}
-TARGET = Target("u", "shop.example.com", "skypanel-abc")
+QUESTION = DnsQuestion("u", "shop.example.com", "skypanel-abc")
 
 
 class Server(asyncio.DatagramProtocol):
@@ -76,7 +76,7 @@ async def serving() -> AsyncIterator[tuple[Server, Resolution]]:
 
 async def test_what_is_there() -> None:
     async with serving() as (_, ask):
-        assert await ask(TARGET) == Answer(
+        assert await ask(QUESTION) == Answer(
             ("skypanel-abc", "v=spf1 -all"), ("192.0.2.7", "192.0.2.8", "2001:db8::7")
         )
 
@@ -84,17 +84,17 @@ async def test_what_is_there() -> None:
 async def test_an_alias_and_our_own_names() -> None:
     async with serving() as (_, ask):
         ours = ("edge.example.net", "198.51.100.1")
-        answer = await ask(replace(TARGET, hostname="www.example.com", addresses=ours))
+        answer = await ask(replace(QUESTION, hostname="www.example.com", addresses=ours))
         assert (answer.aliases, answer.addresses) == (("edge.example.net",), ("192.0.2.7",))
         assert answer.ours == ("192.0.2.7",)
         assert points_here(ours, answer)
-        direct = await ask(replace(TARGET, hostname="bare.example.com", addresses=ours))
+        direct = await ask(replace(QUESTION, hostname="bare.example.com", addresses=ours))
         assert points_here(ours, direct)
 
 
 async def test_nothing_is_a_definite_answer() -> None:
     async with serving() as (_, ask):
-        found = await ask(replace(TARGET, hostname="no.example"))
+        found = await ask(replace(QUESTION, hostname="no.example"))
         assert found == Answer()
 
 
@@ -102,16 +102,16 @@ async def test_nothing_is_a_definite_answer() -> None:
 async def test_nobody_could_be_asked(mood: str, words: str) -> None:
     async with serving() as (server, ask):
         server.mood = mood
-        found = await ask(TARGET)
+        found = await ask(QUESTION)
         assert words in found.error
-        assert found == replace(await ask(TARGET), error=found.error)
+        assert found == replace(await ask(QUESTION), error=found.error)
 
 
 async def test_a_resolver_that_is_not_there() -> None:
     async with serving() as (server, ask):
         assert server.transport is not None
         server.transport.close()
-        assert (await ask(TARGET)).error
+        assert (await ask(QUESTION)).error
 
 
 @pytest.mark.parametrize("text", ["ns.example.com", "192.0.2.1:x", "192.0.2.1:0", "", "a:53"])

@@ -17,7 +17,7 @@ from controller.clock import Clock
 from controller.reconcile import verifier as module
 from controller.reconcile.observe import Observation
 from controller.reconcile.verifier import PER_ORGANIZATION, Verifier
-from resources.domain.verifying import Answer, Target, judge, pause
+from resources.domain.verifying import Answer, DnsQuestion, judge, pause
 from resources.meta import Key
 from resources.routing.world import DnsFinding
 from resources.world import World
@@ -44,14 +44,14 @@ class Stand:
         while len(self.asked) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
-    async def _ask(self, target: Target) -> Answer:
-        self.asked.append(target.uid)
-        if target.host == "hole":
+    async def _ask(self, question: DnsQuestion) -> Answer:
+        self.asked.append(question.uid)
+        if question.host == "hole":
             await asyncio.Event().wait()
-        return self.answers.get(target.uid, Answer())
+        return self.answers.get(question.uid, Answer())
 
-    def observed(self, key: Key, *targets: Target) -> None:
-        self.verifier.observed(cast(Observation, targets), key)
+    def observed(self, key: Key, *questions: DnsQuestion) -> None:
+        self.verifier.observed(cast(Observation, questions), key)
 
     def found(self, host: str = "shop.example.com") -> DnsFinding:
         return self.world.findings["u"][host]
@@ -59,12 +59,12 @@ class Stand:
 
 @pytest.fixture(autouse=True)
 def simple(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_targets", lambda observation: observation)
+    monkeypatch.setattr(module, "_questions", lambda observation: observation)
     monkeypatch.setattr(module, "pause", lambda finding, attempts: 0.01)
 
 
-def target(uid: str = "u", host: str = "shop.example.com", token: str = "t") -> Target:
-    return Target(uid, host, token, ("192.0.2.7",))
+def question(uid: str = "u", host: str = "shop.example.com", token: str = "t") -> DnsQuestion:
+    return DnsQuestion(uid, host, token, ("192.0.2.7",))
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def woken(stand: Stand) -> Key:
 
 async def test_until_it_is_there_and_then_it_is_silent() -> None:
     stand = Stand()
-    stand.observed(SHOP, target())
+    stand.observed(SHOP, question())
     assert stand.verifier.settled
     async with running(stand):
         assert await woken(stand) == SHOP
@@ -92,7 +92,7 @@ async def test_until_it_is_there_and_then_it_is_silent() -> None:
         while not stand.found().proven:
             await woken(stand)
         found, asked = stand.found(), len(stand.asked)
-        stand.observed(SHOP, target())
+        stand.observed(SHOP, question())
         await asyncio.wait_for(stand.asked_more(asked + 5), 5)
         assert stand.found() is found
         assert stand.woken.empty()
@@ -103,9 +103,9 @@ async def test_until_it_is_there_and_then_it_is_silent() -> None:
 async def test_another_hostname_is_asked_about_anew() -> None:
     stand = Stand()
     async with running(stand):
-        stand.observed(SHOP, target(host="hole"))
+        stand.observed(SHOP, question(host="hole"))
         await asyncio.sleep(0)
-        stand.observed(SHOP, target(host="other.example.com"))
+        stand.observed(SHOP, question(host="other.example.com"))
         await woken(stand)
         assert [*stand.world.findings["u"]] == ["other.example.com"]
     assert stand.world.findings == {}
@@ -113,13 +113,13 @@ async def test_another_hostname_is_asked_about_anew() -> None:
 
 async def test_the_earlier_hostname_is_asked_about_as_long_as_it_is_held() -> None:
     """What is known of it stays known when the newest is asked about as well."""
-    stand, new = Stand(), target(host="new.example.com")
+    stand, new = Stand(), question(host="new.example.com")
     async with running(stand):
-        stand.observed(SHOP, target())
+        stand.observed(SHOP, question())
         await woken(stand)
         known = stand.found()
         stand.answers["u"] = Answer(error="away")
-        stand.observed(SHOP, new, target())
+        stand.observed(SHOP, new, question())
         while not stand.verifier.settled:
             await woken(stand)
         assert stand.found().failing_since == known.failing_since
@@ -131,8 +131,8 @@ async def test_the_earlier_hostname_is_asked_about_as_long_as_it_is_held() -> No
 async def test_black_holes_hold_up_nobody_else() -> None:
     stand = Stand()
     for number in range(100):
-        stand.observed(Key("Domain", "evil", f"d{number}"), target(f"e{number}", "hole"))
-    stand.observed(SHOP, target())
+        stand.observed(Key("Domain", "evil", f"d{number}"), question(f"e{number}", "hole"))
+    stand.observed(SHOP, question())
     async with running(stand):
         assert await woken(stand) == SHOP
         assert len([uid for uid in stand.asked if uid.startswith("e")]) == PER_ORGANIZATION
@@ -140,33 +140,33 @@ async def test_black_holes_hold_up_nobody_else() -> None:
 
 
 def test_it_is_asked_less_and_less_often() -> None:
-    bad = judge(None, target(), Answer(), NOW)
+    bad = judge(None, question(), Answer(), NOW)
     pauses = [pause(bad, attempts) for attempts in range(1, 40)]
     assert pauses[0] == 5
     assert pauses == sorted(pauses)
     assert pauses[-1] == 600
-    good = judge(None, target(), Answer(("t",), ("192.0.2.7",)), NOW)
+    good = judge(None, question(), Answer(("t",), ("192.0.2.7",)), NOW)
     assert pause(good, 0) == 3600
 
 
 def test_partly_elsewhere_is_not_here() -> None:
     """A certificate authority would ask the other address."""
-    both = judge(None, target(), Answer(("t",), ("192.0.2.7", "2001:db8::1")), NOW)
+    both = judge(None, question(), Answer(("t",), ("192.0.2.7", "2001:db8::1")), NOW)
     assert both.proven
     assert not both.pointed
-    assert not judge(None, target(), Answer(("t",)), NOW).pointed
+    assert not judge(None, question(), Answer(("t",)), NOW).pointed
 
 
 def test_a_name_without_an_address_leads_nowhere() -> None:
     """Also where nobody says what leads here: an authority could not ask it."""
-    anywhere = replace(target(), addresses=())
+    anywhere = replace(question(), addresses=())
     assert not judge(None, anywhere, Answer(("t",)), NOW).pointed
     assert not judge(None, anywhere, Answer(("t",), aliases=("gone.example",)), NOW).pointed
     assert judge(None, anywhere, Answer(("t",), ("198.51.100.9",)), NOW).pointed
 
 
 def test_an_error_keeps_what_was_known() -> None:
-    good = judge(None, target(), Answer(("t",), ("192.0.2.7",)), NOW)
-    later = judge(good, target(), Answer(error="away"), NOW + timedelta(hours=1))
+    good = judge(None, question(), Answer(("t",), ("192.0.2.7",)), NOW)
+    later = judge(good, question(), Answer(error="away"), NOW + timedelta(hours=1))
     assert (later.proven, later.pointed, later.error, later.failures) == (True, True, "away", 0)
-    assert judge(later, target(), Answer(error="away"), NOW + timedelta(hours=2)) is later
+    assert judge(later, question(), Answer(error="away"), NOW + timedelta(hours=2)) is later

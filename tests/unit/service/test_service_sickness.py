@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from resources.meta import Key
-from resources.probing import Target, judge, streak
+from resources.probing import ProbeTarget, judge, streak
 from resources.world import Container, Probe
 from tests.unit.service.theatre import Theatre
 
@@ -110,11 +110,11 @@ def test_one_that_crashed_while_sick_is_only_started() -> None:
 # ---------------------------------------------------------------- probes
 
 
-def target(**fields: Any) -> Target:
-    return Target("c", "10.0.0.2", 80, 10, 5, **{"retries": 3, "start_period": 0, **fields})
+def target(**fields: Any) -> ProbeTarget:
+    return ProbeTarget("c", "10.0.0.2", 80, 10, 5, **{"retries": 3, "start_period": 0, **fields})
 
 
-def played(results: str, target: Target, seconds: float = 10) -> list[str]:
+def played(results: str, target: ProbeTarget, seconds: float = 10) -> list[str]:
     """results: + and -. The health after each."""
     probe: Probe | None = None
     run, now, words = 0, NOW, []
