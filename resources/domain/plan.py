@@ -19,7 +19,7 @@ from resources.domain import problems
 from resources.domain.admission import claim_of
 from resources.domain.container_labels import by_labels
 from resources.domain.routing import document_name
-from resources.domain.standing import Standing, stand
+from resources.domain.standing import DomainStanding, stand
 from resources.errors import UserError
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
 from resources.organization.absence import no_organization
@@ -89,7 +89,7 @@ def _withdrawn(context: Context, cause: str) -> tuple[Step, ...]:
     return (WithdrawRoutes(uid=context.uid, name=published.name, cause=cause),)
 
 
-def _body(standing: Standing) -> Plan:
+def _body(standing: DomainStanding) -> Plan:
     context = standing.context
     claim = claim_of(context, standing.spec)
     if claim is not None and claim.conflict:
@@ -111,7 +111,7 @@ def _body(standing: Standing) -> Plan:
     return _published(standing)
 
 
-def _proof(standing: Standing) -> tuple[Step, ...]:
+def _proof(standing: DomainStanding) -> tuple[Step, ...]:
     """What was found out about the name, as the store shall know it."""
     spec = standing.spec
     step = ClaimHostname(hostname=spec.hostname, path=spec.path, verified=True, cause="proven")
@@ -124,7 +124,7 @@ def _proof(standing: Standing) -> tuple[Step, ...]:
     return ()
 
 
-def _forfeited(standing: Standing) -> tuple[Step, ...]:
+def _forfeited(standing: DomainStanding) -> tuple[Step, ...]:
     """Earlier names go by what DNS says of each: whoever has them now may prove them."""
     cause = "the proof has been missing, or the name led elsewhere, for long"
     return tuple(
@@ -133,13 +133,13 @@ def _forfeited(standing: Standing) -> tuple[Step, ...]:
     )
 
 
-def _hopeless(standing: Standing) -> bool:
+def _hopeless(standing: DomainStanding) -> bool:
     """There is no Service to send anybody to. A missing Secret takes nothing away."""
     service = standing.context.ref("Service", standing.spec.service)
     return service is None or service.resource.deleting
 
 
-def _published(standing: Standing) -> Plan:
+def _published(standing: DomainStanding) -> Plan:
     ingress = standing.ingress
     if ingress.mode == "none":
         return Plan(wait=Wait("an ingress: this platform runs none"))
@@ -156,7 +156,7 @@ def _published(standing: Standing) -> Plan:
     return _unserved(standing)
 
 
-def _labelled(standing: Standing) -> Plan:
+def _labelled(standing: DomainStanding) -> Plan:
     """Its Service makes containers that carry it; the proxies read these by themselves."""
     ingress, spec = standing.ingress, standing.spec
     drift = tuple(
@@ -182,7 +182,7 @@ def _labelled(standing: Standing) -> Plan:
     return Plan(problem=_certificate(standing), drift=drift)
 
 
-def _certificate(standing: Standing) -> UserError | None:
+def _certificate(standing: DomainStanding) -> UserError | None:
     """Nobody has renewed it: it is served all the same, and somebody has to know."""
     found = standing.certificate
     if found is None or not found.ending or not found.covers:
@@ -190,7 +190,7 @@ def _certificate(standing: Standing) -> UserError | None:
     return problems.ending(standing.spec, found)
 
 
-def _publish(standing: Standing) -> Plan:
+def _publish(standing: DomainStanding) -> Plan:
     service = standing.spec.service
     if not standing.backend_served:
         if standing.ingress.problem:
@@ -200,7 +200,7 @@ def _publish(standing: Standing) -> Plan:
     return Plan((PublishRoutes(document=standing.document, cause=cause, drift=drift),))
 
 
-def _why(standing: Standing) -> tuple[str, str]:
+def _why(standing: DomainStanding) -> tuple[str, str]:
     """What was there and is not any more, or not as we wrote it, is somebody else's doing."""
     published = standing.published
     if published is None:
@@ -214,7 +214,7 @@ def _why(standing: Standing) -> tuple[str, str]:
     return "declared otherwise", ""
 
 
-def _unserved(standing: Standing) -> Plan:
+def _unserved(standing: DomainStanding) -> Plan:
     """Published, but a proxy does not serve it (yet). What was served before and is not for a while
     has drifted: putting that right is the ingress's business, which looks after its proxies."""
     names = ", ".join(standing.amiss)
@@ -227,7 +227,7 @@ def _unserved(standing: Standing) -> Plan:
     return Plan(wait=Wait(f"every proxy to serve {names}", REVISIT), drift=drift)
 
 
-def _outdated(standing: Standing, body: Plan) -> tuple[Step, ...]:
+def _outdated(standing: DomainStanding, body: Plan) -> tuple[Step, ...]:
     """Claims of earlier declarations, once the newest is in force and nothing is left to do."""
     context, spec = standing.context, standing.spec
     if standing.declared.problem is not None or body.steps or not standing.current:

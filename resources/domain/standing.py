@@ -41,7 +41,7 @@ from resources.routing.world import (
     Serving,
 )
 
-__all__ = ["ACTIVE", "LOST", "NO_LONGER", "PROGRAMMED", "VERIFIED", "Standing", "stand"]
+__all__ = ["ACTIVE", "LOST", "NO_LONGER", "PROGRAMMED", "VERIFIED", "DomainStanding", "stand"]
 
 PROGRAMMED = "Programmed"
 ACTIVE = "Active"
@@ -49,7 +49,7 @@ NO_LONGER = "NoLongerServed"
 
 
 @dataclass(frozen=True)
-class Standing:
+class DomainStanding:
     """Of what is in force. Nothing here may be asked while ``spec`` is None."""
 
     context: Context
@@ -349,5 +349,5 @@ class Standing:
         return self.context.world.certificates.get(self.context.uid)
 
 
-def stand(context: Context) -> Standing:
-    return Standing(context, declaration(context))
+def stand(context: Context) -> DomainStanding:
+    return DomainStanding(context, declaration(context))

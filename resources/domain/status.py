@@ -19,7 +19,7 @@ from resources.domain.standing import (
     NO_LONGER,
     PROGRAMMED,
     VERIFIED,
-    Standing,
+    DomainStanding,
     stand,
 )
 from resources.domain.verifying import shown
@@ -73,7 +73,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
     )
 
 
-def _phase(context: Context, judged: verdict.Verdict, standing: Standing | None) -> str:
+def _phase(context: Context, judged: verdict.Verdict, standing: DomainStanding | None) -> str:
     """What works is Active, also while a newer declaration is refused."""
     if context.deleting:
         return "Deleting"
@@ -84,7 +84,7 @@ def _phase(context: Context, judged: verdict.Verdict, standing: Standing | None)
     return "Failed" if judged.stalled else "Pending"
 
 
-def _message(context: Context, plan: Plan, phase: str, standing: Standing | None) -> str:
+def _message(context: Context, plan: Plan, phase: str, standing: DomainStanding | None) -> str:
     if phase == "Deleting":
         return "being deleted"
     if phase == "Suspended":
@@ -96,7 +96,7 @@ def _message(context: Context, plan: Plan, phase: str, standing: Standing | None
     return "being published"
 
 
-def _but(standing: Standing) -> str:
+def _but(standing: DomainStanding) -> str:
     ready, _, words = _certificate(standing)
     return f"; {words}" if ready is False else ""
 
@@ -104,7 +104,7 @@ def _but(standing: Standing) -> str:
 # ---------------------------------------------------------------- conditions
 
 
-def _progress(conditions: Conditions, standing: Standing | None) -> None:
+def _progress(conditions: Conditions, standing: DomainStanding | None) -> None:
     if standing is None:
         for type_ in (VERIFIED, PROGRAMMED, CERTIFICATE_READY):
             conditions.set(type_, None, "NotAccepted")
@@ -114,7 +114,7 @@ def _progress(conditions: Conditions, standing: Standing | None) -> None:
     conditions.set(CERTIFICATE_READY, *_certificate(standing))
 
 
-def _verified(standing: Standing) -> tuple[bool, str, str]:
+def _verified(standing: DomainStanding) -> tuple[bool, str, str]:
     if not standing.needs_proof:
         return standing.claimed, "NotRequired", ""
     if not standing.verified:
@@ -124,7 +124,7 @@ def _verified(standing: Standing) -> tuple[bool, str, str]:
     return True, "Verified", doubt
 
 
-def _doubt(standing: Standing) -> str:
+def _doubt(standing: DomainStanding) -> str:
     """It stays verified; said only once DNS has really answered something else."""
     found = standing.finding
     if found is None or (found.error and not found.failures):
@@ -132,7 +132,7 @@ def _doubt(standing: Standing) -> str:
     return f"kept for now, but {standing.unverified[1]}"
 
 
-def _programmed(standing: Standing) -> tuple[bool | None, str, str]:
+def _programmed(standing: DomainStanding) -> tuple[bool | None, str, str]:
     ingress = standing.ingress
     if standing.suspended:
         return False, "Suspended", "the organization is suspended"
@@ -157,14 +157,14 @@ def _programmed(standing: Standing) -> tuple[bool | None, str, str]:
     return True, "Programmed", ""
 
 
-def _unserved(standing: Standing) -> str:
+def _unserved(standing: DomainStanding) -> str:
     status = standing.context.entry.status
     before = find(status, PROGRAMMED) or {}
     lost = is_true(status, PROGRAMMED) or before.get("reason") == NO_LONGER
     return NO_LONGER if lost else "NotServedYet"
 
 
-def _by_labels(standing: Standing) -> tuple[bool, str, str]:
+def _by_labels(standing: DomainStanding) -> tuple[bool, str, str]:
     service = standing.spec.service
     if not standing.seen:
         faults = "; ".join(f"{name}: {why}" for name, why in standing.labelled.faults.items())
@@ -174,14 +174,14 @@ def _by_labels(standing: Standing) -> tuple[bool, str, str]:
     return True, "Labels", f"containers of Service {service} carry it; no proxy is asked"
 
 
-def _as_before(standing: Standing, type_: str) -> tuple[bool | None, str, str]:
+def _as_before(standing: DomainStanding, type_: str) -> tuple[bool | None, str, str]:
     """We have just begun: what was said last is said until there is more to say."""
     before = find(standing.context.entry.status, type_) or {}
     word = {"True": True, "False": False}.get(str(before.get("status")))
     return word, str(before.get("reason", "Unknown")), str(before.get("message", ""))
 
 
-def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
+def _certificate(standing: DomainStanding | None) -> tuple[bool | None, str, str]:
     """Of what is really served. None: nothing was read yet."""
     if standing is None:
         return None, "NotAccepted", ""
@@ -212,7 +212,7 @@ def _certificate(standing: Standing | None) -> tuple[bool | None, str, str]:
 # ---------------------------------------------------------------- facts
 
 
-def _verification(standing: Standing) -> dict[str, Any] | None:
+def _verification(standing: DomainStanding) -> dict[str, Any] | None:
     """What to put into DNS, and what is there. None where no proof is needed."""
     question, found = standing.question, standing.finding
     if question is None:
@@ -243,7 +243,7 @@ def _verification(standing: Standing) -> dict[str, Any] | None:
     return told
 
 
-def _earlier(standing: Standing | None) -> dict[str, Any]:
+def _earlier(standing: DomainStanding | None) -> dict[str, Any]:
     """Hostnames of earlier declarations that are still held, and not as they should be."""
     told = []
     for question in standing.questions if standing is not None else ():
@@ -261,7 +261,7 @@ def _earlier(standing: Standing | None) -> dict[str, Any]:
     return {"earlierHostnames": told} if told else {}
 
 
-def _said_before(standing: Standing, fact: str) -> dict[str, Any] | None:
+def _said_before(standing: DomainStanding, fact: str) -> dict[str, Any] | None:
     """Of the same hostname: nothing was looked at yet since we began."""
     status = standing.context.entry.status or {}
     if status.get("hostname") != standing.spec.hostname:
@@ -270,7 +270,7 @@ def _said_before(standing: Standing, fact: str) -> dict[str, Any] | None:
     return told
 
 
-def _served(standing: Standing) -> dict[str, Any] | None:
+def _served(standing: DomainStanding) -> dict[str, Any] | None:
     found = standing.certificate
     if not standing.spec.tls.enabled:
         return None

@@ -21,7 +21,7 @@ from resources.conditions import (
 from resources.context import Context
 from resources.errors import UserError
 from resources.service.host_ports import IN_USE
-from resources.service.phase import Standing
+from resources.service.phase import ServiceStanding
 from resources.service.problems import UNRESOLVED
 from resources.service.survey import OPEN, paused
 
@@ -29,7 +29,7 @@ _REFUSED = UNRESOLVED | {IN_USE}
 """Codes of what is found wrong with an accepted generation that make it one that is not."""
 
 
-def conditions(standing: Standing, word: str, message: str) -> list[dict[str, Any]]:
+def conditions(standing: ServiceStanding, word: str, message: str) -> list[dict[str, Any]]:
     context = standing.survey.context
     found = _begin(context)
     _accepted(found, standing)
@@ -64,7 +64,7 @@ def _begin(context: Context) -> Conditions:
     return Conditions(before, context.generation, context.now)
 
 
-def _accepted(found: Conditions, standing: Standing) -> None:
+def _accepted(found: Conditions, standing: ServiceStanding) -> None:
     """Of the newest generation."""
     problem = standing.survey.declaration.problem
     if problem is None and standing.plan.problem and standing.plan.problem.code in _REFUSED:
@@ -77,12 +77,12 @@ def _accepted(found: Conditions, standing: Standing) -> None:
         found.set(ACCEPTED, None, "Pending", "not recorded yet")
 
 
-def _recorded(standing: Standing) -> bool:
+def _recorded(standing: ServiceStanding) -> bool:
     context = standing.survey.context
     return context.entry.record.accepted_generation == context.generation
 
 
-def _available(found: Conditions, standing: Standing) -> None:
+def _available(found: Conditions, standing: ServiceStanding) -> None:
     if standing.serving:
         old = len(standing.serving) - len(standing.ready)
         text = f"{old} of an earlier revision" if old else ""
@@ -93,7 +93,7 @@ def _available(found: Conditions, standing: Standing) -> None:
         found.set(AVAILABLE, False, "NothingServes")
 
 
-def _ready(found: Conditions, standing: Standing, word: str, message: str) -> None:
+def _ready(found: Conditions, standing: ServiceStanding, word: str, message: str) -> None:
     problem = standing.problem
     if problem is not None:
         found.set(READY, False, problem.reason, problem.message)
@@ -117,7 +117,7 @@ def _progress(found: Conditions, context: Context, problem: UserError | None, do
         found.progress(problem, doing)
 
 
-def _doing(standing: Standing, problem: UserError | None) -> str:
+def _doing(standing: ServiceStanding, problem: UserError | None) -> str:
     survey, plan = standing.survey, standing.plan
     if plan.steps:
         return plan.steps[0].render()

@@ -21,7 +21,7 @@ STATES = {"Running": "running", "Updating": "running", "Degraded": "running", "F
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServiceStanding:
     """serving: replicas of any revision that serve. ready: of the wanted revision. unknown: run,
     but nothing is known of their health yet. ended: ended as their restart policy wants.
     problem: what to show as the error."""
@@ -74,13 +74,15 @@ class Standing:
         )
 
 
-def stand(survey: Survey, plan: Plan, failure: UserError | None) -> Standing:
+def stand(survey: Survey, plan: Plan, failure: UserError | None) -> ServiceStanding:
     fleet = survey.fleet
     current = tuple(fleet.current.values())
     if survey.steady:
-        return Standing(survey, plan, failure, current, current, (), (), failure or plan.problem)
+        return ServiceStanding(
+            survey, plan, failure, current, current, (), (), failure or plan.problem
+        )
     serving = tuple(c for c in (*current, *fleet.old) if survey.serves(c))
-    return Standing(
+    return ServiceStanding(
         survey=survey,
         plan=plan,
         failure=failure,
@@ -119,7 +121,7 @@ def _detached(survey: Survey, plan: Plan, container: Container) -> UserError | N
     return problems.detached(container.name, network.name)
 
 
-def phase(standing: Standing) -> str:
+def phase(standing: ServiceStanding) -> str:
     survey = standing.survey
     if survey.stop_reason:
         idle = "Suspended" if survey.wanted.tenancy.suspended else "Stopped"
@@ -139,7 +141,7 @@ def phase(standing: Standing) -> str:
     return "Pending"
 
 
-def _serving(standing: Standing) -> str:
+def _serving(standing: ServiceStanding) -> str:
     survey = standing.survey
     if survey.fleet.old and survey.rollout != READY:
         return "Degraded" if survey.rollout == FAILED or standing.stalled else "Updating"
@@ -150,7 +152,7 @@ def _serving(standing: Standing) -> str:
     return "Degraded" if survey.rollout in (READY, FAILED) or standing.stalled else "Starting"
 
 
-def _failed(standing: Standing) -> bool:
+def _failed(standing: ServiceStanding) -> bool:
     """Nothing serves, and what is wrong does not pass by itself (or keeps coming back)."""
     problem = standing.problem
     if problem is None:
@@ -158,13 +160,13 @@ def _failed(standing: Standing) -> bool:
     return not problem.retryable or problem.code.startswith(("IMAGE_", "DEPLOYMENT_"))
 
 
-def message(standing: Standing, word: str) -> str:
+def message(standing: ServiceStanding, word: str) -> str:
     """One sentence for the customer."""
     why = paused(standing.survey.context)
     return _sentence(standing, word) + (f"; paused: {why}" if why is not None else "")
 
 
-def _sentence(standing: Standing, word: str) -> str:
+def _sentence(standing: ServiceStanding, word: str) -> str:
     if standing.problem is not None:
         return standing.problem.message
     survey = standing.survey
@@ -187,7 +189,7 @@ def _sentence(standing: Standing, word: str) -> str:
     return f"waiting for {awaited.reason}" if awaited else "about to start"
 
 
-def _stopped(standing: Standing, word: str) -> str:
+def _stopped(standing: ServiceStanding, word: str) -> str:
     reason = standing.survey.stop_reason
     if word == "Stopping":
         return f"its containers are being stopped: {reason or 'it has no replicas'}"

@@ -19,7 +19,7 @@ from resources.service.declaration import Declaration
 from resources.service.endings import restarts
 from resources.service.fleet import ordinal_of
 from resources.service.health import UNHEALTHY
-from resources.service.phase import STATES, Standing, stand
+from resources.service.phase import STATES, ServiceStanding, stand
 from resources.service.survey import FAILED, READY, RETURNED, Survey, paused, survey
 from resources.world import L_GENERATION, L_REVISION, Container, Image
 
@@ -88,7 +88,7 @@ def _deleting(context: Context, plan: Plan) -> str:
     return f"being deleted; waiting for {plan.wait.reason}" if plan.wait else "being deleted"
 
 
-def _error(standing: Standing, word: str) -> dict[str, Any] | None:
+def _error(standing: ServiceStanding, word: str) -> dict[str, Any] | None:
     if word == "Deleting":
         return standing.failure.to_dict() if standing.failure else None
     return standing.problem.to_dict() if standing.problem else None
@@ -146,7 +146,7 @@ def _restarts(found: Survey) -> list[dict[str, Any]]:
     return restarts(found.context, containers, paused=paused(found.context) is not None)
 
 
-def _rollout(standing: Standing) -> dict[str, Any]:
+def _rollout(standing: ServiceStanding) -> dict[str, Any]:
     found = standing.survey
     record = found.context.entry.record.rollout
     state = _ROLLOUT_STATES.get(found.rollout, "progressing")
@@ -166,7 +166,7 @@ def _rollout(standing: Standing) -> dict[str, Any]:
     return {**shown, "requests": requests} if requests else shown
 
 
-def _requests(standing: Standing) -> Mapping[str, Any] | None:
+def _requests(standing: ServiceStanding) -> Mapping[str, Any] | None:
     """During this rollout. What was told of it before stands: after a restart of ours nobody could
     tell it again."""
     context = standing.survey.context

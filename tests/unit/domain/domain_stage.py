@@ -7,7 +7,7 @@ from typing import Any
 
 from resources.conditions import find
 from resources.context import Platform
-from resources.domain.standing import Standing, stand
+from resources.domain.standing import DomainStanding, stand
 from resources.domain.verifying import Answer, DnsQuestion, judge
 from resources.meta import HostnameClaim, Key
 from resources.routing.world import DnsFinding, Ingress, Serving
@@ -74,7 +74,7 @@ class DomainStage(Stage):
                 return said
         raise AssertionError("it never ends:\n" + "\n".join(said))
 
-    def standing(self) -> Standing:
+    def standing(self) -> DomainStanding:
         return stand(self.context(SHOP))
 
     def question(self) -> DnsQuestion | None:
