@@ -25,7 +25,7 @@ from controller.engine.agreement import Thing, agrees, things
 from controller.engine.base import Engine, EngineEvent
 from controller.engine.deaths import Deaths
 from controller.engine.dirty import Dirty, Ref
-from controller.engine.held import Held, OnChange, ignore
+from controller.engine.holdings import Holdings, OnChange, ignore
 from controller.engine.images import Images
 from controller.engine.rotation import Rotation
 from controller.engine.subscription import Beside, follow
@@ -71,7 +71,7 @@ class EngineIndex:
         self._instance = instance
         self._random = random_
         self._on_change = on_change
-        self._held = Held(self.world, on_change)
+        self._holdings = Holdings(self.world, on_change)
         self._on_relist = on_relist
         self._synced = asyncio.Event()
         self._dirty = Dirty()
@@ -104,7 +104,7 @@ class EngineIndex:
         something newer is known or under way, so that who acted on it finds it here. Raises
         UserError."""
         session = self._sessions
-        with self._held.asking() as newer:
+        with self._holdings.asking() as newer:
             found = await self._engine.read(scope)
         if self.synced and session == self._sessions:
             self._learn(scope, found, newer)
@@ -114,12 +114,12 @@ class EngineIndex:
         for id_, container in found.containers.items():
             ref, own = Ref("container", id_), self._own(container.labels)
             if own and container.inspected and ref not in newer:
-                self._held.hold(ref, container)
+                self._holdings.hold(ref, container)
         for uid in scope.uids | scope.containers_of:
             for held in self.world.containers_of(uid):
                 ref = Ref("container", held.id)
                 if held.id not in found.containers and ref not in newer:
-                    self._held.hold(ref, None)
+                    self._holdings.hold(ref, None)
 
     async def relist(self) -> None:
         """Lists everything again; done when all of that is held. Raises UserError."""
@@ -232,11 +232,11 @@ class EngineIndex:
 
     def _touch(self, ref: Ref, *, urgent: bool = True) -> None:
         self._hasten(ref)
-        self._held.outdate(ref)
+        self._holdings.outdate(ref)
         self._dirty.add(ref, urgent=urgent)
 
     def _postpone(self, ref: Ref) -> None:
-        self._held.outdate(ref)
+        self._holdings.outdate(ref)
         if ref not in self._postponed:
             loop = asyncio.get_running_loop()
             self._postponed[ref] = loop.call_later(LATER, self._touch, ref)
@@ -244,7 +244,7 @@ class EngineIndex:
     def _gone(self, ref: Ref) -> None:
         self._hasten(ref)
         self._dirty.discard(ref)
-        self._held.hold(ref, None)
+        self._holdings.hold(ref, None)
 
     def _hasten(self, ref: Ref) -> None:
         """It is looked at now, or need not be any more."""
@@ -262,10 +262,10 @@ class EngineIndex:
     async def _look(self, ref: Ref) -> None:
         """An engine that cannot be reached ends the session; one that cannot answer about this
         object leaves it as it was, for the next listing."""
-        self._held.outdate(ref)
+        self._holdings.outdate(ref)
         try:
             if ref.type != "image":
-                self._held.hold(ref, await self._asked(ref))
+                self._holdings.hold(ref, await self._asked(ref))
             elif await self._images.look(ref.id):
                 self._on_change(None, ref.id, ref.type)
         except UserError as error:
@@ -285,19 +285,19 @@ class EngineIndex:
     # -- listing
     async def _list(self) -> list[Ref]:
         """Merges a complete listing; returns own containers that it contradicts."""
-        with self._held.asking() as newer:
+        with self._holdings.asking() as newer:
             listed = await self._engine.list()
         doubtful = []
         for ref, thing in things(listed):
             if ref in newer:
                 continue
             if not isinstance(thing, Container) or not self._own(thing.labels):
-                self._held.hold(ref, thing)
+                self._holdings.hold(ref, thing)
             elif not agrees(self.world.containers.get(ref.id), thing):
                 doubtful.append(ref)
         newer.update(ref for ref, _ in things(listed))
         for ref in [ref for ref, _ in things(self.world) if ref not in newer]:
-            self._held.hold(ref, None)
+            self._holdings.hold(ref, None)
         return doubtful
 
     def _own(self, labels: Mapping[str, str]) -> bool:

@@ -18,7 +18,7 @@ def ignore(*_: Any) -> None:
     return None
 
 
-class Held:
+class Holdings:
     """on_change: called once ``world`` holds what it tells of, and never for what is equal."""
 
     def __init__(self, world: World, on_change: OnChange = ignore) -> None:
