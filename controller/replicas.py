@@ -14,9 +14,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from controller.consumption import Consumption, ContainerCollector, Row, Shown
+from resources.labels import L_KIND, L_ROLE, L_UID, is_ours
 from resources.meta import Key
+from resources.observed import Container
 from resources.service.fleet import ordinal_of
-from resources.world import L_KIND, L_ROLE, L_UID, Container, World, is_ours
+from resources.world import World
 
 
 class Seen(NamedTuple):

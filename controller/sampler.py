@@ -18,7 +18,7 @@ from controller.engine.rotation import Rotation
 from controller.metrics import METRICS
 from controller.replicas import Replicas
 from resources.errors import UserError
-from resources.world import Container
+from resources.observed import Container
 
 log = structlog.get_logger("sampler")
 

@@ -11,8 +11,9 @@ from controller.loop.queue import Queue
 from controller.reconcile.obstructions import Obstructions
 from controller.sources.manifests import ManifestSource
 from controller.store.catalogue import Catalogue, Reading
+from resources.labels import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 from resources.meta import Key
-from resources.world import L_KIND, L_NAME, L_ORGANIZATION, World, is_ours
+from resources.world import World
 
 
 class Waking:

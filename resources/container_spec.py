@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from resources.observed import Limits, Mount
 from resources.sealed import Sealed
-from resources.world import Limits, Mount
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from typing import Any
 from resources.errors import UserError
 from resources.host_firewall import HostFirewall
 from resources.image_access import ImageAccess
+from resources.labels import L_UID, is_ours
 from resources.meta import Entry, Key
+from resources.observed import Ending, Image
 from resources.quota import Admission
 from resources.routing.world import NO_INGRESS, Ingress, Requests
-from resources.world import L_UID, Ending, Image, World, is_ours
+from resources.world import World
 
 
 @dataclass(frozen=True, slots=True)

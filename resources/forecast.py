@@ -17,7 +17,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from resources.hostname_claims import ClaimHostname, ReleaseHostnames
+from resources.labels import L_ROLE
 from resources.meta import FINALIZER, Entry, HostnameClaim, Record, Rollout
+from resources.observed import Attachment, Container, Image, Network, Probe, Volume
 from resources.quota import Admission, union
 from resources.routing import forecast as routing
 from resources.routing.steps import RouteStep
@@ -60,16 +62,7 @@ from resources.store_steps import (
     Settle,
     StoreStep,
 )
-from resources.world import (
-    L_ROLE,
-    Attachment,
-    Container,
-    Image,
-    Network,
-    Probe,
-    Volume,
-    World,
-)
+from resources.world import World
 
 
 def advance(world: World, entry: Entry, steps: Iterable[Step], now: datetime) -> Entry:

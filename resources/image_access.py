@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from resources.world import Image
+from resources.observed import Image
 
 
 @dataclass(frozen=True, slots=True)

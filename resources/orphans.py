@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
+from resources.labels import L_KIND, L_NAME, L_ORGANIZATION, L_UID, is_ours
 from resources.routing.steps import WithdrawRoutes
 from resources.steps import RemoveContainer, RemoveNetwork
-from resources.world import L_KIND, L_NAME, L_ORGANIZATION, L_UID, World, is_ours
+from resources.world import World
 
 Removal = RemoveContainer | RemoveNetwork | WithdrawRoutes
 

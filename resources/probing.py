@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from resources.world import Probe
+from resources.observed import Probe
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from resources.container_spec import ContainerSpec, FileContent
+from resources.observed import Limits
 from resources.sealed import Login, SealedCredentials
-from resources.world import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from controller.core import Core
 from resources.errors import UserError
+from resources.labels import L_ORDINAL, L_ROLE, is_ours
 from resources.meta import Entry
-from resources.world import L_ORDINAL, L_ROLE, Container, Scope, is_ours
+from resources.observed import Container
+from resources.world import Scope
 
 
 def ordinal_of(container: Container) -> int:

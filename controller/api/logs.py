@@ -24,7 +24,7 @@ from controller.core import Core
 from controller.store.base import StoreUnavailable
 from resources.errors import UserError
 from resources.meta import Entry
-from resources.world import Container
+from resources.observed import Container
 
 router = APIRouter(tags=["logs"])
 

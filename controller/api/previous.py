@@ -17,8 +17,9 @@ from controller.api.stream import Emit
 from controller.core import Core
 from controller.engine.base import LogLine
 from controller.reconcile.lastwords import Kept
+from resources.labels import L_ROLE
 from resources.meta import Entry
-from resources.world import L_ROLE, Container
+from resources.observed import Container
 
 LINES = 5_000
 """At most this many lines of a previous run are kept in memory, per container."""

@@ -12,7 +12,8 @@ from controller.api.lookup import CoreOf, find
 from controller.api.models import UsageBody, UsageList
 from controller.core import Core
 from resources.errors import UserError
-from resources.world import L_KIND, L_NAME, L_ORGANIZATION, Container
+from resources.labels import L_KIND, L_NAME, L_ORGANIZATION
+from resources.observed import Container
 
 router = APIRouter(tags=["top"])
 

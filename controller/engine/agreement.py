@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.engine.dirty import Ref
-from resources.world import Container, Network, Volume, World
+from resources.observed import Container, Network, Volume
+from resources.world import World
 
 Thing = Container | Network | Volume
 

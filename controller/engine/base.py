@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from resources.observed import Container, Image, Network, Volume
 from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
@@ -31,7 +32,7 @@ from resources.steps import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import Container, Image, Network, Scope, Volume, World
+from resources.world import Scope, World
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 
 from controller.engine.base import EngineEvent
-from resources.world import L_ORDINAL, L_UID
+from resources.labels import L_ORDINAL, L_UID
 
 REMEMBERED = 5000
 """Containers."""

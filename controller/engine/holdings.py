@@ -8,7 +8,8 @@ from typing import Any
 
 from controller.engine.agreement import Thing
 from controller.engine.dirty import Ref
-from resources.world import Container, Network, Volume, World
+from resources.observed import Container, Network, Volume
+from resources.world import World
 
 OnChange = Callable[[Mapping[str, str] | None, str, str], None]
 """(labels before or after, name, type)"""

@@ -30,7 +30,9 @@ from controller.engine.images import Images
 from controller.engine.rotation import Rotation
 from controller.engine.subscription import Beside, follow
 from resources.errors import UserError
-from resources.world import Container, Scope, World, is_ours
+from resources.labels import is_ours
+from resources.observed import Container
+from resources.world import Scope, World
 
 INSPECTORS = 16
 """Objects looked at at once. An engine answers about a container that it is just starting only when

@@ -23,7 +23,7 @@ from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.process import acme_environment, command_line
 from controller.ingress.traefik import Start, static
 from controller.settings import Settings
-from resources.world import L_CONTROLLER, L_KIND, L_NAME, L_REVISION
+from resources.labels import L_CONTROLLER, L_KIND, L_NAME, L_REVISION
 
 PLATFORM, NAME = "Platform", "ingress"
 POLL = 0.5

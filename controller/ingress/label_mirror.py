@@ -23,11 +23,13 @@ from controller.ingress.mirror import HASTE
 from controller.metrics import METRICS
 from resources.errors import UserError
 from resources.hostname import covering
+from resources.labels import is_ours
+from resources.observed import Container
 from resources.routing import container_routes
 from resources.routing.definitions import definitions
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Labelled
-from resources.world import Container, World, is_ours
+from resources.world import World
 
 log = structlog.get_logger("ingress")
 

@@ -18,7 +18,7 @@ import structlog
 from controller.engine.base import Engine
 from controller.store.document import printable
 from resources.errors import UserError
-from resources.world import Container, Ending
+from resources.observed import Container, Ending
 
 log = structlog.get_logger("endings")
 

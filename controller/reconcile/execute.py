@@ -28,7 +28,9 @@ from controller.store.base import Deposed, Store
 from resources.context import Context
 from resources.domain.container_labels import by_labels
 from resources.errors import UserError
+from resources.labels import L_ROUTES
 from resources.meta import Entry, Key
+from resources.observed import Container
 from resources.plan import Plan
 from resources.routing.routes_label import signed
 from resources.routing.steps import RouteStep, WithdrawRoutes
@@ -44,7 +46,6 @@ from resources.steps import (
     VerifyImage,
 )
 from resources.store_steps import Finalize, SealInbox, StoreStep
-from resources.world import L_ROUTES, Container
 
 log = structlog.get_logger("execute")
 

@@ -39,8 +39,8 @@ from controller.settings import Settings
 from controller.store.base import Pulled, Store
 from resources.errors import UserError
 from resources.meta import API_VERSION
+from resources.observed import Image
 from resources.steps import VerifyImage
-from resources.world import Image
 
 DENIED, FAILED = "IMAGE_POLICY_DENIED", "IMAGE_POLICY_FAILED"
 REFUSAL_SECONDS = 300.0

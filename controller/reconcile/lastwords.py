@@ -23,7 +23,8 @@ from controller.clock import Clock
 from controller.engine.base import Engine, LogLine
 from resources.conditions import timestamp
 from resources.errors import UserError
-from resources.world import L_GENERATION, L_ORDINAL, L_ROLE, Container
+from resources.labels import L_GENERATION, L_ORDINAL, L_ROLE
+from resources.observed import Container
 
 log = structlog.get_logger("lastwords")
 

@@ -29,11 +29,12 @@ from resources.domain.container_labels import by_labels
 from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
+from resources.observed import Probe
 from resources.quota import Admission
 from resources.routing.world import Requests
 from resources.service.cycle import circle
 from resources.subnets import choose, overlaps
-from resources.world import Probe, Scope, World
+from resources.world import Scope, World
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from controller.metrics import METRICS
 from controller.reconcile.execute import Executor
 from controller.store.base import Event, Store, source_key
 from resources.guard import Verdict, exceeds, fingerprint, judge
+from resources.labels import is_ours
 from resources.orphans import Removal, orphans
 from resources.steps import Step
-from resources.world import World, is_ours
+from resources.world import World
 
 log = structlog.get_logger("orphans")
 

@@ -27,9 +27,9 @@ from controller.loop.leadership import leading
 from controller.store.base import Pulled, Store
 from resources.errors import UserError
 from resources.image_access import EVERYBODY, Announced, Grant, ImageAccess
+from resources.observed import Image
 from resources.sealed import SealedCredentials
 from resources.steps import PullImage
-from resources.world import Image
 
 
 class Pulling:

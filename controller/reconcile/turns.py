@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from resources.labels import L_KIND, L_NAME, L_ORGANIZATION, L_REVISION, L_ROLE, is_ours
 from resources.meta import Key
-from resources.world import (
-    L_KIND,
-    L_NAME,
-    L_ORGANIZATION,
-    L_REVISION,
-    L_ROLE,
-    Container,
-    World,
-    is_ours,
-)
+from resources.observed import Container
+from resources.world import World
 
 WANTED = "wanted"
 """What a plan notes under ``turn`` when it lacks one."""

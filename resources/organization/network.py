@@ -15,23 +15,22 @@ from dataclasses import dataclass, replace
 from resources.context import Context
 from resources.effective import effective
 from resources.errors import UserError
-from resources.meta import Entry
-from resources.naming import bridge_name, network_name
-from resources.organization.spec import OrganizationSpec
-from resources.plan import Drift, Plan, Wait
-from resources.steps import CreateNetwork, DisconnectNetwork, EngineStep, RemoveNetwork, Step
-from resources.world import (
+from resources.labels import (
     L_CONTROLLER,
     L_GENERATION,
     L_KIND,
     L_NAME,
     L_ORGANIZATION,
     L_UID,
-    Container,
-    Network,
-    World,
     is_ours,
 )
+from resources.meta import Entry
+from resources.naming import bridge_name, network_name
+from resources.observed import Container, Network
+from resources.organization.spec import OrganizationSpec
+from resources.plan import Drift, Plan, Wait
+from resources.steps import CreateNetwork, DisconnectNetwork, EngineStep, RemoveNetwork, Step
+from resources.world import World
 
 FIELD = "network"
 """As ``drift_total{field}`` counts it."""

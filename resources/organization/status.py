@@ -8,13 +8,13 @@ from resources import verdict
 from resources.context import Context
 from resources.errors import UserError
 from resources.host_firewall import HOST_CLOSED
+from resources.observed import Network
 from resources.organization import external_id
 from resources.organization.network import organization_network
 from resources.organization.plan import POOL_EXHAUSTED
 from resources.plan import Plan
 from resources.quota import usage
 from resources.share import terms_of, used
-from resources.world import Network
 
 REFUSALS = frozenset({POOL_EXHAUSTED, external_id.IN_USE})
 _STATES = {"Ready": "running", "Failed": "error"}

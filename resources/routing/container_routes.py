@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from resources.labels import L_UID, is_ours
+from resources.observed import Container, Network
 from resources.routing.definitions import definitions
 from resources.routing.world import Labelled, Serving
-from resources.world import L_UID, Container, Network, World, is_ours
+from resources.world import World
 
 Seen = Callable[[Container], bool]
 

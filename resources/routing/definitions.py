@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from resources.labels import L_ROUTES
 from resources.memo import Attached
+from resources.observed import Container
 from resources.routing.routes_label import ENABLE, NETWORK, PREFIX, Carried, read
-from resources.world import L_ROUTES, Container
 
 _HOSTS = re.compile(r"\bHost(?:SNI)?\s*\(([^)]*)\)", re.IGNORECASE)
 _QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")

@@ -16,7 +16,9 @@ from resources.context import Context
 from resources.domain.backends import Backend, first_port, named
 from resources.domain.backends import backends as backends_of
 from resources.domain.container_labels import by_labels, container_labels
+from resources.labels import L_ROUTES
 from resources.naming import routes_name
+from resources.observed import Container
 from resources.routing import default_name
 from resources.routing.document import Document
 from resources.routing.routes_label import read
@@ -25,7 +27,6 @@ from resources.routing.steps import PublishRoutes, RouteStep, WithdrawRoutes
 from resources.routing.world import Published, Serving
 from resources.service.references import network_of
 from resources.service.spec import ServiceSpec
-from resources.world import L_ROUTES, Container
 
 DRIFT = "routes"
 

@@ -11,12 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from resources.labels import L_GENERATION, L_ROUTES
 from resources.meta import Record
+from resources.observed import Container
 from resources.routing.routes_label import read
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
 from resources.spec import Spec
-from resources.world import L_GENERATION, L_ROUTES, Container
 
 _SHOWN = {
     "image": "image",

@@ -12,13 +12,7 @@ from dataclasses import dataclass, replace
 
 from resources.container_spec import ContainerSpec, ExecCheck, FileContent, PortBinding
 from resources.domain.container_labels import ContainerLabels
-from resources.sealed import Sealed
-from resources.service.capabilities import kept
-from resources.service.spec import HealthCheck, ServiceSpec
-from resources.service.values import environment_text
-from resources.service.wanted import PRE_DEPLOY, Wanted
-from resources.spec import SecretRef
-from resources.world import (
+from resources.labels import (
     L_CONTROLLER,
     L_GENERATION,
     L_KIND,
@@ -30,6 +24,12 @@ from resources.world import (
     L_ROUTES,
     L_UID,
 )
+from resources.sealed import Sealed
+from resources.service.capabilities import kept
+from resources.service.spec import HealthCheck, ServiceSpec
+from resources.service.values import environment_text
+from resources.service.wanted import PRE_DEPLOY, Wanted
+from resources.spec import SecretRef
 
 MAX_HOSTNAME = 63
 

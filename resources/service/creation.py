@@ -7,6 +7,7 @@ a container that could not be made.
 
 from __future__ import annotations
 
+from resources.observed import Container, Image
 from resources.plan import Wait
 from resources.service import moves, obstacles, problems, quota
 from resources.service.cutover import Cutover
@@ -16,7 +17,6 @@ from resources.service.survey import FAILED, NEW, OPEN, Survey
 from resources.service.tags import pull
 from resources.steps import VerifyImage
 from resources.store_steps import Claim
-from resources.world import Container, Image
 
 _NEW = frozenset({NEW, OPEN, FAILED})
 """Rollouts of something that has not been Ready yet."""

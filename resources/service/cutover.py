@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from resources.observed import Container
 from resources.service.backends import Backends
 from resources.service.draft import Draft
-from resources.world import Container
 
 LOOK = 1.0
 """Seconds after which an acknowledgement is looked for that nobody told of."""

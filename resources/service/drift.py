@@ -14,21 +14,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resources.container_spec import ContainerSpec
+from resources.labels import L_KIND, L_NAME, L_ORDINAL, L_ORGANIZATION, L_REVISION, L_ROLE, L_ROUTES
 from resources.naming import container_name
+from resources.observed import Container, Image, Mount
 from resources.quantity import format_cpu, format_size
 from resources.routing.routes_label import PREFIX
-from resources.world import (
-    L_KIND,
-    L_NAME,
-    L_ORDINAL,
-    L_ORGANIZATION,
-    L_REVISION,
-    L_ROLE,
-    L_ROUTES,
-    Container,
-    Image,
-    Mount,
-)
 
 Remedy = Literal["recreate", "rename", "update", "reconnect"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from resources.conditions import timestamp
 from resources.context import Context
+from resources.observed import Container, Ending
 from resources.service.health import CRASHES, STEADY, uptime
-from resources.world import Container, Ending
 
 SHOWN = 5
 LATELY = timedelta(minutes=10)

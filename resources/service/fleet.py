@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from resources.labels import L_ORDINAL, L_REVISION, L_ROLE, is_ours
+from resources.observed import Container
 from resources.service.revision import well_formed
 from resources.service.wanted import PRE_DEPLOY, Wanted
-from resources.world import L_ORDINAL, L_REVISION, L_ROLE, Container, is_ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resources.observed import Container
 from resources.quantity import format_duration
 from resources.service import in_force, moves, problems, sickness
 from resources.service.draft import Draft, joined
@@ -22,7 +23,6 @@ from resources.steps import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import Container
 
 RESTARTED = "was restarted by hand or with the engine"
 

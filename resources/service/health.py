@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from resources.observed import Container, Probe
 from resources.service.spec import ServiceSpec
-from resources.world import Container, Probe, World
+from resources.world import World
 
 NONE, UNKNOWN, STARTING, HEALTHY, UNHEALTHY = "", "unknown", "starting", "healthy", "unhealthy"
 

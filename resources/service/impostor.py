@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from resources.container_spec import ContainerSpec
 from resources.making import Made, Process, binding, digest
+from resources.observed import Container, Image
 from resources.service.drift import SECURITY, Difference
-from resources.world import Container, Image
 
 _SHOWN, _LONGEST = 5, 40
 

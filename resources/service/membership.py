@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from resources.observed import Container
 from resources.service.backends import Backends, backends
 from resources.service.health import UNHEALTHY
 from resources.service.survey import Survey
-from resources.world import Container
 
 
 def routes(found: Survey) -> Backends:

@@ -7,6 +7,7 @@ but never started gets its files and its check of the volumes once more.
 from __future__ import annotations
 
 from resources.container_spec import ContainerSpec
+from resources.observed import Container
 from resources.steps import (
     CheckVolumes,
     CreateContainer,
@@ -16,7 +17,6 @@ from resources.steps import (
     Step,
     StopContainer,
 )
-from resources.world import Container
 
 ALIVE = frozenset({"running", "paused", "restarting"})
 

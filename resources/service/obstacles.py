@@ -9,6 +9,8 @@ from __future__ import annotations
 from resources.conditions import READY, is_true
 from resources.context import Context
 from resources.errors import UserError
+from resources.labels import L_PHANTOM, L_UID
+from resources.observed import Network
 from resources.plan import Wait
 from resources.service import cycle, host_ports, problems
 from resources.service.capabilities import may_be_root
@@ -17,7 +19,6 @@ from resources.service.references import unresolved
 from resources.service.secrets import closed
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted
-from resources.world import L_PHANTOM, L_UID, Network
 
 
 def hindrance(

@@ -7,6 +7,8 @@ none, a failed one is not tried again until the spec changes or a restart is req
 
 from __future__ import annotations
 
+from resources.labels import L_GENERATION, L_REVISION
+from resources.observed import Container
 from resources.quantity import format_duration
 from resources.service import moves, problems
 from resources.service.creation import Creation
@@ -17,7 +19,6 @@ from resources.service.health import uptime
 from resources.service.survey import NEW, READY, Survey
 from resources.steps import RemoveContainer, Step, UnpauseContainer
 from resources.store_steps import EndRollout, RecordPreDeploy
-from resources.world import L_GENERATION, L_REVISION, Container
 
 SUCCEEDED = "succeeded"
 

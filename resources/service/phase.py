@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resources.errors import UserError
+from resources.observed import Container
 from resources.plan import Plan
 from resources.service import problems
 from resources.service.endings import crash_looping, ending, restarted
@@ -14,7 +15,6 @@ from resources.service.progress import trouble
 from resources.service.stuck import stuck
 from resources.service.survey import FAILED, READY, Survey, paused
 from resources.steps import PullImage
-from resources.world import Container
 
 STATES = {"Running": "running", "Updating": "running", "Degraded": "running", "Failed": "error"}
 """The panel's word; every other phase is ``stopped``."""

@@ -15,6 +15,8 @@ from resources.context import Context
 from resources.domain.container_labels import container_labels
 from resources.effective import accepted
 from resources.errors import UserError
+from resources.labels import L_GENERATION, L_REVISION
+from resources.observed import Container
 from resources.plan import Plan, Wait
 from resources.service import moves, obstacles, one_off, problems, quota
 from resources.service.causes import begin_cause, outdated, replacement
@@ -42,7 +44,6 @@ from resources.service.survey import (
 from resources.service.teardown import teardown
 from resources.service.wanted import wanted
 from resources.store_steps import BeginRollout, EndRollout, Hold, RecordPreDeploy
-from resources.world import L_GENERATION, L_REVISION, Container
 
 
 def plan(context: Context) -> Plan:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from resources.context import Context
+from resources.observed import Container
 from resources.probing import ProbeTarget
 from resources.service.declaration import Declaration
 from resources.service.spec import HealthCheck
 from resources.service.survey import survey
-from resources.world import Container
 
 EMPTY: Mapping[str, ProbeTarget] = MappingProxyType({})
 

@@ -9,8 +9,9 @@ from resources.context import Context
 from resources.errors import UserError
 from resources.finding import Path, nearest, pointer
 from resources.finding import place as shown_place
+from resources.labels import L_CONTROLLER
 from resources.meta import Entry
-from resources.world import L_CONTROLLER, Container, Ending
+from resources.observed import Container, Ending
 
 UNRESOLVED = frozenset(
     {"RESOURCE_NOT_FOUND", "SECRET_NOT_FOUND", "SECRET_KEY_NOT_FOUND", "SECRET_NOT_READY"}

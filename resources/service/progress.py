@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from resources.errors import UserError
 from resources.meta import Rollout
+from resources.observed import Container
 from resources.quantity import format_duration
 from resources.service import problems
 from resources.service.endings import crash_looping, ending
 from resources.service.health import UNHEALTHY, UNKNOWN
 from resources.service.survey import Survey
-from resources.world import Container
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resources.errors import UserError
+from resources.observed import Container, Limits
 from resources.quota import Claims, covers, union
 from resources.service.moves import ALIVE
 from resources.share import Need, asked, held, holding
 from resources.store_steps import Claim, Hold
-from resources.world import Container, Limits
 
 if TYPE_CHECKING:
     from resources.service.survey import Survey

@@ -10,11 +10,12 @@ from resources.effective import accepted, fallback
 from resources.errors import UserError
 from resources.memo import Memo
 from resources.meta import Entry, Key
+from resources.observed import Network
 from resources.organization.network import organization_network
 from resources.service import problems, secrets
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Wanted, fallback_wanted, wanted
-from resources.world import Network, Scope
+from resources.world import Scope
 
 
 def refs(key: Key, spec: ServiceSpec | None) -> tuple[Key, ...]:

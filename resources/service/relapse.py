@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from resources.observed import Container
 from resources.quantity import format_duration
 from resources.service import problems
 from resources.service.endings import crash_looping, ending
 from resources.service.progress import Late, trouble
 from resources.service.survey import READY, Survey
-from resources.world import Container
 
 TRIAL = 60.0
 """Seconds after having become Ready."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from resources.observed import Container
 from resources.service.fleet import ordinal_of
-from resources.world import Container
 
 
 @dataclass(frozen=True)

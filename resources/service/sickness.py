@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from resources.conditions import timestamp
+from resources.labels import L_REVISION
+from resources.observed import Container
 from resources.service.fleet import ordinal_of
 from resources.service.health import UNHEALTHY
 from resources.service.survey import READY, RETURNED, RETURNING, Survey
-from resources.world import L_REVISION, Container
 
 _LASTING = frozenset({READY, RETURNING, RETURNED})
 """Rollouts in which no deadline decides about what is unhealthy."""

@@ -12,6 +12,8 @@ from typing import Any
 from resources.conditions import timestamp
 from resources.context import Context
 from resources.errors import UserError
+from resources.labels import L_GENERATION, L_REVISION
+from resources.observed import Container, Image
 from resources.plan import Plan
 from resources.service import in_force, phase, sickness
 from resources.service.conditions import bare_conditions, conditions
@@ -21,7 +23,6 @@ from resources.service.fleet import ordinal_of
 from resources.service.health import UNHEALTHY
 from resources.service.phase import STATES, ServiceStanding, stand
 from resources.service.survey import FAILED, READY, RETURNED, Survey, paused, survey
-from resources.world import L_GENERATION, L_REVISION, Container, Image
 
 
 def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from resources.container_spec import ContainerSpec
 from resources.context import Context
 from resources.domain.container_labels import container_labels
 from resources.errors import UserError
+from resources.labels import L_REVISION
 from resources.meta import ANNOTATION_PAUSED, heeded
+from resources.observed import Container, Image, Network
 from resources.service import container, impostor
 from resources.service.declaration import Declaration, declaration, refused
 from resources.service.drift import Difference, differences, moved
@@ -30,7 +32,7 @@ from resources.service.setback import Setback, setback
 from resources.service.spec import ServiceSpec
 from resources.service.wanted import Role, Wanted, wanted
 from resources.store_steps import Claim
-from resources.world import L_REVISION, Container, Image, Network, World
+from resources.world import World
 
 NEW, OPEN, READY, FAILED = "new", "open", "ready", "failed"
 RETURNING, RETURNED = "returning", "returned"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from resources.context import Context
+from resources.labels import is_ours
 from resources.plan import Plan, Wait
 from resources.service import moves
 from resources.service.backends import backends
@@ -12,7 +13,6 @@ from resources.service.cutover import Cutover
 from resources.service.draft import Draft
 from resources.service.spec import GRACE
 from resources.store_steps import Finalize
-from resources.world import is_ours
 
 
 def teardown(context: Context) -> Plan:

@@ -15,11 +15,11 @@ from functools import lru_cache
 from resources.effective import effective
 from resources.memo import Memo
 from resources.meta import Entry
+from resources.observed import Limits
 from resources.organization.security import Profile, allowed_capabilities
 from resources.organization.spec import OrganizationSpec
 from resources.quantity import MI, NANO
 from resources.service.spec import Resources
-from resources.world import Limits
 
 CPU, MEMORY, PIDS = NANO // 2, 256 * MI, 256
 """Limits of a container where neither service nor organization name any."""

@@ -15,13 +15,13 @@ from resources.domain.container_labels import NOTHING, ContainerLabels
 from resources.memo import Memo
 from resources.meta import ANNOTATION_RESTARTED_AT, Entry, Key
 from resources.naming import VolumeIdentity, container_name, volume_identity
+from resources.observed import Limits, Mount
 from resources.sealed import Sealed
 from resources.service.capabilities import requested
 from resources.service.revision import Resolved, Revision, revision
 from resources.service.secrets import values
 from resources.service.spec import ServiceSpec
 from resources.service.tenancy import Tenancy, tenancy
-from resources.world import Limits, Mount
 
 Role = Literal["newest", "earlier", "fallback"]
 

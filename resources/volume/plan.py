@@ -21,8 +21,19 @@ from dataclasses import replace
 from resources.acceptance import acceptance
 from resources.context import Context
 from resources.effective import accepted, effective
+from resources.labels import (
+    L_CONTROLLER,
+    L_GENERATION,
+    L_KIND,
+    L_NAME,
+    L_ORGANIZATION,
+    L_PHANTOM,
+    L_UID,
+    is_ours,
+)
 from resources.meta import Entry
 from resources.naming import volume_identity, volume_name
+from resources.observed import Volume
 from resources.organization.absence import no_organization
 from resources.organization.spec import RETAIN_VOLUMES
 from resources.plan import Drift, Plan, Wait
@@ -32,17 +43,6 @@ from resources.store_steps import AdoptVolume, Claim, Finalize, Hold, RecordVolu
 from resources.volume import problems
 from resources.volume.quota import claims, refused
 from resources.volume.users import mounting, service_of
-from resources.world import (
-    L_CONTROLLER,
-    L_GENERATION,
-    L_KIND,
-    L_NAME,
-    L_ORGANIZATION,
-    L_PHANTOM,
-    L_UID,
-    Volume,
-    is_ours,
-)
 
 REVISIT = 5.0
 """Seconds after which a deletion that waits for containers looks again by itself."""

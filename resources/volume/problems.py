@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from resources.errors import UserError
+from resources.labels import L_PHANTOM, L_UID, is_ours
 from resources.meta import Key
-from resources.world import L_PHANTOM, L_UID, Volume, is_ours
+from resources.observed import Volume
 
 LOST = "STORAGE_VOLUME_LOST"
 NOT_FOUND = "RESOURCE_NOT_FOUND"

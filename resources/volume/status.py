@@ -9,12 +9,12 @@ from resources.context import Context
 from resources.effective import accepted
 from resources.errors import UserError
 from resources.naming import volume_identity
+from resources.observed import Volume
 from resources.plan import Plan
 from resources.quota import EXCEEDED
 from resources.volume.plan import engine_volume
 from resources.volume.problems import NOT_FOUND
 from resources.volume.users import mounting, service_of
-from resources.world import Volume
 
 BACKED_UP = "BackedUp"
 NO_BACKUPS = "spec.backup is kept, but this version makes no backups"

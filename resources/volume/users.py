@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from resources.world import L_KIND, L_NAME, Container, World
+from resources.labels import L_KIND, L_NAME
+from resources.observed import Container
+from resources.world import World
 
 
 def mounting(world: World, engine_name: str) -> list[Container]:

@@ -23,6 +23,7 @@ from controller.settings import Settings
 from resources.context import Context, Platform
 from resources.effective import effective, references
 from resources.meta import Entry, Key, Resource
+from resources.observed import Container, Limits
 from resources.plan import Plan
 from resources.registry import kinds
 from resources.service.drift import differences
@@ -35,7 +36,6 @@ from resources.steps import (
     UpdateContainer,
 )
 from resources.store_steps import Finalize
-from resources.world import Container, Limits
 from tests.images import ensure_busybox_image
 from tests.property.apply import Stage
 

@@ -18,8 +18,8 @@ from controller.ingress.binary import find_traefik
 from controller.ingress.ports import free_port
 from controller.ingress.process import running
 from controller.settings import Settings
+from resources.labels import L_CONTROLLER, L_UID
 from resources.orphans import orphans
-from resources.world import L_CONTROLLER, L_UID
 from tests.e2e.ingress_bed import Bed, Load, Server, until
 from tests.fakes.traefik import stop_all
 

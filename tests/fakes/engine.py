@@ -25,6 +25,8 @@ from controller.engine.base import (
     Usage,
 )
 from controller.engine.docker import faults as words
+from resources.labels import L_CONTROLLER, L_UID
+from resources.observed import Container, Image, Network, Volume
 from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
@@ -45,7 +47,7 @@ from resources.steps import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import L_CONTROLLER, L_UID, Container, Image, Network, Scope, Volume, World
+from resources.world import Scope, World
 from tests.fakes.hand import Hand
 from tests.fakes.listening import Listeners, unreachable
 from tests.fakes.machine import Machine

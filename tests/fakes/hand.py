@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from resources.container_spec import ContainerSpec
-from resources.world import Container, Limits, Mount, Network, Volume
+from resources.observed import Container, Limits, Mount, Network, Volume
 from tests.fakes.machine import Machine
 
 if TYPE_CHECKING:

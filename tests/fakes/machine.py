@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from controller.clock import Clock
 from controller.engine.base import EngineEvent
 from resources.container_spec import ContainerSpec
-from resources.world import L_CONTROLLER, L_PHANTOM, Attachment, Container, Limits
+from resources.labels import L_CONTROLLER, L_PHANTOM
+from resources.observed import Attachment, Container, Limits
 from tests.fakes.objects import Behaviour, Objects, Refused, in_order
 
 SMALLEST_MEMORY = 6 * 1024 * 1024

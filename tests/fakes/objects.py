@@ -15,15 +15,9 @@ from typing import Any
 from controller.clock import Clock
 from controller.engine.base import EngineEvent
 from resources.image_access import familiar
-from resources.world import (
-    LABEL,
-    Attachment,
-    Container,
-    Image,
-    Network,
-    Volume,
-    World,
-)
+from resources.labels import LABEL
+from resources.observed import Attachment, Container, Image, Network, Volume
+from resources.world import World
 
 
 class Refused(Exception):

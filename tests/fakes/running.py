@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from resources.world import Container
+from resources.observed import Container
 
 
 class FakeExec:

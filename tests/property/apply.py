@@ -18,7 +18,9 @@ from resources.effective import effective, references
 from resources.errors import UserError
 from resources.forecast import advance
 from resources.hostname_claims import held
+from resources.labels import L_UID
 from resources.meta import FINALIZER, Entry, Key, Resource
+from resources.observed import Network
 from resources.plan import Plan
 from resources.quota import Admission, Asking, Request, Terms, settle, total, union
 from resources.registry import kinds
@@ -37,7 +39,7 @@ from resources.steps import (
 )
 from resources.store_steps import Claim, Finalize, RequestDeletion, RetainVolume, Settle
 from resources.subnets import choose, overlaps
-from resources.world import L_UID, Network, World
+from resources.world import World
 
 INSTANCE = "i-1"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

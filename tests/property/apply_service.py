@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from resources.context import Context
+from resources.labels import L_REVISION, L_ROLE
+from resources.observed import Container
 from resources.plan import Plan
 from resources.registry import kinds
 from resources.service.addressing import addressed
@@ -22,7 +24,7 @@ from resources.steps import (
     Step,
     StopContainer,
 )
-from resources.world import L_REVISION, L_ROLE, Container, World
+from resources.world import World
 from tests.unit.service.theatre import Theatre
 
 CHECKS: tuple[dict[str, Any] | None, ...] = (

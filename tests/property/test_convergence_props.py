@@ -14,20 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.effective import effective
+from resources.labels import L_CONTROLLER, L_UID
 from resources.meta import Key
 from resources.naming import network_name, volume_identity, volume_name
+from resources.observed import Attachment, Container, Mount, Network, Volume
 from resources.plan import Plan
 from resources.subnets import overlaps
-from resources.world import (
-    L_CONTROLLER,
-    L_UID,
-    Attachment,
-    Container,
-    Mount,
-    Network,
-    Volume,
-    World,
-)
+from resources.world import World
 from tests.property.apply import INSTANCE, Stage, killed_anywhere, uid_of
 
 NAMES = ("acme", "beta")

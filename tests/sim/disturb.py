@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from resources.world import L_CONTROLLER, L_ROLE, Container, Limits, Volume
+from resources.labels import L_CONTROLLER, L_ROLE
+from resources.observed import Container, Limits, Volume
 from tests.fakes.objects import Refused
 from tests.sim.harness import Simulation
 

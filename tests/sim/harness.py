@@ -22,11 +22,11 @@ from controller.engine.base import EngineEvent
 from controller.settings import Settings
 from controller.store.base import StoreUnavailable
 from resources.effective import effective
+from resources.labels import L_CONTROLLER, L_ROLE
 from resources.meta import Entry, Key, Manifest
 from resources.naming import volume_identity
 from resources.probing import ProbeTarget
 from resources.steps import EngineStep, RemoveVolume
-from resources.world import L_CONTROLLER, L_ROLE
 from tests.fakes.dns import FakeDns
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ingress import FakeIngress

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+from resources.labels import L_REVISION
 from resources.meta import Key
-from resources.world import L_REVISION, Limits
+from resources.observed import Limits
 from tests.sim import oracles
 from tests.sim.harness import CrashAt, Simulation, simulate
 from tests.sim.universe import organization_key

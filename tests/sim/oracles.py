@@ -10,9 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from resources.meta import Entry, Key
-from resources.naming import container_name, volume_identity
-from resources.world import (
+from resources.labels import (
     L_CONTROLLER,
     L_KIND,
     L_NAME,
@@ -21,9 +19,10 @@ from resources.world import (
     L_REVISION,
     L_ROLE,
     L_UID,
-    Container,
-    Network,
 )
+from resources.meta import Entry, Key
+from resources.naming import container_name, volume_identity
+from resources.observed import Container, Network
 from tests.sim.harness import Simulation
 
 IDLE_PHASES = frozenset({"Stopped", "Suspended"})

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resources.labels import L_CONTROLLER
 from resources.meta import Entry, Key
 from resources.naming import volume_identity
-from resources.world import L_CONTROLLER
 from tests.sim import oracles
 from tests.sim.clockwork import neutral
 from tests.sim.disturb import STRANGER

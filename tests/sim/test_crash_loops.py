@@ -18,8 +18,10 @@ import structlog
 from controller.app import Controller
 from controller.engine.base import LogLine
 from controller.settings import Settings
+from resources.labels import L_ORGANIZATION
 from resources.meta import Key, Manifest
-from resources.world import L_ORGANIZATION, Container, Scope, World
+from resources.observed import Container
+from resources.world import Scope, World
 from tests.fakes import machine
 from tests.fakes.engine import FakeEngine
 from tests.fakes.keyring import MemoryKeyring

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resources.memo import Attached, Memo
-from resources.world import Container
+from resources.observed import Container
 
 
 class Counted:

@@ -19,19 +19,10 @@ from controller.engine.deaths import Deaths
 from controller.replicas import Replicas
 from controller.sampler import EVERY, SHARE, Sampler
 from resources.errors import UserError
+from resources.labels import L_CONTROLLER, L_KIND, L_NAME, L_ORDINAL, L_ORGANIZATION, L_ROLE, L_UID
 from resources.meta import Key
-from resources.world import (
-    L_CONTROLLER,
-    L_KIND,
-    L_NAME,
-    L_ORDINAL,
-    L_ORGANIZATION,
-    L_ROLE,
-    L_UID,
-    Container,
-    Limits,
-    World,
-)
+from resources.observed import Container, Limits
+from resources.world import World
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 GIB = 1 << 30

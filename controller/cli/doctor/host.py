@@ -13,7 +13,7 @@ from controller.cli.doctor.check import Check, note, ok, problem, warning
 from controller.cli.doctor.docker import EngineFacts
 from controller.engine.docker import host
 from controller.settings import Settings
-from resources.world import Network
+from resources.observed import Network
 
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 

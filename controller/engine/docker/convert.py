@@ -17,7 +17,8 @@ from typing import Any
 from controller.engine.base import EngineEvent
 from controller.engine.docker.making import made, process
 from controller.engine.docker.powers import powers
-from resources.world import LABEL, Attachment, Container, Image, Limits, Mount, Network, Volume
+from resources.labels import LABEL
+from resources.observed import Attachment, Container, Image, Limits, Mount, Network, Volume
 
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 _ID = re.compile(r"[0-9a-f]{64}")

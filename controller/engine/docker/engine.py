@@ -21,8 +21,9 @@ from controller.engine.docker.steps import Steps
 from controller.engine.docker.usage import Meter
 from controller.engine.docker.wire import ObserveCall, Wire
 from controller.settings import Settings
+from resources.observed import Container, Image, Network, Volume
 from resources.steps import PullImage
-from resources.world import Container, Image, Network, Scope, Volume, World
+from resources.world import Scope, World
 
 
 async def connect(

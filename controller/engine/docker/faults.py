@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.errors import UserError
-from resources.world import L_UID, Volume
+from resources.labels import L_UID
+from resources.observed import Volume
 
 UNREACHABLE = "CONFIGURATION_ENGINE_UNREACHABLE"
 

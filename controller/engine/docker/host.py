@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from resources.world import Network
+from resources.observed import Network
 
 PROC = Path("/proc/net")
 _LEAF = re.compile(r"^\s*\|-- (\S+)$")

@@ -14,7 +14,9 @@ from controller.engine.docker import convert
 from controller.engine.docker.wire import Wire, filters, segment
 from controller.together import together
 from resources.errors import UserError
-from resources.world import L_UID, Container, Image, Network, Scope, Volume, World
+from resources.labels import L_UID
+from resources.observed import Container, Image, Network, Volume
+from resources.world import Scope, World
 
 
 class Reading:

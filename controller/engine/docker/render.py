@@ -13,8 +13,9 @@ from typing import Any
 
 from controller.engine.docker.convert import TO_POLICY
 from resources.container_spec import ContainerSpec, ExecCheck, PortBinding
+from resources.labels import L_CONTROLLER, L_PHANTOM
+from resources.observed import Limits, Mount
 from resources.steps import CreateNetwork
-from resources.world import L_CONTROLLER, L_PHANTOM, Limits, Mount
 
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 BRIDGE_NAME = "com.docker.network.bridge.name"

@@ -19,7 +19,7 @@ from controller.engine.docker.cgroups import Cgroups
 from controller.engine.docker.usage import resident, transferred
 from controller.engine.docker.wire import Wire, segment
 from resources.errors import UserError
-from resources.world import Container
+from resources.observed import Container
 
 AT_ONCE = 4
 """Of the 64 calls that may be under way: an engine may keep each for a second."""

@@ -15,6 +15,7 @@ from controller.engine.docker.wire import Wire, segment
 from controller.together import together
 from resources.container_spec import FileContent
 from resources.errors import UserError
+from resources.labels import L_UID, is_ours
 from resources.steps import (
     CheckVolumes,
     ConnectNetwork,
@@ -33,7 +34,6 @@ from resources.steps import (
     UnpauseContainer,
     UpdateContainer,
 )
-from resources.world import L_UID, is_ours
 
 GONE = 404
 NOT_MODIFIED = 304

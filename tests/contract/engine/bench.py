@@ -21,6 +21,8 @@ from controller.engine.base import Engine, EngineEvent
 from controller.engine.docker import DockerEngine, connect
 from controller.settings import Settings
 from resources.container_spec import ContainerSpec, ExecCheck
+from resources.labels import L_CONTROLLER, L_UID
+from resources.observed import Container, Limits, Network
 from resources.steps import (
     CreateContainer,
     CreateNetwork,
@@ -30,7 +32,7 @@ from resources.steps import (
     StartContainer,
     StopContainer,
 )
-from resources.world import L_CONTROLLER, L_UID, Container, Limits, Network, Scope, World
+from resources.world import Scope, World
 from tests.fakes.engine import FakeEngine
 from tests.fakes.objects import Behaviour
 from tests.images import ensure_busybox_image

@@ -9,8 +9,8 @@ import pytest
 from controller.engine.index import agrees
 from resources.container_spec import PortBinding
 from resources.errors import UserError
+from resources.observed import Limits, Mount
 from resources.steps import RenameContainer, UnpauseContainer, UpdateContainer
-from resources.world import Limits, Mount
 from tests.contract.engine.bench import LIMITS, MEGABYTE, Bench, step
 
 

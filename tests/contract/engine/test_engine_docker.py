@@ -9,8 +9,8 @@ import pytest
 
 from resources.container_spec import ExecCheck, FileContent, PortBinding
 from resources.errors import UserError
+from resources.observed import Container, Mount
 from resources.steps import PutFiles
-from resources.world import Container, Mount
 from tests.contract.engine.bench import MEGABYTE, DockerBench, step
 from tests.images import ensure_image
 

@@ -9,8 +9,8 @@ import pytest
 
 from controller.engine.docker import render
 from resources.container_spec import ContainerSpec, ExecCheck, PortBinding
+from resources.observed import Container, Image, Mount
 from resources.service import impostor
-from resources.world import Container, Image, Mount
 from tests.contract.engine.bench import MEGABYTE, DockerBench
 from tests.images import ensure_busybox_image, ensure_image
 

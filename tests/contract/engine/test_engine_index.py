@@ -12,7 +12,8 @@ import pytest
 from controller.engine.docker import connect
 from controller.engine.index import EngineIndex
 from controller.settings import Settings
-from resources.world import Mount, World
+from resources.observed import Mount
+from resources.world import World
 from tests.contract.engine.bench import Bench, DockerBench, eventually
 from tests.contract.engine.test_engine_networks import connect as joined
 from tests.contract.engine.test_engine_networks import disconnect as parted

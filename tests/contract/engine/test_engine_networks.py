@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from resources.errors import UserError
+from resources.observed import Container, Network
 from resources.steps import ConnectNetwork, DisconnectNetwork
-from resources.world import Container, Network
 from tests.contract.engine.bench import Bench, step
 
 

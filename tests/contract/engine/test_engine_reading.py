@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from resources.world import L_CONTROLLER, Mount
+from resources.labels import L_CONTROLLER
+from resources.observed import Mount
 from tests.contract.engine.bench import Bench
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from resources.errors import UserError
+from resources.labels import L_CONTROLLER, L_PHANTOM, L_UID
+from resources.observed import Mount
 from resources.steps import CheckVolumes, CreateVolume, RemoveVolume
-from resources.world import L_CONTROLLER, L_PHANTOM, L_UID, Mount
 from tests.contract.engine.bench import WHY, Bench, step
 
 

@@ -15,7 +15,7 @@ from websockets.sync.client import unix_connect
 
 from controller.engine.base import PullProgress
 from resources.meta import Key, Manifest
-from resources.world import Container
+from resources.observed import Container
 from tests.unit.site import Site
 
 Lines = Iterator[dict[str, Any]]

@@ -8,12 +8,13 @@ from typing import Any
 
 from resources.conditions import find
 from resources.context import Platform
+from resources.labels import L_ROUTES
 from resources.meta import Key
+from resources.observed import Container
 from resources.routing.container_routes import carriers, domains, services
 from resources.routing.routes_label import read
 from resources.routing.world import Ingress
 from resources.steps import StartContainer
-from resources.world import L_ROUTES, Container
 from tests.property.apply import INSTANCE, uid_of
 from tests.unit.service.theatre import Theatre
 

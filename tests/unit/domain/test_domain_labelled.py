@@ -11,12 +11,12 @@ import pytest
 
 from controller.reconcile.opening import opened
 from resources.conditions import find
+from resources.labels import L_ROUTES
 from resources.meta import HostnameClaim, Manifest
 from resources.plan import Plan
 from resources.routing.routes_label import read
 from resources.routing.world import DnsFinding
 from resources.steps import CreateContainer
-from resources.world import L_ROUTES
 from tests.unit.domain.labelling import INGRESS, KEY_ID, SHOP, UID, WEB, Labelling, active
 from tests.unit.service.preview import diff
 from tests.unit.service.theatre import Theatre

@@ -10,6 +10,8 @@ import pytest
 from resources.domain.labels import Labels, TraefikService, labels
 from resources.domain.routing import Route, render
 from resources.domain.spec import DomainSpec
+from resources.labels import L_ROUTES
+from resources.observed import Container
 from resources.routing.container_routes import domains
 from resources.routing.definitions import definitions, hosts
 from resources.routing.routes_label import ENABLE, NETWORK, Carried, read, signed, written
@@ -17,7 +19,6 @@ from resources.routing.rules import PATIENT
 from resources.routing.world import Labelled
 from resources.sealed import Sealed
 from resources.validate import validate
-from resources.world import L_ROUTES, Container
 from tests.unit.domain.hostile import HEADERS, LITERAL, TARGETS, TO, H, M, P, at
 from tests.unit.domain.label_parser import parse, shaped
 from tests.unit.domain.labelling import INGRESS, SHOP, UID

@@ -17,8 +17,8 @@ from controller.engine.docker.usage import resident
 from controller.engine.docker.wire import segment
 from resources.container_spec import ContainerSpec, FileContent
 from resources.errors import UserError
+from resources.observed import Limits, Network
 from resources.steps import PullImage
-from resources.world import Limits, Network
 
 ID = "ab" * 32
 OTHER = "cd" * 32

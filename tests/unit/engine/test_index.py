@@ -15,8 +15,10 @@ import pytest
 from controller.engine.base import EngineEvent
 from controller.engine.index import EngineIndex
 from resources.errors import UserError
+from resources.labels import L_CONTROLLER, L_NAME, L_UID
+from resources.observed import Container, Limits, Network
 from resources.steps import PullImage
-from resources.world import L_CONTROLLER, L_NAME, L_UID, Container, Limits, Network, World
+from resources.world import World
 from tests.fakes.engine import FakeEngine
 from tests.fakes.objects import Behaviour
 from tests.fakes.running import listed

@@ -16,10 +16,12 @@ from controller.ingress.label_mirror import IDLE, Hostnames, LabelMirror
 from controller.ingress.mirror import HASTE
 from controller.settings import Settings
 from resources.errors import UserError
+from resources.labels import L_CONTROLLER, L_ROUTES, L_UID
+from resources.observed import Attachment, Container, Network
 from resources.routing import container_routes
 from resources.routing.routes_label import Carried, written
 from resources.routing.world import Labelled
-from resources.world import L_CONTROLLER, L_ROUTES, L_UID, Attachment, Container, Network, World
+from resources.world import World
 from tests.sim.clockwork import SimClock
 from tests.unit.ingress.virtual import running, until, virtually
 

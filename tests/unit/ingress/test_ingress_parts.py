@@ -34,9 +34,9 @@ from controller.ingress.supervisor import ProxySupervisor
 from controller.ingress.traefik import Start, constant, has_resolver, static
 from controller.settings import Settings, load_settings
 from resources.errors import UserError
+from resources.labels import L_CONTROLLER, L_REVISION
 from resources.routing.document import Document
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
-from resources.world import L_CONTROLLER, L_REVISION
 
 
 def settings(**given: Any) -> Settings:

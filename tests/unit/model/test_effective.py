@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from resources.effective import accepted, effective
+from resources.labels import L_UID
 from resources.meta import Entry, Key, Record, Resource
-from resources.world import L_UID, Attachment, Container, Mount, Network, Scope, Volume, World
+from resources.observed import Attachment, Container, Mount, Network, Volume
+from resources.world import Scope, World
 
 
 def entry(spec: object, generation: int, record: Record | None = None) -> Entry:

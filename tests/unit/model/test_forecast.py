@@ -14,8 +14,9 @@ from resources import steps
 from resources.container_spec import ContainerSpec
 from resources.forecast import advance
 from resources.meta import Entry, Key, Resource
+from resources.observed import Limits
 from resources.steps import Step
-from resources.world import Limits, World
+from resources.world import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = ContainerSpec("c", "i", {}, "n", (), Limits(1, 1, 1))

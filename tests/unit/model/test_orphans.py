@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from resources.labels import L_CONTROLLER, L_KIND, L_NAME, L_ORGANIZATION, L_UID
+from resources.observed import Attachment, Container, Network, Volume
 from resources.orphans import orphans
 from resources.routing.world import Published
-from resources.world import (
-    L_CONTROLLER,
-    L_KIND,
-    L_NAME,
-    L_ORGANIZATION,
-    L_UID,
-    Attachment,
-    Container,
-    Network,
-    Volume,
-    World,
-)
+from resources.world import World
 
 
 def labels(uid: str, kind: str = "Service", name: str = "web", by: str = "i-1") -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from resources.context import Platform
+from resources.labels import L_CONTROLLER, L_UID
 from resources.meta import Key
-from resources.world import L_CONTROLLER, L_UID, Attachment, Container, Network
+from resources.observed import Attachment, Container, Network
 from tests.property.apply import INSTANCE, Stage, uid_of
 
 ACME = Key("Organization", "", "acme")

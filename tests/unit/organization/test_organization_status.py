@@ -9,8 +9,8 @@ from resources.context import Platform
 from resources.errors import UserError
 from resources.host_firewall import IN_PLACE, MISSING, unknown
 from resources.meta import Key
+from resources.observed import Network
 from resources.quota import RESOURCES
-from resources.world import Network
 from tests.property.apply import INSTANCE, Stage, uid_of
 
 ACME = Key("Organization", "", "acme")

@@ -10,7 +10,7 @@ from controller.engine.base import EngineEvent, LogLine
 from controller.engine.deaths import Deaths
 from controller.reconcile.endings import LINES, LONGEST, Endings
 from resources.errors import UserError
-from resources.world import Container
+from resources.observed import Container
 
 END = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
 

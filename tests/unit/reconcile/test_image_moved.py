@@ -13,10 +13,10 @@ from controller.clock import SystemClock
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import DENIED, ImagePolicy
 from resources.errors import UserError
+from resources.observed import Image
 from resources.plan import Plan
 from resources.service import moves
 from resources.steps import Step, VerifyImage
-from resources.world import Image
 from tests.contract.engine.bench import FakeBench, fake_bench
 from tests.fakes.objects import Behaviour
 from tests.fakes.store import FakeStore

@@ -16,8 +16,8 @@ import pytest
 from controller.clock import SystemClock
 from controller.reconcile.image_policy import REFUSAL_SECONDS, ImagePolicy
 from resources.errors import UserError
+from resources.observed import Image
 from resources.steps import VerifyImage
-from resources.world import Image
 from tests.fakes.store import FakeStore
 
 PROJECT = Path(__file__).resolve().parents[3]

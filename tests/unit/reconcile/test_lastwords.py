@@ -10,7 +10,8 @@ import pytest
 
 from controller.reconcile import lastwords
 from controller.reconcile.lastwords import LastWords
-from resources.world import L_GENERATION, L_ORDINAL, L_ROLE, Container
+from resources.labels import L_GENERATION, L_ORDINAL, L_ROLE
+from resources.observed import Container
 from tests.fakes.engine import FakeEngine
 
 UID = "4d5b8192-0000-4000-8000-000000000000"

@@ -12,12 +12,14 @@ from controller.engine.base import Engine
 from controller.reconcile.observe import Observer
 from controller.store.catalogue import Catalogue
 from resources.context import Platform
+from resources.labels import L_UID
 from resources.meta import Key, Manifest
 from resources.naming import volume_identity
+from resources.observed import Volume
 from resources.organization.plan import plan
 from resources.routing.world import Ingress
 from resources.store_steps import Finalize, RequestDeletion
-from resources.world import L_UID, Scope, Volume, World
+from resources.world import Scope, World
 from tests.fakes.store import FakeStore
 
 ACME = Key("Organization", "", "acme")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from controller.reconcile.obstructions import Obstructions
 from resources.errors import UserError
 from resources.meta import Key
-from resources.world import Volume, World
+from resources.observed import Volume
+from resources.world import World
 
 KEY = Key("Volume", "acme", "data")
 

@@ -7,7 +7,9 @@ from typing import cast
 from controller.engine.base import Engine
 from controller.reconcile.execute import Executor
 from controller.reconcile.orphans import Limits, Sweeper
-from resources.world import L_CONTROLLER, L_UID, Network, World
+from resources.labels import L_CONTROLLER, L_UID
+from resources.observed import Network
+from resources.world import World
 from tests.fakes.store import FakeStore
 
 

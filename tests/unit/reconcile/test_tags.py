@@ -13,10 +13,10 @@ from controller.reconcile.tags import LONGEST, Tags, docker_hub
 from resources.context import Context
 from resources.errors import UserError
 from resources.meta import Key
+from resources.observed import Image
 from resources.plan import Plan
 from resources.registry import kinds
 from resources.steps import CreateContainer, PullImage, Step
-from resources.world import Image
 from tests.unit.service.test_service_secrets import Scene, box
 
 APP = "r.example/team/app:1"

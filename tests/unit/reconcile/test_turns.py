@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.reconcile.turns import Turns, rolling
+from resources.labels import L_REVISION
 from resources.meta import Key
-from resources.world import L_REVISION
 from tests.property.apply import INSTANCE
 from tests.unit.service.theatre import Theatre
 

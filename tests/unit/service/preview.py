@@ -10,7 +10,7 @@ from controller.core import Difference
 from controller.reconcile.preview import Previewer
 from controller.store.catalogue import Catalogue
 from resources.meta import Manifest
-from resources.world import Image
+from resources.observed import Image
 from tests.unit.service.theatre import Theatre
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from resources.image_access import EVERYBODY, Announced, Grant, ImageAccess, familiar
 from resources.meta import Key
+from resources.observed import Image
 from resources.steps import CreateContainer, PullImage
-from resources.world import Image
 from tests.unit.service.test_service_secrets import Scene, box
 
 APP = "r.example/team/app:1"

@@ -9,8 +9,8 @@ import pytest
 
 from resources.context import Platform
 from resources.meta import Key
+from resources.observed import Image
 from resources.steps import EngineStep
-from resources.world import Image
 from tests.property.apply import INSTANCE
 from tests.unit.service.theatre import Theatre
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from resources.container_spec import ContainerSpec
+from resources.observed import Limits
 from resources.quantity import MI
 from resources.steps import CreateContainer
-from resources.world import Limits
 from tests.property.apply import uid_of
 from tests.unit.service.theatre import Theatre
 

@@ -10,10 +10,10 @@ import pytest
 
 from resources.context import Platform
 from resources.meta import Entry, Key, Resource
+from resources.observed import Container
 from resources.routing.steps import PublishRoutes, WithdrawRoutes
 from resources.routing.world import Ingress, Serving
 from resources.steps import StartContainer, StopContainer
-from resources.world import Container
 from tests.property.apply import INSTANCE, uid_of
 from tests.unit.service.theatre import Theatre
 

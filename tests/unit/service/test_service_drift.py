@@ -11,9 +11,10 @@ import pytest
 from controller.engine.docker.powers import powers
 from controller.reconcile.news import drifted, told
 from resources.conditions import find, is_true
+from resources.labels import L_CONTROLLER, L_REVISION, L_ROLE
 from resources.making import Made, Process, digest
 from resources.meta import Key
-from resources.world import L_CONTROLLER, L_REVISION, L_ROLE, Container, Image
+from resources.observed import Container, Image
 from tests.unit.service.theatre import Theatre
 
 NAME = "acme_web_0_ea0e52"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from resources.context import Platform
+from resources.observed import Image
 from resources.steps import VerifyImage
-from resources.world import Image
 from tests.property.apply import INSTANCE
 from tests.unit.service.theatre import Theatre
 

@@ -6,17 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from resources.labels import L_CONTROLLER, L_ORDINAL, L_REVISION, L_UID
 from resources.meta import Key
-from resources.world import (
-    L_CONTROLLER,
-    L_ORDINAL,
-    L_REVISION,
-    L_UID,
-    Attachment,
-    Limits,
-    Mount,
-    Volume,
-)
+from resources.observed import Attachment, Limits, Mount, Volume
 from tests.unit.service.theatre import Theatre
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from resources.conditions import find
 from resources.errors import UserError
+from resources.labels import L_GENERATION
 from resources.meta import Key
+from resources.observed import Container
 from resources.service.probing import targets
-from resources.world import L_GENERATION, Container
 from tests.unit.service.test_service_rollouts import new, running
 from tests.unit.service.theatre import Theatre
 

@@ -10,8 +10,9 @@ import pytest
 
 from resources.conditions import find
 from resources.errors import UserError
+from resources.labels import L_GENERATION
 from resources.meta import Key
-from resources.world import L_GENERATION, Container, Ending
+from resources.observed import Container, Ending
 from tests.property.apply import killed_anywhere
 from tests.unit.service.test_service_rollouts import CHECK, HTTP, lines, new, running
 from tests.unit.service.theatre import Theatre

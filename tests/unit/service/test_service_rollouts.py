@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from resources.context import Platform
+from resources.labels import L_ROLE
 from resources.meta import Key
-from resources.world import L_ROLE, Container
+from resources.observed import Container
 from tests.property.apply import INSTANCE
 from tests.unit.service.theatre import Theatre
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from resources.meta import Key
+from resources.observed import Container, Probe
 from resources.probing import ProbeTarget, judge, streak
-from resources.world import Container, Probe
 from tests.unit.service.theatre import Theatre
 
 HTTP = {"http": {"path": "/", "port": 80}, "patience": "60s"}

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from resources.meta import Key
+from resources.observed import Container, Probe
 from resources.plan import Plan
 from resources.steps import StartContainer, Step
-from resources.world import Container, Probe
 from tests.property.apply import Stage
 
 IMAGE = {"image": "nginx:1.26"}

@@ -10,18 +10,10 @@ import pytest
 
 from resources.conditions import find, is_true
 from resources.context import Retained
+from resources.labels import L_CONTROLLER, L_KIND, L_NAME, L_PHANTOM, L_UID
 from resources.meta import Key
 from resources.naming import volume_name
-from resources.world import (
-    L_CONTROLLER,
-    L_KIND,
-    L_NAME,
-    L_PHANTOM,
-    L_UID,
-    Container,
-    Mount,
-    Volume,
-)
+from resources.observed import Container, Mount, Volume
 from tests.property.apply import INSTANCE, Stage, uid_of
 
 ACME = Key("Organization", "", "acme")
