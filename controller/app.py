@@ -44,7 +44,7 @@ from controller.reconcile.image_policy import image_policy
 from controller.reconcile.lastwords import LastWords
 from controller.reconcile.observe import Observation, Observer
 from controller.reconcile.obstructions import Obstructions
-from controller.reconcile.orphans import Limits, Sweeper
+from controller.reconcile.orphans import MassChangeLimits, Sweeper
 from controller.reconcile.preview import Previewer
 from controller.reconcile.probes import Knock, Prober
 from controller.reconcile.pull_news import PullNews
@@ -230,7 +230,7 @@ class Controller:
             executor=self.executor,
             instance=self.instance,
             epoch=epoch,
-            limits=Limits(settings.mass_change_percent, settings.mass_change_minimum),
+            limits=MassChangeLimits(settings.mass_change_percent, settings.mass_change_minimum),
         )
         self.resync = Resync(
             settings=settings,

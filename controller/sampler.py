@@ -14,7 +14,7 @@ import structlog
 from controller.clock import Clock
 from controller.consumption import Consumption
 from controller.engine.base import Engine, Sample
-from controller.engine.rotation import Rotation
+from controller.engine.round_robin import RoundRobin
 from controller.metrics import METRICS
 from controller.replicas import Replicas
 from resources.errors import UserError
@@ -41,7 +41,7 @@ class Sampler:
         self._engine = engine
         self._replicas = replicas
         self._clock = clock
-        self._rotation = Rotation(lambda: list(replicas.running))
+        self._turns = RoundRobin(lambda: list(replicas.running))
         self._last: dict[str, tuple[int, Sample]] = {}
         self._cost = FIRST_COST
 
@@ -74,7 +74,7 @@ class Sampler:
         """Reads those that are due when this much time has passed since the last turn."""
         self._replicas.prune()
         METRICS.sample_interval.set(self.interval)
-        due = self._rotation.take(min(1.0, seconds / self.interval), self._replicas.running)
+        due = self._turns.take(min(1.0, seconds / self.interval), self._replicas.running)
         containers = [c for id_ in due if (c := self._replicas.container(id_)) is not None]
         if not containers:
             return

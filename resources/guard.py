@@ -28,7 +28,7 @@ class Earlier(Protocol):
     def fingerprint(self) -> str: ...
 
 
-class Verdict(Enum):
+class GuardVerdict(Enum):
     DELETE = "delete"
     """All of the batch, now."""
     HOLD = "hold"
@@ -51,7 +51,7 @@ def fingerprint(items: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def judge(items: Sequence[str], earlier: Iterable[Earlier], *, suspect: bool) -> Verdict:
+def judge(items: Sequence[str], earlier: Iterable[Earlier], *, suspect: bool) -> GuardVerdict:
     """suspect: the batch is past the limits, or its absence proves little for another reason.
 
     An approval also covers what is left of its batch: a deletion that was interrupted goes on.
@@ -59,9 +59,9 @@ def judge(items: Sequence[str], earlier: Iterable[Earlier], *, suspect: bool) ->
     batch, mark = set(items), fingerprint(items)
     known = list(earlier)
     if any(other.state == "approved" and batch <= set(other.items) for other in known):
-        return Verdict.DELETE
+        return GuardVerdict.DELETE
     if any(other.state == "discarded" and other.fingerprint == mark for other in known):
-        return Verdict.LEAVE
+        return GuardVerdict.LEAVE
     if suspect or any(batch & set(other.items) for other in known if other.state != "approved"):
-        return Verdict.HOLD
-    return Verdict.DELETE
+        return GuardVerdict.HOLD
+    return GuardVerdict.DELETE

@@ -11,7 +11,7 @@ from typing import Any
 from controller.api.previous import notice
 from controller.api.stream import Emit
 from controller.core import Core
-from controller.ingress.access_lines import Lines, shown
+from controller.ingress.access_lines import AccessLines, shown
 from controller.settings import Settings
 from resources.domain.routing import router_names
 from resources.errors import UserError
@@ -66,14 +66,14 @@ def _elsewhere(message: str, *suggestions: str) -> UserError:
 async def requests(core: Core, entry: Entry, wish: Wish, emit: Emit) -> None:
     """Lines as of a Service's log, with what is logged in ``request``."""
     home = core.settings.ingress_dir.resolve()
-    lines = await asyncio.to_thread(Lines, home, router_names(entry.key, entry.resource.uid))
+    lines = await asyncio.to_thread(AccessLines, home, router_names(entry.key, entry.resource.uid))
     try:
         await _told(lines, f"domain/{entry.key.name}", wish, emit)
     finally:
         lines.close()
 
 
-async def _told(lines: Lines, label: str, wish: Wish, emit: Emit) -> None:
+async def _told(lines: AccessLines, label: str, wish: Wish, emit: Emit) -> None:
     held: deque[dict[str, Any]] | None = None
     if wish.tail is not None:
         held = deque(maxlen=wish.tail)

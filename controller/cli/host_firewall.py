@@ -14,7 +14,7 @@ from controller.cli.output import print_data
 from controller.cli.text import clean
 
 if TYPE_CHECKING:
-    from controller.firewall.keeper import Seen
+    from controller.firewall.keeper import FirewallFinding
     from controller.firewall.rules import Policy
 
 app = typer.Typer(
@@ -146,7 +146,7 @@ def _policy(ports: str | None) -> Policy:
         raise Misuse(f"--ports: {error}", "--ports 80/tcp,443/tcp") from None
 
 
-def _look(policy: Policy) -> Seen:
+def _look(policy: Policy) -> FirewallFinding:
     from controller.firewall.keeper import examine
     from controller.firewall.nft import Nft
 

@@ -27,7 +27,7 @@ from controller.engine.deaths import Deaths
 from controller.engine.dirty import Dirty, Ref
 from controller.engine.holdings import Holdings, OnChange, ignore
 from controller.engine.images import Images
-from controller.engine.rotation import Rotation
+from controller.engine.round_robin import RoundRobin
 from controller.engine.subscription import Beside, follow
 from resources.errors import UserError
 from resources.labels import is_ours
@@ -79,7 +79,7 @@ class EngineIndex:
         self._dirty = Dirty()
         self._postponed: dict[Ref, asyncio.TimerHandle] = {}
         self._sessions = 0
-        self._rotation = Rotation(self._own_ids)
+        self._turns = RoundRobin(self._own_ids)
         self._images = Images(engine, self.world)
         self.deaths = Deaths()
 
@@ -147,7 +147,7 @@ class EngineIndex:
         a list shows neither limits nor aliases. Fractions are kept for the next time. Which."""
         if not self.synced:
             return []
-        refs = [Ref("container", id_) for id_ in self._rotation.take(share, self.world.containers)]
+        refs = [Ref("container", id_) for id_ in self._turns.take(share, self.world.containers)]
         for ref in refs:
             self._dirty.add(ref, urgent=False)
         return refs

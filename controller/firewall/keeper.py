@@ -39,7 +39,7 @@ def policy_of(settings: Settings) -> Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FirewallFinding:
     """differences: what is not as wanted, in words."""
 
     state: Literal["installed", "incomplete", "missing", "unknown"]
@@ -48,18 +48,18 @@ class Seen:
     suggestions: tuple[str, ...] = ()
 
 
-async def examine(nft: Nft, policy: Policy) -> Seen:
+async def examine(nft: Nft, policy: Policy) -> FirewallFinding:
     try:
         listing = await nft.listing()
     except CannotLook as error:
-        return Seen(
+        return FirewallFinding(
             "unknown", host_firewall.unknown(error.message), suggestions=tuple(error.suggestions)
         )
     if listing is None:
-        return Seen("missing", host_firewall.MISSING)
+        return FirewallFinding("missing", host_firewall.MISSING)
     if found := differences(listing, policy):
-        return Seen("incomplete", host_firewall.incomplete(found), found)
-    return Seen("installed", host_firewall.IN_PLACE)
+        return FirewallFinding("incomplete", host_firewall.incomplete(found), found)
+    return FirewallFinding("installed", host_firewall.IN_PLACE)
 
 
 class FirewallKeeper:
@@ -86,7 +86,7 @@ class FirewallKeeper:
         self._seconds = seconds
         self._recorded = recorded
         self._looked: bool | None = None
-        self._seen = Seen("unknown", host_firewall.unknown("nobody looked yet"))
+        self._seen = FirewallFinding("unknown", host_firewall.unknown("nobody looked yet"))
 
     @property
     def verdict(self) -> HostFirewall:
@@ -121,13 +121,13 @@ class FirewallKeeper:
             level("host firewall", state=seen.state, message=seen.verdict.message)
             self._changed()
 
-    def _wanted(self, seen: Seen, policy: Policy) -> str | None:
+    def _wanted(self, seen: FirewallFinding, policy: Policy) -> str | None:
         """What is to be loaded now. Reads a file."""
         if self._keep:
             return ruleset(policy) if seen.state in ("missing", "incomplete") else None
         return self._recorded() if seen.state == "missing" else None
 
-    async def _put_back(self, text: str, policy: Policy, seen: Seen) -> Seen:
+    async def _put_back(self, text: str, policy: Policy, seen: FirewallFinding) -> FirewallFinding:
         try:
             await self._nft.load(text)
         except CannotLook as error:

@@ -36,7 +36,7 @@ _PORT = re.compile(r"([0-9]{1,5})/(tcp|udp)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class HostPort:
     """Of the host. protocol: tcp | udp."""
 
     number: int
@@ -46,14 +46,14 @@ class Port:
         return f"{self.number}/{self.protocol}"
 
 
-def parse_ports(text: str) -> tuple[Port, ...]:
+def parse_ports(text: str) -> tuple[HostPort, ...]:
     """``80/tcp,443/udp``, sorted, each once; '' is none. Raises ValueError."""
     found = set()
     for word in filter(None, (part.strip() for part in text.split(","))):
         match = _PORT.fullmatch(word)
         if match is None or not 1 <= int(match.group(1)) <= 65535:
             raise ValueError(f"{word!r} is not a port like 443/tcp")
-        found.add(Port(int(match.group(1)), match.group(2)))
+        found.add(HostPort(int(match.group(1)), match.group(2)))
     return tuple(sorted(found, key=lambda port: (port.protocol, port.number)))
 
 
@@ -62,7 +62,7 @@ class Policy:
     """ports: of the host that stay open to containers. resolvers: addresses of name servers that
     containers are given, as canonical text."""
 
-    ports: tuple[Port, ...] = ()
+    ports: tuple[HostPort, ...] = ()
     resolvers: tuple[str, ...] = ()
 
 

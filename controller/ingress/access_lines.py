@@ -23,7 +23,7 @@ LONGEST = 1_000_000
 """Bytes; what goes on for longer is no line of Traefik's."""
 
 
-class Lines:
+class AccessLines:
     """routers: the Domain's. What the log has of it, oldest first, and then what is added: ``more``
     returns what a piece of the log has, ``idle`` says that all of it was read."""
 

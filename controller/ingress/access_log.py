@@ -44,7 +44,7 @@ def files(home: Path) -> list[Path]:
     return [*(home / f"{NAME}.{n}" for n in range(FILES - 1, 0, -1)), home / NAME]
 
 
-class Rotation:
+class LogRotation:
     """answering: the proxy that serves, if it answers now; one that is just starting would not
     survive the signal."""
 

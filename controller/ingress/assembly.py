@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from controller.engine.platform_containers import PlatformContainers
-from controller.ingress.access_log import Rotation
+from controller.ingress.access_log import LogRotation
 from controller.ingress.api import Address, Apis
-from controller.ingress.container import EngineContainer
+from controller.ingress.container import ContainerRunner
 from controller.ingress.counting import Counting
 from controller.ingress.files import FilePublisher, private
 from controller.ingress.gateway import Gateway, Task, Wiring, document_mirror
@@ -19,7 +19,7 @@ from controller.ingress.label_mirror import LabelMirror
 from controller.ingress.mirror import NOT_YET
 from controller.ingress.ordering import Ordering
 from controller.ingress.orders import Log, OrderBook
-from controller.ingress.process import Process
+from controller.ingress.process import ProcessRunner
 from controller.ingress.provider import Provider, token_of
 from controller.ingress.proxies import Traefiks
 from controller.ingress.retiring import Retiring
@@ -36,9 +36,9 @@ def traefik_gateway(wiring: Wiring, containers: PlatformContainers | None = None
     """Traefik, in whichever mode the settings say. containers: where it may run as one of these.
     Blocking: makes the token. Raises UserError."""
     settings = wiring.settings
-    runners: list[Runner] = [Process(settings, instance=wiring.instance)]
+    runners: list[Runner] = [ProcessRunner(settings, instance=wiring.instance)]
     if containers is not None:
-        runners.append(EngineContainer(settings, containers, wiring.instance))
+        runners.append(ContainerRunner(settings, containers, wiring.instance))
     if settings.ingress_publish == "labels":
         return _by_labels(wiring, runners)
     chosen = runners[-1] if settings.ingress == "container" else runners[0]
@@ -156,7 +156,9 @@ class _ByDocuments:
         if mode in ("process", "container"):
             tasks.append(self._supervisor.run)
         if mode == "process" and settings.ingress_access_log:
-            tasks.append(Rotation(settings.ingress_dir.resolve(), self._supervisor.answering).run)
+            tasks.append(
+                LogRotation(settings.ingress_dir.resolve(), self._supervisor.answering).run
+            )
         if settings.ingress_listen:
             tasks.append(partial(self._provide, settings.ingress_listen))
         return tasks

@@ -32,8 +32,8 @@ RUNNING = frozenset({"running", "restarting", "paused"})
 LOGS = {"max-size": "10m", "max-file": "3"}
 
 
-class EngineContainer:
-    """A runner (``Runner``). instance: ours."""
+class ContainerRunner:
+    """instance: ours."""
 
     def __init__(self, settings: Settings, engine: PlatformContainers, instance: str) -> None:
         self._settings = settings

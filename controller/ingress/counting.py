@@ -23,7 +23,7 @@ from controller.ingress.exposition import (
     BUCKET,
     REQUESTS,
     Exposition,
-    Reading,
+    Scrape,
     Series,
     increases,
 )
@@ -97,7 +97,7 @@ class Counting:
         self._forget()
 
     def _forget(self) -> None:
-        self._readings: dict[Address, Reading] = {}
+        self._scrapes: dict[Address, Scrape] = {}
         self._since = self._clock.now().timestamp()
         self._domains: dict[str, Traffic] = {}
         self._services: dict[str, Served] = {}
@@ -129,17 +129,17 @@ class Counting:
     async def read(self) -> None:
         began = self._clock.monotonic()
         addresses = self._addresses()
-        for gone in self._readings.keys() - set(addresses):
-            del self._readings[gone]
+        for gone in self._scrapes.keys() - set(addresses):
+            del self._scrapes[gone]
         found = await asyncio.gather(*(self._asked(address) for address in addresses))
         grown: dict[Series, float] = {}
         self.telling = False
-        for address, reading in zip(addresses, found, strict=True):
-            if reading is None:
+        for address, scrape in zip(addresses, found, strict=True):
+            if scrape is None:
                 continue
-            self.telling = self.telling or self._own() or bool(reading.counts)
-            new = increases(self._readings.get(address), reading, self._since)
-            self._readings[address] = reading
+            self.telling = self.telling or self._own() or bool(scrape.counts)
+            new = increases(self._scrapes.get(address), scrape, self._since)
+            self._scrapes[address] = scrape
             for series, value in new.items():
                 grown[series] = grown.get(series, 0.0) + value
         self._add(grown)
@@ -147,14 +147,14 @@ class Counting:
         METRICS.ingress.traffic.observe(self._took)
         self.told(began)
 
-    async def _asked(self, address: Address) -> Reading | None:
+    async def _asked(self, address: Address) -> Scrape | None:
         exposition = Exposition()
         try:
             await self._apis.pour(address, "/metrics", exposition.feed)
         except UserError as error:
             log.debug("no metrics", problem=error.message)
             return None
-        return exposition.reading()
+        return exposition.scrape()
 
     def _add(self, grown: Mapping[Series, float]) -> None:
         owners = Owners.of(self._shelf().values())
@@ -176,7 +176,7 @@ class Counting:
         self._remember()
         METRICS.traffic.show(
             {(key.organization, key.name): self._domains[uid] for uid, key in domains.items()}
-            if self.telling or self._readings
+            if self.telling or self._scrapes
             else {}
         )
 

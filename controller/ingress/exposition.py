@@ -42,7 +42,7 @@ _Raw = tuple[bytes, bytes, bytes, bytes]
 
 
 @dataclass(slots=True)
-class Reading:
+class Scrape:
     """counts: since the proxy started, which was at ``started`` (Unix time; None: it does not
     say)."""
 
@@ -74,10 +74,10 @@ class Exposition:
         if (found := _STARTED.search(lines)) is not None:
             self._started = float(found[1])
 
-    def reading(self) -> Reading:
+    def scrape(self) -> Scrape:
         """Once all was fed."""
         self.feed(b"\n")
-        return Reading(self._sums, self._started)
+        return Scrape(self._sums, self._started)
 
 
 def _series(raw: _Raw) -> Series:
@@ -93,7 +93,7 @@ def _name(label: bytes) -> str:
     return text.rpartition("@")[0] or text
 
 
-def increases(before: Reading | None, after: Reading, since: float) -> dict[Series, float]:
+def increases(before: Scrape | None, after: Scrape, since: float) -> dict[Series, float]:
     """What was counted between two readings of one proxy; what did not change is left out. Counters
     that fell began anew, as did all of a proxy that was started anew. At the first reading that is
     everything if the proxy started after ``since`` (Unix time), else nothing: nobody knows when it

@@ -26,8 +26,8 @@ CENSUS = 10.0
 """Seconds after which every process of the host is looked at again."""
 
 
-class Process:
-    """A runner (``Runner``). instance: ours."""
+class ProcessRunner:
+    """instance: ours."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ SLACK = 64
 """Dates in the heap that no key has any more, beside as many as there are."""
 
 
-class Meter(Protocol):
+class QueueMeter(Protocol):
     """What the queue tells about itself; times in seconds."""
 
     def added(self) -> None: ...
@@ -45,7 +45,7 @@ class Queue(Generic[K]):
 
     def __init__(
         self,
-        meter: Meter | None = None,
+        meter: QueueMeter | None = None,
         now: Callable[[], float] | None = None,
         group: Callable[[K], Hashable] = lambda _: None,
     ) -> None:

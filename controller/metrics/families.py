@@ -23,7 +23,7 @@ class PassMetrics:
 
 
 class QueueMetrics:
-    """The queue's ``Meter``."""
+    """The queue's ``loop.queue.QueueMeter``."""
 
     def __init__(self) -> None:
         self.keys = gauge("workqueue_depth", "Keys to be worked")

@@ -45,7 +45,7 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class HandshakeTarget:
     """uid: the Domain's. name: to ask for; of a wildcard some name that it covers. digest: of what
     is published; something else published is looked at anew. ordered: by the proxies."""
 
@@ -120,7 +120,7 @@ class Handshake:
             writer.transport.abort()
 
 
-class CertificateWatcher(Watch[Shown]):
+class CertificateWatcher(Watch[HandshakeTarget]):
     def __init__(
         self,
         world: Callable[[], World],
@@ -139,17 +139,17 @@ class CertificateWatcher(Watch[Shown]):
         self._orders = orders
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
-    def _derived(self, observation: Observation | None) -> Shown | None:
+    def _derived(self, observation: Observation | None) -> HandshakeTarget | None:
         return _target(observation)
 
-    def _forget(self, target: Shown, instead: Shown | None) -> None:
+    def _forget(self, target: HandshakeTarget, instead: HandshakeTarget | None) -> None:
         if instead is not None and instead.hostname == target.hostname:
             return
         if self._orders is not None:
             self._orders.forget(target.uid, target.hostname)
         self._world().certificates.pop(target.uid, None)
 
-    async def _look(self, key: Key, target: Shown) -> None:
+    async def _look(self, key: Key, target: HandshakeTarget) -> None:
         amiss = 0
         while True:
             async with self._slots:
@@ -162,7 +162,7 @@ class CertificateWatcher(Watch[Shown]):
             pause = SOON if 0 < amiss <= PATIENCE else NOW_AND_THEN
             await asyncio.sleep(pause * self._random.uniform(0.9, 1.1))
 
-    async def _with_order(self, target: Shown, found: Certificate) -> Certificate:
+    async def _with_order(self, target: HandshakeTarget, found: Certificate) -> Certificate:
         if self._orders is None or not target.ordered:
             return found
         if found.covers:
@@ -174,7 +174,7 @@ class CertificateWatcher(Watch[Shown]):
         failure = await self._orders.failure(target.hostname)
         return replace(found, failure=failure, attempt=attempt)
 
-    async def _read(self, target: Shown) -> Certificate:
+    async def _read(self, target: HandshakeTarget) -> Certificate:
         try:
             served = [read_der(each) for each in await self._fetch(target.name)]
         except TimeoutError:
@@ -188,7 +188,7 @@ class CertificateWatcher(Watch[Shown]):
         return min((seen(target, said, now) for said in served), key=_worth, default=unknown)
 
 
-def seen(target: Shown, said: Said, now: datetime) -> Certificate:
+def seen(target: HandshakeTarget, said: Said, now: datetime) -> Certificate:
     hit = any(covers(name, target.hostname) for name in said.names)
     left = said.not_after - now
     soon = min(SOON_OVER, (said.not_after - said.not_before) * SOON_SHARE)
@@ -207,7 +207,7 @@ def _words(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def _target(observation: Observation | None) -> Shown | None:
+def _target(observation: Observation | None) -> HandshakeTarget | None:
     """Of what every proxy serves and ought to have a certificate."""
     context = observation.context if observation is not None else None
     if context is None or context.deleting or context.spec is None:
@@ -223,4 +223,4 @@ def _target(observation: Observation | None) -> Shown | None:
     name = hostname.replace(WILDCARD, "certificate-check.", 1)
     digest = standing.published.digest if standing.published is not None else ""
     ordered = standing.spec.tls.issuer == "letsencrypt"
-    return Shown(context.uid, hostname, name, digest, ordered)
+    return HandshakeTarget(context.uid, hostname, name, digest, ordered)

@@ -17,7 +17,7 @@ from controller.loop.leadership import leading
 from controller.metrics import METRICS
 from controller.reconcile.execute import Executor
 from controller.store.base import Event, Store, source_key
-from resources.guard import Verdict, exceeds, fingerprint, judge
+from resources.guard import GuardVerdict, exceeds, fingerprint, judge
 from resources.labels import is_ours
 from resources.orphans import Removal, orphans
 from resources.steps import Step
@@ -29,7 +29,7 @@ SOURCE = "engine"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MassChangeLimits:
     max_percent: float
     minimum: int
 
@@ -42,7 +42,7 @@ class Sweeper:
         engine: Engine,
         executor: Executor,
         instance: str,
-        limits: Limits,
+        limits: MassChangeLimits,
         epoch: Callable[[], int | None],
     ) -> None:
         self._store = store
@@ -80,11 +80,11 @@ class Sweeper:
         suspect = not any_rows or exceeds(len(steps), total, limits.max_percent, limits.minimum)
         earlier = [held for held in await self._store.held() if held.source == SOURCE]
         verdict = judge(items, earlier, suspect=suspect)
-        if verdict is Verdict.HOLD:
+        if verdict is GuardVerdict.HOLD:
             await self._hold(items, total)
         else:
             METRICS.sources.held.labels(SOURCE).set(0)
-        return verdict is Verdict.DELETE
+        return verdict is GuardVerdict.DELETE
 
     async def _hold(self, items: list[str], total: int) -> None:
         mark = fingerprint(items)

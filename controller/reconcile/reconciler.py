@@ -23,7 +23,7 @@ from controller.metrics import METRICS
 from controller.reconcile.execute import Executor, Walk
 from controller.reconcile.news import drifted, told
 from controller.reconcile.observe import Observation, Observer
-from controller.reconcile.report import Reporter, material
+from controller.reconcile.report import StatusReporter, material
 from controller.reconcile.symptoms import Symptoms, event, starved
 from controller.reconcile.turns import WANTED, Turns
 from controller.store.base import Deposed, Store
@@ -86,7 +86,7 @@ class Reconciler:
         self._observer = observer
         self._executor = executor
         self._store = store
-        self._reporter = Reporter(store)
+        self._reporter = StatusReporter(store)
         self._symptoms = Symptoms()
         self._epoch = epoch
         self._wake = wake

@@ -10,7 +10,7 @@ from controller.store.base import Store
 from resources.meta import Entry
 
 
-class Reporter:
+class StatusReporter:
     def __init__(self, store: Store) -> None:
         self._store = store
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-from resources.document.node import Mark, Member, Node, Scalar, Unreadable, describe
+from resources.document.node import MappingField, Mark, Node, Scalar, UnreadableText, describe
 
 MAX_DEPTH = 64
 """Levels of nesting, aliases followed."""
@@ -54,7 +54,7 @@ class _Frame:
 
 
 class Builder:
-    """``root`` is there at the end. Raises Unreadable on what makes reading on pointless."""
+    """``root`` is there at the end. Raises UnreadableText on what makes reading on pointless."""
 
     def __init__(self, report: Report, spent: Spent) -> None:
         self._report = report
@@ -78,11 +78,11 @@ class Builder:
 
     def alias(self, mark: Mark, name: str) -> None:
         if any(frame.anchor == name for frame in self._stack):
-            raise Unreadable(mark, "this alias is inside what it refers to")
+            raise UnreadableText(mark, "this alias is inside what it refers to")
         if name not in self._anchors:
             # Not quoted: it may be a password that begins with an asterisk.
             message = "this alias (what begins with *) refers to no anchor before it"
-            raise Unreadable(mark, message, "quote what must be text")
+            raise UnreadableText(mark, message, "quote what must be text")
         self._add(self._anchors[name])
 
     def begin(self, mark: Mark, kind: type[Any], anchor: str | None = None) -> None:
@@ -108,7 +108,7 @@ class Builder:
         if node.height + len(self._stack) > MAX_DEPTH:
             _too_deep(node.mark)
         if node.size > MAX_DOCUMENT:
-            raise Unreadable(node.mark, f"this expands to more than {MAX_DOCUMENT >> 10} KiB")
+            raise UnreadableText(node.mark, f"this expands to more than {MAX_DOCUMENT >> 10} KiB")
         if frame.anchor is not None:
             self._anchors[frame.anchor] = node
         self._add(node)
@@ -116,9 +116,9 @@ class Builder:
     def _count(self, mark: Mark) -> None:
         self._spent.nodes += 1
         if self._spent.nodes > self._last:
-            raise Unreadable(mark, f"the document has more than {MAX_NODES} values")
+            raise UnreadableText(mark, f"the document has more than {MAX_NODES} values")
         if self._spent.nodes > MAX_NODES_OF_TEXT:
-            raise Unreadable(mark, f"the file has more than {MAX_NODES_OF_TEXT} values")
+            raise UnreadableText(mark, f"the file has more than {MAX_NODES_OF_TEXT} values")
 
     # -- placing a finished node
     def _add(self, node: Node, *, merge: bool = False) -> None:
@@ -138,9 +138,11 @@ class Builder:
         if slot.merge:
             frame.merges = self._merged(node)
         elif slot.name is not None:
-            fields[slot.name] = Member(slot.mark, node)
+            fields[slot.name] = MappingField(slot.mark, node)
 
-    def _key(self, frame: _Frame, fields: dict[str, Member], node: Node, merge: bool) -> _Slot:
+    def _key(
+        self, frame: _Frame, fields: dict[str, MappingField], node: Node, merge: bool
+    ) -> _Slot:
         if merge:
             if frame.merges is None:
                 return _Slot(node.mark, merge=True)
@@ -169,7 +171,7 @@ def _storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _merge(fields: dict[str, Member], other: Node) -> None:
+def _merge(fields: dict[str, MappingField], other: Node) -> None:
     """Its own fields win over merged ones, earlier merged ones over later."""
     assert isinstance(other.value, dict)
     for name, member in other.value.items():
@@ -177,4 +179,4 @@ def _merge(fields: dict[str, Member], other: Node) -> None:
 
 
 def _too_deep(mark: Mark) -> NoReturn:
-    raise Unreadable(mark, f"nested deeper than {MAX_DEPTH} levels")
+    raise UnreadableText(mark, f"nested deeper than {MAX_DEPTH} levels")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from resources.document.builder import MAX_DOCUMENT, Builder, Report, Spent
-from resources.document.node import Mark, Node, Scalar, Unreadable
+from resources.document.node import Mark, Node, Scalar, UnreadableText
 from resources.document.scalar import NotANumber, integer, real
 
 _TOKEN = re.compile(
@@ -117,8 +117,8 @@ class _Reader:
         line = bisect.bisect_left(self._breaks, at)
         return Mark(line + 1, at - (self._breaks[line - 1] if line else -1))
 
-    def _error(self, at: int, message: str) -> Unreadable:
-        return Unreadable(self._mark(at), message)
+    def _error(self, at: int, message: str) -> UnreadableText:
+        return UnreadableText(self._mark(at), message)
 
 
 _EXPECTED = {

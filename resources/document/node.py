@@ -15,7 +15,7 @@ class Mark(NamedTuple):
     column: int
 
 
-class Unreadable(Exception):
+class UnreadableText(Exception):
     """The text cannot be read any further."""
 
     def __init__(self, mark: Mark, message: str, suggestion: str = "") -> None:
@@ -23,7 +23,7 @@ class Unreadable(Exception):
         self.mark, self.message, self.suggestion = mark, message, suggestion
 
 
-class Member(NamedTuple):
+class MappingField(NamedTuple):
     """One field of a mapping: where its key stands, and its value."""
 
     mark: Mark
@@ -32,13 +32,13 @@ class Member(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """value: a scalar, ``dict[str, Member]`` or ``list[Node]``.
+    """value: a scalar, ``dict[str, MappingField]`` or ``list[Node]``.
 
     size: characters when its aliases are expanded. height: levels of collections from here down.
     """
 
     mark: Mark
-    value: Scalar | dict[str, Member] | list[Node]
+    value: Scalar | dict[str, MappingField] | list[Node]
     size: int = 1
     height: int = 0
 

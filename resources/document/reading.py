@@ -11,7 +11,7 @@ from typing import Any
 from resources.document.builder import Builder, Report, Spent
 from resources.document.envelope import Envelope, claimed_name, located, problem
 from resources.document.json_text import read_json
-from resources.document.node import Mark, Node, Unreadable, describe
+from resources.document.node import Mark, Node, UnreadableText, describe
 from resources.document.yaml_text import read_yaml
 from resources.errors import UserError
 from resources.finding import refusal
@@ -74,13 +74,13 @@ def interpret(raw: Any) -> Manifest:
     ``details.errors`` [{pointer, message, ...}]."""
 
     def refuse(mark: Mark, message: str, suggestion: str) -> None:
-        raise Unreadable(mark, message, suggestion)
+        raise UnreadableText(mark, message, suggestion)
 
     if isinstance(raw, dict) and "kind" in raw:
         kind_named(raw["kind"])
     try:
         root = _tree(raw, refuse)
-    except Unreadable as error:
+    except UnreadableText as error:
         raise problem(error.mark, "", error.message, error.suggestion) from error
     envelope = Envelope(root, _registered())
     if envelope.manifest is None:
@@ -109,7 +109,7 @@ class _Reading:
             for root in self._roots(_text(source)):
                 self._take(root, sound=len(self.problems) == before)
                 before = len(self.problems)
-        except Unreadable as error:
+        except UnreadableText as error:
             self.report(error.mark, error.message, error.suggestion)
             self._opaque = True
         told = self.problems[:MAX_PROBLEMS]
@@ -154,7 +154,7 @@ def _is_json(text: str) -> bool:
     try:
         for _ in read_json(text, lambda _mark, _message, _suggestion: None):
             pass
-    except Unreadable:
+    except UnreadableText:
         return False
     return True
 
@@ -166,14 +166,14 @@ def _line(root: Node) -> int:
 
 
 def _text(source: str | bytes) -> str:
-    """Raises Unreadable."""
+    """Raises UnreadableText."""
     text = _decoded(source) if isinstance(source, bytes) else source
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_TEXT:
-        raise Unreadable(Mark(1, 1), f"the file is larger than {MAX_TEXT >> 20} MiB")
+        raise UnreadableText(Mark(1, 1), f"the file is larger than {MAX_TEXT >> 20} MiB")
     if (found := _FORBIDDEN.search(text)) is not None:
         mark = _place(text, found.start())
-        raise Unreadable(mark, f"the character U+{ord(found[0]):04X} is not allowed")
+        raise UnreadableText(mark, f"the character U+{ord(found[0]):04X} is not allowed")
     return text
 
 
@@ -184,7 +184,7 @@ def _decoded(source: bytes) -> str:
         wide = source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         mark = Mark(source.count(b"\n", 0, error.start) + 1, 1)
         message = "the file is UTF-16, not UTF-8" if wide else "the file is not UTF-8"
-        raise Unreadable(mark, message, "save it as UTF-8") from None
+        raise UnreadableText(mark, message, "save it as UTF-8") from None
 
 
 def _place(text: str, at: int) -> Mark:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from resources.document.builder import MAX_DOCUMENT, Builder, Report, Spent
-from resources.document.node import Mark, Node, Scalar, Unreadable
+from resources.document.node import Mark, Node, Scalar, UnreadableText
 from resources.document.scalar import NotANumber, resolve
 
 _STANDARD = "tag:yaml.org,2002:"
@@ -20,7 +20,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(text: str, report: Report) -> Iterator[Node]:
-    """The documents in order, as far as the text can be read. Raises Unreadable."""
+    """The documents in order, as far as the text can be read. Raises UnreadableText."""
     loader = _Loader(text)
     spent = Spent()
     try:
@@ -34,7 +34,7 @@ def read_yaml(text: str, report: Report) -> Iterator[Node]:
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error, text) from error
     except yaml.YAMLError as error:
-        raise Unreadable(Mark(1, 1), f"it is not YAML: {error}") from error
+        raise UnreadableText(Mark(1, 1), f"it is not YAML: {error}") from error
     finally:
         loader.dispose()
 
@@ -46,7 +46,7 @@ def _compose(loader: Any, builder: Builder, report: Report) -> None:
     while not isinstance(event := loader.get_event(), yaml.DocumentEndEvent):
         mark = _mark(event.start_mark)
         if event.end_mark.index - start > MAX_DOCUMENT:
-            raise Unreadable(mark, f"the document is larger than {MAX_DOCUMENT >> 10} KiB")
+            raise UnreadableText(mark, f"the document is larger than {MAX_DOCUMENT >> 10} KiB")
         match event:
             case yaml.ScalarEvent():
                 _refuse_tag(event, mark, report)
@@ -88,15 +88,15 @@ def _mark(mark: Any) -> Mark:
     return Mark(mark.line + 1, mark.column + 1)
 
 
-def _unreadable(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
+def _unreadable(error: yaml.MarkedYAMLError, text: str) -> UnreadableText:
     place, context = error.problem_mark or error.context_mark, error.context_mark
     message, suggestion = error.problem or "it is not YAML", ""
     if place is None:
-        return Unreadable(Mark(1, 1), message)
+        return UnreadableText(Mark(1, 1), message)
     if "cannot start any token" in message:
         character = text[place.index : place.index + 1]
         message = f"the character {character!r} cannot stand here"
         suggestion = "indent with spaces" if character == "\t" else "put the value in quotes"
     if error.context and context is not None and context.line != place.line:
         message = f"{message} ({error.context} that begins at line {context.line + 1})"
-    return Unreadable(_mark(place), message, suggestion)
+    return UnreadableText(_mark(place), message, suggestion)

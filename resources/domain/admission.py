@@ -30,7 +30,7 @@ CLAIMS = {"domains": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
+class DomainDeclaration:
     """spec: what is in force, None when nothing is. steps: to be recorded first, then looked at
     again. problem: why the newest generation is not accepted. accepting: steps that accept it."""
 
@@ -40,7 +40,7 @@ class Declaration:
     accepting: tuple[Step, ...] = ()
 
 
-def declaration(context: Context) -> Declaration:
+def declaration(context: Context) -> DomainDeclaration:
     found = _newest(context)
     if found.problem is None or context.entry.record.accepted_generation is None:
         return found
@@ -56,29 +56,31 @@ def claim_of(context: Context, spec: DomainSpec) -> HostnameClaim | None:
     return None
 
 
-def _newest(context: Context) -> Declaration:
+def _newest(context: Context) -> DomainDeclaration:
     """What is accepted already only makes sure that its claim is there."""
     if context.rejection is not None:
-        return Declaration(None, problem=context.rejection)
+        return DomainDeclaration(None, problem=context.rejection)
     spec: DomainSpec = context.spec
     new = context.entry.record.accepted_generation != context.generation
     if new and (refused := refusal(context, spec)) is not None:
-        return Declaration(None, problem=refused)
+        return DomainDeclaration(None, problem=refused)
     if new:
         answer = asked(
             context, Need(CLAIMS, {"domains": "/spec"}), f"generation {context.generation}"
         )
         if isinstance(answer, Claim):
-            return Declaration(spec, (answer,))
+            return DomainDeclaration(spec, (answer,))
         if answer is not None:
-            return Declaration(None, problem=answer)
+            return DomainDeclaration(None, problem=answer)
     claim = claim_of(context, spec)
     if claim is None:
         step = ClaimHostname(hostname=spec.hostname, path=spec.path, cause="not claimed yet")
-        return Declaration(spec, (step,))
+        return DomainDeclaration(spec, (step,))
     if claim.conflict:
-        return Declaration(None if new else spec, problem=problems.conflict(spec, claim.conflict))
-    return Declaration(spec, accepting=(*acceptance(context, CLAIMS), *_counted(context)))
+        return DomainDeclaration(
+            None if new else spec, problem=problems.conflict(spec, claim.conflict)
+        )
+    return DomainDeclaration(spec, accepting=(*acceptance(context, CLAIMS), *_counted(context)))
 
 
 def _counted(context: Context) -> tuple[Step, ...]:

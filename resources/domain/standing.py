@@ -12,7 +12,7 @@ from functools import cached_property
 from resources.conditions import find, is_true
 from resources.context import Context
 from resources.domain import references
-from resources.domain.admission import Declaration, claim_of, declaration, unreachable
+from resources.domain.admission import DomainDeclaration, claim_of, declaration, unreachable
 from resources.domain.backends import named, wanted
 from resources.domain.container_labels import LOST, VERIFIED, by_labels, inexpressible, of_domain
 from resources.domain.labels import Labels
@@ -53,7 +53,7 @@ class DomainStanding:
     """Of what is in force. Nothing here may be asked while ``spec`` is None."""
 
     context: Context
-    declared: Declaration
+    declared: DomainDeclaration
 
     @property
     def spec(self) -> DomainSpec:

@@ -37,7 +37,7 @@ FIELD = "network"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedNetwork:
     name: str
     subnet: str
     internal: bool
@@ -64,9 +64,9 @@ def organization_network(entry: Entry, world: World, instance: str) -> Network |
     return chosen(networks_of(world, entry.resource.uid, instance), wanted(entry, spec, subnet))
 
 
-def wanted(entry: Entry, spec: OrganizationSpec, subnet: str) -> Wanted:
+def wanted(entry: Entry, spec: OrganizationSpec, subnet: str) -> WantedNetwork:
     resource = entry.resource
-    return Wanted(
+    return WantedNetwork(
         network_name(resource.key.name, resource.uid),
         subnet,
         spec.network.internal,
@@ -82,11 +82,11 @@ def networks_of(world: World, uid: str, instance: str) -> list[Network]:
     )
 
 
-def chosen(networks: Iterable[Network], want: Wanted) -> Network | None:
+def chosen(networks: Iterable[Network], want: WantedNetwork) -> Network | None:
     return next((network for network in networks if want.matches(network)), None)
 
 
-def network_plan(context: Context, want: Wanted) -> Plan:
+def network_plan(context: Context, want: WantedNetwork) -> Plan:
     """Steps to exactly one network, as wanted."""
     mine = networks_of(context.world, context.uid, context.platform.instance)
     keep = chosen(mine, want)
@@ -111,7 +111,7 @@ def _namesakes(context: Context, name: str) -> tuple[Drift, ...]:
     )
 
 
-def _make(context: Context, want: Wanted, mine: list[Network]) -> Plan:
+def _make(context: Context, want: WantedNetwork, mine: list[Network]) -> Plan:
     drift = FIELD if _had_it(context) else ""
     if foreigners := _foreigners(context, want.name):
         problem = _in_the_way(foreigners[0])
@@ -177,7 +177,7 @@ def _retire(context: Context, extra: Network, keep: Network) -> tuple[list[Engin
     return steps, ""
 
 
-def _difference(network: Network, want: Wanted) -> str:
+def _difference(network: Network, want: WantedNetwork) -> str:
     if network.subnets != (want.subnet,):
         return f"subnet changed: {', '.join(network.subnets) or 'none'} -> {want.subnet}"
     if network.internal == want.internal:

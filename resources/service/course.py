@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from resources.context import Context
-from resources.service.declaration import Declaration
+from resources.service.declaration import ServiceDeclaration
 from resources.service.survey import OPEN, RETURNING, survey
 
 
@@ -25,5 +25,5 @@ def course(context: Context) -> Course:
     if record.outcome in ("ready", "superseded"):
         return Course(record.started_at, False)
     found = survey(context)
-    running = not isinstance(found, Declaration) and found.rollout in (OPEN, RETURNING)
+    running = not isinstance(found, ServiceDeclaration) and found.rollout in (OPEN, RETURNING)
     return Course(record.started_at, running)

@@ -18,7 +18,7 @@ from resources.service.spec import ServiceSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
+class ServiceDeclaration:
     """spec None: nothing may run yet. generation: of spec. earlier: spec was read from the
     record, a newer one is refused. problem: why the newest generation is refused."""
 
@@ -28,20 +28,26 @@ class Declaration:
     problem: UserError | None = None
 
 
-def declaration(context: Context) -> Declaration:
+def declaration(context: Context) -> ServiceDeclaration:
     record, generation = context.entry.record, context.generation
     if context.rejection is not None or context.spec is None:
-        return Declaration(context.spec, context.effective_generation, problem=context.rejection)
+        return ServiceDeclaration(
+            context.spec, context.effective_generation, problem=context.rejection
+        )
     if record.accepted_generation == generation:
-        return Declaration(context.spec, generation)
+        return ServiceDeclaration(context.spec, generation)
     problem = refusal(context, context.spec)
-    return Declaration(context.spec, generation) if problem is None else refused(context, problem)
+    return (
+        ServiceDeclaration(context.spec, generation)
+        if problem is None
+        else refused(context, problem)
+    )
 
 
-def refused(context: Context, problem: UserError) -> Declaration:
+def refused(context: Context, problem: UserError) -> ServiceDeclaration:
     """What runs instead: the one accepted before, if there is any."""
     record = context.entry.record
     earlier: ServiceSpec | None = accepted(context.entry)
     if earlier is None or record.accepted_generation is None:
-        return Declaration(None, context.generation, problem=problem)
-    return Declaration(earlier, record.accepted_generation, True, problem)
+        return ServiceDeclaration(None, context.generation, problem=problem)
+    return ServiceDeclaration(earlier, record.accepted_generation, True, problem)

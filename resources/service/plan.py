@@ -22,7 +22,7 @@ from resources.service import moves, obstacles, one_off, problems, quota
 from resources.service.causes import begin_cause, outdated, replacement
 from resources.service.creation import Creation
 from resources.service.cutover import Cutover
-from resources.service.declaration import Declaration
+from resources.service.declaration import ServiceDeclaration
 from resources.service.draft import Draft
 from resources.service.heal import Recreation, heal, revive
 from resources.service.membership import members, routes
@@ -53,7 +53,7 @@ def plan(context: Context) -> Plan:
     if context.deleting:
         return teardown(context)
     found = survey(context)
-    if isinstance(found, Declaration):
+    if isinstance(found, ServiceDeclaration):
         return Plan(problem=found.problem)
     if found.claim is not None:
         return Plan((found.claim,))
@@ -63,7 +63,7 @@ def plan(context: Context) -> Plan:
 def _uncounted(context: Context) -> tuple[Hold, ...]:
     """Others of the organization wait until everything that runs is counted."""
     found = survey(context)
-    if context.deleting or context.entry.record.admission or isinstance(found, Declaration):
+    if context.deleting or context.entry.record.admission or isinstance(found, ServiceDeclaration):
         return ()
     return quota.counted(found)
 

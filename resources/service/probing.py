@@ -9,7 +9,7 @@ from types import MappingProxyType
 from resources.context import Context
 from resources.observed import Container
 from resources.probing import ProbeTarget
-from resources.service.declaration import Declaration
+from resources.service.declaration import ServiceDeclaration
 from resources.service.spec import HealthCheck
 from resources.service.survey import survey
 
@@ -24,7 +24,7 @@ def targets(context: Context, before: Mapping[str, ProbeTarget] = EMPTY) -> tupl
     if context.key.kind != "Service" or context.deleting:
         return ()
     found = survey(context)
-    if isinstance(found, Declaration) or found.network is None:
+    if isinstance(found, ServiceDeclaration) or found.network is None:
         return ()
     old = tuple(_kept(found.network.id, found.fleet.old, before))
     check = found.spec.health_check

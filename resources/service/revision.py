@@ -63,19 +63,19 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class RevisionLabels:
     """label: what new containers carry. known: every label that means the same."""
 
     label: str
     known: frozenset[str]
 
 
-def revision(spec: ServiceSpec, resolved: Resolved) -> Revision:
+def revision(spec: ServiceSpec, resolved: Resolved) -> RevisionLabels:
     labels = {
         version: f"{version}:{_digest(render(spec, resolved))}"
         for version, render in RENDERERS.items()
     }
-    return Revision(labels[NEWEST], frozenset(labels.values()))
+    return RevisionLabels(labels[NEWEST], frozenset(labels.values()))
 
 
 def well_formed(label: str) -> bool:

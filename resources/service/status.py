@@ -17,7 +17,7 @@ from resources.observed import Container, Image
 from resources.plan import Plan
 from resources.service import in_force, phase, sickness
 from resources.service.conditions import bare_conditions, conditions
-from resources.service.declaration import Declaration
+from resources.service.declaration import ServiceDeclaration
 from resources.service.endings import restarts
 from resources.service.fleet import ordinal_of
 from resources.service.health import UNHEALTHY
@@ -27,7 +27,7 @@ from resources.service.survey import FAILED, READY, RETURNED, Survey, paused, su
 
 def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str, Any]:
     found = survey(context)
-    if isinstance(found, Declaration):
+    if isinstance(found, ServiceDeclaration):
         return _bare(context, found, plan, failure)
     standing = stand(found, plan, failure)
     word = "Deleting" if context.deleting else phase.phase(standing)
@@ -54,7 +54,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
 
 
 def _bare(
-    context: Context, found: Declaration, plan: Plan, failure: UserError | None
+    context: Context, found: ServiceDeclaration, plan: Plan, failure: UserError | None
 ) -> dict[str, Any]:
     """Nothing was ever accepted, so nothing runs."""
     problem = failure or plan.problem or found.problem

@@ -14,7 +14,7 @@ from resources.labels import L_REVISION
 from resources.meta import ANNOTATION_PAUSED, heeded
 from resources.observed import Container, Image, Network
 from resources.service import container, impostor
-from resources.service.declaration import Declaration, declaration, refused
+from resources.service.declaration import ServiceDeclaration, declaration, refused
 from resources.service.drift import Difference, differences, moved
 from resources.service.endings import crash_looping
 from resources.service.fleet import Fleet, sort
@@ -49,7 +49,7 @@ class Survey:
     """
 
     context: Context
-    declaration: Declaration
+    declaration: ServiceDeclaration
     spec: ServiceSpec
     wanted: Wanted
     fleet: Fleet
@@ -213,7 +213,7 @@ class Survey:
         return container.Site(network, self.context.platform.instance, self.generation)
 
 
-def survey(context: Context) -> Survey | Declaration:
+def survey(context: Context) -> Survey | ServiceDeclaration:
     """The declaration alone when none can run. Plan and status of one pass ask about the very
     same context one after the other: the last answer is remembered."""
     known = _last[0]
@@ -222,10 +222,10 @@ def survey(context: Context) -> Survey | Declaration:
     return known[1]
 
 
-_last: list[tuple[Context, Survey | Declaration] | None] = [None]
+_last: list[tuple[Context, Survey | ServiceDeclaration] | None] = [None]
 
 
-def _survey(context: Context) -> Survey | Declaration:
+def _survey(context: Context) -> Survey | ServiceDeclaration:
     found = declaration(context)
     if found.spec is None:
         return found
@@ -239,7 +239,7 @@ def _survey(context: Context) -> Survey | Declaration:
     return made if answer is None else replace(made, claim=answer)
 
 
-def _made(context: Context, found: Declaration, spec: ServiceSpec) -> Survey:
+def _made(context: Context, found: ServiceDeclaration, spec: ServiceSpec) -> Survey:
     role: Role = "earlier" if found.earlier else "newest"
     routes = container_labels(context, spec)
     want = wanted(context.entry, spec, context.refs, role=role, routes=routes)

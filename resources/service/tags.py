@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resources.context import Context
 from resources.service import secrets
-from resources.service.declaration import Declaration
+from resources.service.declaration import ServiceDeclaration
 from resources.service.survey import Survey, paused, survey
 from resources.steps import PullImage
 
@@ -15,7 +15,7 @@ def watched(context: Context) -> PullImage | None:
     if paused(context) is not None or context.deleting:
         return None
     found = survey(context)
-    if isinstance(found, Declaration) or found.stop_reason or not found.over:
+    if isinstance(found, ServiceDeclaration) or found.stop_reason or not found.over:
         return None
     spec = found.spec
     if spec.image_pull_policy != "Always" or "@" in spec.image or not spec.replicas:

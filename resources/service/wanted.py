@@ -18,7 +18,7 @@ from resources.naming import VolumeIdentity, container_name, volume_identity
 from resources.observed import Limits, Mount
 from resources.sealed import Sealed
 from resources.service.capabilities import requested
-from resources.service.revision import Resolved, Revision, revision
+from resources.service.revision import Resolved, RevisionLabels, revision
 from resources.service.secrets import values
 from resources.service.spec import ServiceSpec
 from resources.service.tenancy import Tenancy, tenancy
@@ -41,7 +41,7 @@ class Wanted:
     spec: ServiceSpec
     tenancy: Tenancy
     restarted_at: str
-    revision: Revision
+    revision: RevisionLabels
     limits: Limits
     grace: int
     volumes: Mapping[str, VolumeIdentity]

@@ -16,7 +16,7 @@ from controller.ingress.base import Marker, Proxies, Publisher, Sight
 from controller.ingress.binary import find_traefik
 from controller.ingress.files import FilePublisher
 from controller.ingress.ports import free_port
-from controller.ingress.process import Process
+from controller.ingress.process import ProcessRunner
 from controller.ingress.proxies import Traefiks
 from controller.ingress.supervisor import ProxySupervisor
 from controller.ingress.traefik import constant
@@ -76,7 +76,7 @@ async def real_stage(state: Path) -> AsyncIterator[Stage]:
     )
     apis, token = Apis(), "a-token-for-tests"
     supervisor = ProxySupervisor(
-        settings, Process(settings), token, apis, SystemClock(), wanted=lambda: True
+        settings, ProcessRunner(settings), token, apis, SystemClock(), wanted=lambda: True
     )
     proxies = Traefiks(apis, supervisor.addresses, beside_us=True, why=lambda: "it does not run")
     stage = RealStage(settings.ingress_dir / "routes", proxies)

@@ -13,7 +13,7 @@ from resources.observed import Container
 from resources.plan import Plan
 from resources.registry import kinds
 from resources.service.addressing import addressed
-from resources.service.declaration import Declaration
+from resources.service.declaration import ServiceDeclaration
 from resources.service.plan import deliberate
 from resources.service.survey import FAILED, Survey, paused, survey
 from resources.steps import (
@@ -227,13 +227,15 @@ class Trial(Theatre):
             assert addressed(deliberate(found), again.key) == plan
         assert service.status(again, plan, None) == service.status(context, plan, None)
 
-    def _before(self, found: Survey | Declaration, plan: Plan, index: int, step: Step) -> None:
+    def _before(
+        self, found: Survey | ServiceDeclaration, plan: Plan, index: int, step: Step
+    ) -> None:
         if isinstance(step, ContainerStep):
             container = self.world.containers.get(step.container)
             container = container or self.world.container_named(step.container)
             assert container is not None, f"{step.render()}: no such container"
             assert container.id != FOREIGN
-        if isinstance(found, Declaration) or found.stop_reason:
+        if isinstance(found, ServiceDeclaration) or found.stop_reason:
             return
         if found.setback is not None and isinstance(step, CreateContainer):
             revision = step.spec.labels[L_REVISION]

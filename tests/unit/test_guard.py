@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from resources.guard import Verdict, exceeds, fingerprint, judge
+from resources.guard import GuardVerdict, exceeds, fingerprint, judge
 
 
 @dataclass(frozen=True)
@@ -50,29 +50,29 @@ def test_a_fingerprint_names_a_set() -> None:
 @pytest.mark.parametrize(
     ("items", "suspect", "earlier", "verdict"),
     [
-        ("ab", False, [], Verdict.DELETE),
-        ("ab", True, [], Verdict.HOLD),
-        ("ab", True, [("ab", "held")], Verdict.HOLD),
-        ("ab", True, [("ab", "approved")], Verdict.DELETE),
-        ("ab", True, [("ab", "discarded")], Verdict.LEAVE),
+        ("ab", False, [], GuardVerdict.DELETE),
+        ("ab", True, [], GuardVerdict.HOLD),
+        ("ab", True, [("ab", "held")], GuardVerdict.HOLD),
+        ("ab", True, [("ab", "approved")], GuardVerdict.DELETE),
+        ("ab", True, [("ab", "discarded")], GuardVerdict.LEAVE),
         # what is left of an approved batch
-        ("a", True, [("ab", "approved")], Verdict.DELETE),
-        ("abc", True, [("ab", "approved")], Verdict.HOLD),
+        ("a", True, [("ab", "approved")], GuardVerdict.DELETE),
+        ("abc", True, [("ab", "approved")], GuardVerdict.HOLD),
         # what was held or refused once is asked about again, however little it became
-        ("a", False, [("ab", "held")], Verdict.HOLD),
-        ("a", False, [("ab", "discarded")], Verdict.HOLD),
-        ("abc", False, [("ab", "discarded")], Verdict.HOLD),
+        ("a", False, [("ab", "held")], GuardVerdict.HOLD),
+        ("a", False, [("ab", "discarded")], GuardVerdict.HOLD),
+        ("abc", False, [("ab", "discarded")], GuardVerdict.HOLD),
         # what has nothing to do with it
-        ("c", False, [("ab", "held")], Verdict.DELETE),
-        ("c", False, [("ab", "discarded")], Verdict.DELETE),
-        ("c", False, [("ab", "approved")], Verdict.DELETE),
-        ("c", True, [("ab", "approved")], Verdict.HOLD),
+        ("c", False, [("ab", "held")], GuardVerdict.DELETE),
+        ("c", False, [("ab", "discarded")], GuardVerdict.DELETE),
+        ("c", False, [("ab", "approved")], GuardVerdict.DELETE),
+        ("c", True, [("ab", "approved")], GuardVerdict.HOLD),
         # an approval of more outweighs the refusal of less
-        ("a", True, [("a", "discarded"), ("ab", "approved")], Verdict.DELETE),
+        ("a", True, [("a", "discarded"), ("ab", "approved")], GuardVerdict.DELETE),
     ],
 )
 def test_verdicts(
-    items: str, suspect: bool, earlier: list[tuple[str, str]], verdict: Verdict
+    items: str, suspect: bool, earlier: list[tuple[str, str]], verdict: GuardVerdict
 ) -> None:
     known = [Batch(tuple(i), state) for i, state in earlier]
     assert judge(tuple(items), known, suspect=suspect) is verdict

@@ -15,10 +15,10 @@ from controller.engine.docker.events import Events
 from controller.engine.docker.execution import DockerExec
 from controller.engine.docker.platform_containers import DockerPlatformContainers
 from controller.engine.docker.puller import ImagePuller, OnPull
-from controller.engine.docker.reading import Reading
+from controller.engine.docker.reading import EngineReader
 from controller.engine.docker.sampling import Sampling
 from controller.engine.docker.steps import Steps
-from controller.engine.docker.usage import Meter
+from controller.engine.docker.usage import UsageMeter
 from controller.engine.docker.wire import ObserveCall, Wire
 from controller.settings import Settings
 from resources.observed import Container, Image, Network, Volume
@@ -51,12 +51,12 @@ class DockerEngine(Steps):
     """on_pull_progress: told of every pull, may be set at any time."""
 
     def __init__(self, wire: Wire, settings: Settings, on_pull_progress: OnPull | None) -> None:
-        reading = Reading(wire)
-        super().__init__(wire, reading)
+        reader = EngineReader(wire)
+        super().__init__(wire, reader)
         self.on_pull_progress = on_pull_progress
         self._events = Events(wire, settings.engine_silence)
         self._puller = ImagePuller(wire, settings.pull_timeout, self._progress)
-        self._meter = Meter(wire)
+        self._meter = UsageMeter(wire)
         self._sampling = Sampling(wire)
         self.platform_containers = DockerPlatformContainers(wire, self._puller)
 
@@ -67,7 +67,7 @@ class DockerEngine(Steps):
     # -- reading
     async def info(self) -> EngineInfo:
         raw = (await self._wire.call("info", "GET", "info")).json()
-        networks = await self._reading.networks()
+        networks = await self._reader.networks()
         reach = host.reach(networks, loopback=self._wire.endpoint.loopback)
         return EngineInfo(
             id=identity(raw["ID"], raw.get("DockerRootDir") or ""),
@@ -82,32 +82,32 @@ class DockerEngine(Steps):
         )
 
     async def list(self) -> World:
-        return await self._reading.everything()
+        return await self._reader.everything()
 
     async def read(self, scope: Scope) -> World:
-        return await self._reading.scope(scope)
+        return await self._reader.scope(scope)
 
     async def inspect_container(self, id_: str) -> Container | None:
-        return await self._reading.inspect_container(id_)
+        return await self._reader.inspect_container(id_)
 
     async def inspect_network(self, id_: str) -> Network | None:
-        return await self._reading.inspect_network(id_)
+        return await self._reader.inspect_network(id_)
 
     async def inspect_volume(self, name: str) -> Volume | None:
-        return await self._reading.inspect_volume(name)
+        return await self._reader.inspect_volume(name)
 
     async def inspect_image(self, reference: str) -> Image | None:
-        return await self._reading.inspect_image(reference)
+        return await self._reader.inspect_image(reference)
 
     async def list_images(self) -> Mapping[str, frozenset[str]]:
-        return await self._reading.images()
+        return await self._reader.images()
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
         return self._events.subscribe()
 
     async def host_networks(self) -> Sequence[str]:
         """Empty for an engine whose host is not ours."""
-        networks = await self._reading.networks()
+        networks = await self._reader.networks()
         if host.reach(networks, loopback=self._wire.endpoint.loopback) != "host":
             return ()
         return host.routed(networks)

@@ -46,7 +46,7 @@ async def follow(
     if since is not None:
         params["since"] = f"{since:.9f}"
     async with wire.stream("logs", "GET", f"{path}/logs", params=params) as response:
-        lines = Lines()
+        lines = LineJoiner()
         frames = _bare(wire, path, response) if tty else _framed(wire, path, response)
         async for stream, text in frames:
             for line in lines.feed(stream, text):
@@ -56,7 +56,7 @@ async def follow(
 
 
 @dataclass(slots=True)
-class Lines:
+class LineJoiner:
     """Joins what belongs to one line, per stream."""
 
     _open: dict[str, tuple[str, str]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from resources.observed import Container, Image, Network, Volume
 from resources.world import Scope, World
 
 
-class Reading:
+class EngineReader:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.engine.docker import archive, convert, faults, render
-from controller.engine.docker.reading import Reading
+from controller.engine.docker.reading import EngineReader
 from controller.engine.docker.wire import Wire, segment
 from controller.together import together
 from resources.container_spec import FileContent
@@ -40,9 +40,9 @@ NOT_MODIFIED = 304
 
 
 class Steps:
-    def __init__(self, wire: Wire, reading: Reading) -> None:
+    def __init__(self, wire: Wire, reader: EngineReader) -> None:
         self._wire = wire
-        self._reading = reading
+        self._reader = reader
 
     # -- networks
     async def create_network(self, step: CreateNetwork) -> None:
@@ -91,7 +91,7 @@ class Steps:
     async def remove_volume(self, step: RemoveVolume) -> None:
         """Looked at right before it goes: data of another uid, or of another controller's (whose
         uids may be the same in a copied store), is never removed."""
-        volume = await self._reading.inspect_volume(step.name)
+        volume = await self._reader.inspect_volume(step.name)
         if volume is None:
             return
         labels = volume.labels
@@ -104,7 +104,7 @@ class Steps:
 
     async def check_volumes(self, step: CheckVolumes) -> None:
         names = sorted(step.volume_uids)
-        found = await together(*(self._reading.inspect_volume(name) for name in names))
+        found = await together(*(self._reader.inspect_volume(name) for name in names))
         lost = {
             name: why
             for name, volume in zip(names, found, strict=True)
@@ -118,7 +118,7 @@ class Steps:
         """By its reference while that still means it; else by its id, if it has no tag at all.
         Neither forced nor with its untagged parents."""
         name = step.reference
-        current = await self._reading.inspect_image(step.reference)
+        current = await self._reader.inspect_image(step.reference)
         if current is None or current.id != step.id:
             path = f"images/{segment(step.id)}/json"
             raw = await self._wire.get("inspect_image", path)

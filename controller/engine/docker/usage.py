@@ -27,7 +27,7 @@ REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CpuReading:
     """cpu: nanoseconds consumed since the start. ratio: the last rate computed."""
 
     at: datetime
@@ -35,10 +35,10 @@ class Reading:
     ratio: float = 0.0
 
 
-class Meter:
+class UsageMeter:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._last: OrderedDict[str, Reading] = OrderedDict()
+        self._last: OrderedDict[str, CpuReading] = OrderedDict()
 
     async def usage(self, container: str) -> Usage | None:
         """None when it is gone or not running. Raises UserError."""
@@ -79,7 +79,7 @@ class Meter:
             disk_write=write,
         )
 
-    def _remember(self, container: str, reading: Reading) -> None:
+    def _remember(self, container: str, reading: CpuReading) -> None:
         self._last[container] = reading
         self._last.move_to_end(container)
         while len(self._last) > REMEMBERED:
@@ -105,20 +105,20 @@ def transferred(raw: Mapping[str, Any]) -> tuple[int, int, int, int]:
     )
 
 
-def _reading(raw: Mapping[str, Any]) -> Reading:
+def _reading(raw: Mapping[str, Any]) -> CpuReading:
     at = convert.moment(raw["read"])
     assert at is not None
-    return Reading(at, raw["cpu_stats"]["cpu_usage"].get("total_usage") or 0)
+    return CpuReading(at, raw["cpu_stats"]["cpu_usage"].get("total_usage") or 0)
 
 
-def _rated(before: Reading | None, now: Reading, cores: float) -> Reading:
+def _rated(before: CpuReading | None, now: CpuReading, cores: float) -> CpuReading:
     if before is None:
         return now
     seconds = (now.at - before.at).total_seconds()
     if seconds < NEAREST:
         return before
     spent = max(0, now.cpu - before.cpu) / 1e9
-    return Reading(now.at, now.cpu, spent / seconds / cores)
+    return CpuReading(now.at, now.cpu, spent / seconds / cores)
 
 
 def _sum(blocks: Iterable[Mapping[str, Any]], operation: str) -> int:

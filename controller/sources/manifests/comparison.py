@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.sources.manifests.declaration import Declaration, Declared, Problem
+from controller.sources.manifests.declaration import Declared, DeclaredSet, Problem
 from resources.errors import UserError
 from resources.meta import ANNOTATION_PROTECT, Key, Manifest, Resource, heeded
 from resources.metadata import heeded_names, merged
@@ -29,7 +29,7 @@ class Comparison:
     problems: tuple[Problem, ...] = ()
 
 
-def compare(declaration: Declaration, rows: Iterable[Resource], source: str) -> Comparison:
+def compare(declaration: DeclaredSet, rows: Iterable[Resource], source: str) -> Comparison:
     by_key = {row.key: row for row in rows}
     order = {kind: rank for rank, kind in enumerate(kinds())}
 

@@ -127,7 +127,7 @@ def _doubts(documents: Iterable[Document]) -> Iterable[Problem]:
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
+class DeclaredSet:
     """wanted: declared once. contested: declared more often; nothing is done to these. problems:
     of directories, files and documents."""
 
@@ -163,7 +163,7 @@ def declare(
     files: Mapping[str, FileReading],
     memory: Mapping[str, frozenset[Key]],
     troubles: Iterable[UserError] = (),
-) -> Declaration:
+) -> DeclaredSet:
     """troubles: of directories; with any, nothing is certainly absent."""
     by_key: dict[Key, list[Declared]] = {}
     for reading in files.values():
@@ -176,7 +176,7 @@ def declare(
         problems += [Problem(error) for error in reading.problems]
         problems += reading.doubts
     problems += [_twice(found) for found in contested.values()]
-    return Declaration(
+    return DeclaredSet(
         {key: found[0] for key, found in by_key.items() if len(found) == 1},
         contested,
         tuple(problems),

@@ -50,7 +50,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DirectoryReading:
     """tree: what was read. files: understood; a file whose bytes are known is parsed once."""
 
     tree: Tree
@@ -67,7 +67,7 @@ class Reader:
         self._known: dict[str, tuple[bytes, FileReading]] = {}
         self._signature: bytes | None = None
 
-    async def read(self) -> Reading:
+    async def read(self) -> DirectoryReading:
         """Never raises for what the directory holds, nor for one that does not answer."""
         try:
             self._signature = await self._sign()
@@ -76,8 +76,8 @@ class Reader:
         except TimeoutError:
             self._signature = None
             problem = unreadable(str(self._directory), "does not answer", "is its mount alive?")
-            return Reading(Tree(problems=(problem,), reached=False), {})
-        return Reading(tree, files)
+            return DirectoryReading(Tree(problems=(problem,), reached=False), {})
+        return DirectoryReading(tree, files)
 
     async def changed(self) -> bool:
         """Does it look different from when it was last read?"""

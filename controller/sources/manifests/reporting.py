@@ -30,7 +30,7 @@ _MAX_LOGGED = 20
 """New problems logged one by one per pass; the rest is counted."""
 
 
-class Reporter:
+class SourceReporter:
     def __init__(self, source: str, directory: Path, store: Store) -> None:
         self._source = source
         self._directory = str(directory)

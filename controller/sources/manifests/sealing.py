@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from controller.sources.manifests.declaration import Declaration, Declared, Problem
+from controller.sources.manifests.declaration import Declared, DeclaredSet, Problem
 from resources.errors import UserError
 from resources.meta import Key, Manifest, Resource
 
@@ -18,10 +18,10 @@ SECRET = "Secret"
 
 
 async def sealed(
-    declaration: Declaration,
+    declaration: DeclaredSet,
     rows: Mapping[Key, Resource],
     seal: Callable[[Manifest, Resource | None], Awaitable[Manifest]],
-) -> Declaration:
+) -> DeclaredSet:
     """Raises StoreUnavailable."""
     secrets = [declared for key, declared in declaration.wanted.items() if key.kind == SECRET]
     if not secrets:

@@ -21,12 +21,12 @@ import structlog
 from controller.sealing import Vault
 from controller.settings import Settings
 from controller.sources.manifests.comparison import Comparison, compare
-from controller.sources.manifests.declaration import Declaration, Problem, declare
+from controller.sources.manifests.declaration import DeclaredSet, Problem, declare
 from controller.sources.manifests.hints import follow
-from controller.sources.manifests.reader import Reader, Reading, Timing
-from controller.sources.manifests.reporting import Reporter
+from controller.sources.manifests.reader import DirectoryReading, Reader, Timing
+from controller.sources.manifests.reporting import SourceReporter
 from controller.sources.manifests.sealing import sealed
-from controller.sources.manifests.writing import Batch, Pruned, Writer, Written, waiting
+from controller.sources.manifests.writing import Batch, Pruned, Writer, WriteResult, waiting
 from controller.store.base import Applied, Deposed, Held, Store, StoreUnavailable
 from resources.errors import UserError
 from resources.meta import Key
@@ -72,13 +72,13 @@ class ManifestSource:
             max_percent=settings.mass_change_percent,
             minimum=settings.mass_change_minimum,
         )
-        self._reporter = Reporter(self.source, directory, store)
+        self._reporter = SourceReporter(self.source, directory, store)
         self._woken = asyncio.Event()
         self.begun = asyncio.Event()
         """The first pass of a run has ended, however."""
         self._memory: Mapping[str, frozenset[Key]] = {}
         self._memory_of: int | None = None
-        self._declared: Declaration | None = None
+        self._declared: DeclaredSet | None = None
         self._done: bytes | None = None
         self._due = 0.0
         self._forced = False
@@ -186,7 +186,7 @@ class ManifestSource:
         return min(first * 2.0 ** min(self._retries - 1, 16), longest)
 
     # -- what
-    def _lost(self, reading: Reading) -> tuple[Problem, ...]:
+    def _lost(self, reading: DirectoryReading) -> tuple[Problem, ...]:
         """The directory is out of reach: nothing is known, so nothing is done."""
         self._done = None
         self._absence = ("", 0.0)
@@ -194,7 +194,7 @@ class ManifestSource:
         self._reporter.lost(problems)
         return problems
 
-    async def _sync(self, reading: Reading, *, patient: bool) -> tuple[SyncReport, float]:
+    async def _sync(self, reading: DirectoryReading, *, patient: bool) -> tuple[SyncReport, float]:
         """patient: absence has to last before it counts. Also returns when to look again."""
         declaration = self._declare(reading)
         entries = await self._store.entries()
@@ -214,7 +214,7 @@ class ManifestSource:
         await self._reporter.report(report, entries, self._writer.leading())
         return report, min(wait, self._retry_after(comparison, written))
 
-    def _declare(self, reading: Reading) -> Declaration:
+    def _declare(self, reading: DirectoryReading) -> DeclaredSet:
         epoch = self._writer.leading()
         if epoch != self._memory_of:
             self._memory, self._memory_of = {}, epoch
@@ -224,7 +224,7 @@ class ManifestSource:
         return declaration
 
     async def _prune(
-        self, comparison: Comparison, declaration: Declaration, patient: bool
+        self, comparison: Comparison, declaration: DeclaredSet, patient: bool
     ) -> tuple[Pruned, float]:
         """Also returns after how many seconds to look again."""
         batch = Batch(
@@ -249,7 +249,7 @@ class ManifestSource:
             self._absence = (batch.fingerprint, now)
         return self._absence[1] + self._timing.absence - now
 
-    def _retry_after(self, comparison: Comparison, written: Written) -> float:
+    def _retry_after(self, comparison: Comparison, written: WriteResult) -> float:
         refused = (*comparison.problems, *written.problems)
         if any(problem.error.retryable for problem in refused):
             return self._retry()

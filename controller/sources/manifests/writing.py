@@ -15,7 +15,7 @@ from controller.sources.manifests.declaration import Declared, Problem
 from controller.store.base import Applied, Held, Store
 from controller.together import together
 from resources.errors import UserError
-from resources.guard import Verdict, exceeds, fingerprint, judge
+from resources.guard import GuardVerdict, exceeds, fingerprint, judge
 from resources.meta import Key
 
 HELD = "RESOURCE_DELETIONS_HELD"
@@ -23,7 +23,7 @@ CONCURRENT_WRITES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     applied: tuple[Applied, ...]
     problems: tuple[Problem, ...]
 
@@ -78,7 +78,7 @@ class Writer:
         return leading(self._epoch)
 
     # -- applying
-    async def apply(self, documents: Iterable[Declared]) -> Written:
+    async def apply(self, documents: Iterable[Declared]) -> WriteResult:
         """Kinds in order, documents of a kind a few at once. A refused one stops no other.
         Raises StoreUnavailable, Deposed."""
         applied: list[Applied] = []
@@ -87,7 +87,7 @@ class Writer:
             queue = iter(group)
             workers = [self._apply_all(queue, applied, problems) for _ in range(CONCURRENT_WRITES)]
             await together(*workers)
-        return Written(tuple(applied), tuple(problems))
+        return WriteResult(tuple(applied), tuple(problems))
 
     async def _apply_all(
         self, queue: Iterator[Declared], applied: list[Applied], problems: list[Problem]
@@ -113,12 +113,12 @@ class Writer:
             len(batch.keys), batch.total, self._max_percent, self._minimum
         )
         match judge(batch.items, earlier, suspect=suspect):
-            case Verdict.HOLD:
+            case GuardVerdict.HOLD:
                 return await self._hold(batch, earlier)
-            case Verdict.LEAVE:
+            case GuardVerdict.LEAVE:
                 await self._drop(earlier, keep=batch.fingerprint)
                 return Pruned()
-            case Verdict.DELETE:
+            case GuardVerdict.DELETE:
                 return await self._delete(batch, earlier)
 
     async def _hold(self, batch: Batch, earlier: Sequence[Held]) -> Pruned:

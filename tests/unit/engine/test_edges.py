@@ -11,7 +11,7 @@ import pytest
 
 from controller.engine.docker import archive, convert, host, render
 from controller.engine.docker.endpoint import endpoint_from
-from controller.engine.docker.logs import Lines
+from controller.engine.docker.logs import LineJoiner
 from controller.engine.docker.puller import Layers, split
 from controller.engine.docker.usage import resident
 from controller.engine.docker.wire import segment
@@ -213,7 +213,7 @@ def test_archive_names_no_directories() -> None:
 
 
 def test_lines_are_joined_across_frames() -> None:
-    lines = Lines()
+    lines = LineJoiner()
     out = [*lines.feed("stdout", b"T1 begin"), *lines.feed("stderr", b"T2 err\n")]
     out += [*lines.feed("stdout", b"T3  end\n"), *lines.feed("stdout", b"T4 \n")]
     out += [*lines.feed("stdout", b"T5 never ended"), *lines.rest()]

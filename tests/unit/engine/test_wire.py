@@ -101,7 +101,7 @@ async def raised(call: Awaitable[object]) -> UserError:
 
 async def test_the_version_is_the_newest_that_both_know(tmp_path: Path) -> None:
     async with script(tmp_path) as it:
-        await it.engine._reading.networks()
+        await it.engine._reader.networks()
         assert it.asked == ["_ping", "v1.43/networks"]
         it.version = "1.99"
         await it.engine._wire.agree()
@@ -298,7 +298,7 @@ async def test_many_streams_do_not_starve_calls(tmp_path: Path) -> None:
             async with asyncio.timeout(10):
                 await it.reached("events", 100)
             async with asyncio.timeout(5):
-                await it.engine._reading.networks()
+                await it.engine._reader.networks()
             for stream in streams:
                 stream.cancel()
 

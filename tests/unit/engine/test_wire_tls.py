@@ -72,7 +72,7 @@ def mutual(certificates: Path) -> ssl.SSLContext:
 async def asked(host: str, environment: dict[str, str]) -> UserError | None:
     engine = await connect(Settings(engine_timeout=10), host=host, environment=environment)
     try:
-        await engine._reading.networks()
+        await engine._reader.networks()
     except UserError as error:
         return error
     finally:

@@ -15,8 +15,8 @@ import pytest
 
 from controller.api.access import TAIL, Wish, _moment, require
 from controller.ingress import access_lines
-from controller.ingress.access_lines import Lines, shown
-from controller.ingress.access_log import FILES, NAME, Rotation, configuration, files
+from controller.ingress.access_lines import AccessLines, shown
+from controller.ingress.access_log import FILES, NAME, LogRotation, configuration, files
 from controller.ingress.alive import Alive
 from controller.settings import Settings
 from resources.domain.routing import router_names
@@ -47,7 +47,7 @@ def line(number: int, router: str = ROUTERS[0], **fields: object) -> str:
     return json.dumps(told, separators=(",", ":")) + "\n"
 
 
-def paths(lines: Lines) -> list[str]:
+def paths(lines: AccessLines) -> list[str]:
     """All that there is by now."""
     found = [one["RequestPath"] for one in lines.more()]
     while not lines.idle:
@@ -106,7 +106,7 @@ async def test_a_file_that_is_full_is_turned_over(
     async def answering() -> Alive | None:
         return serving[0]
 
-    rotation = Rotation(tmp_path, answering, megabytes=0.000_01)
+    rotation = LogRotation(tmp_path, answering, megabytes=0.000_01)
     log, older = tmp_path / NAME, [tmp_path / f"{NAME}.{n}" for n in range(1, FILES + 1)]
     log.write_text("x" * 9)
     await rotation.turn()
@@ -136,7 +136,7 @@ async def test_a_process_that_has_gone_meanwhile_is_no_error(tmp_path: Path) -> 
     async def answering() -> Alive | None:
         return Alive(str(pid), "d", 1)
 
-    await Rotation(tmp_path, answering).turn()
+    await LogRotation(tmp_path, answering).turn()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIGUSR1)
 
@@ -159,7 +159,7 @@ def test_lines_are_of_one_domain_oldest_first(
     oldest, newest = files(tmp_path)[0], files(tmp_path)[-1]
     oldest.write_text(line(1) + line(2, "acme-other-33333333") + line(3, ROUTERS[2]))
     newest.write_text(line(4, ROUTERS[1]) + line(5, f"{ROUTERS[0]}-more") + line(6)[:40])
-    lines = Lines(tmp_path, ROUTERS)
+    lines = AccessLines(tmp_path, ROUTERS)
     assert paths(lines) == ["/1", "/3", "/4"]
     with newest.open("a") as log:
         log.write(line(6)[40:] + line(7))
@@ -169,7 +169,7 @@ def test_lines_are_of_one_domain_oldest_first(
 
 def test_lines_are_followed_across_a_turn_over(tmp_path: Path) -> None:
     log = tmp_path / NAME
-    lines = Lines(tmp_path, ROUTERS)
+    lines = AccessLines(tmp_path, ROUTERS)
     assert paths(lines) == []
     log.write_text(line(1))
     assert paths(lines) == ["/1"]
@@ -191,7 +191,7 @@ def test_no_request_passes_for_anothers(tmp_path: Path) -> None:
         + line(2, "other", msg=f'"RouterName":"{ROUTERS[0]}@file"')
         + line(3, "other", inner={"RouterName": f"{ROUTERS[0]}@file"})
     )
-    lines = Lines(tmp_path, ROUTERS)
+    lines = AccessLines(tmp_path, ROUTERS)
     assert paths(lines) == []
     lines.close()
 

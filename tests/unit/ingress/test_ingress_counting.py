@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.ingress.api import Address, Apis
 from controller.ingress.base import Shelved
 from controller.ingress.counting import APART, Counting, Owners
-from controller.ingress.exposition import LONGEST_LINE, Exposition, Reading, increases
+from controller.ingress.exposition import LONGEST_LINE, Exposition, Scrape, increases
 from controller.ingress.rollouts import PATIENCE, Rollouts
 from controller.metrics import METRICS
 from controller.traffic import Traffic, TrafficCollector
@@ -57,11 +57,11 @@ def text(requests: dict[str, int], *, started: float = 100.0, router: str = ROUT
     return ("\n".join(lines) + "\n").encode()
 
 
-def read(whole: bytes, piece: int = 50) -> Reading:
+def read(whole: bytes, piece: int = 50) -> Scrape:
     exposition = Exposition()
     for start in range(0, len(whole), piece):
         exposition.feed(whole[start : start + piece])
-    return exposition.reading()
+    return exposition.scrape()
 
 
 @pytest.mark.parametrize("piece", [1, 7, 4096])

@@ -25,10 +25,10 @@ from controller.ingress import api, ports, provider
 from controller.ingress.alive import OPTION, Alive, Ours
 from controller.ingress.api import Address, Apis, understood
 from controller.ingress.base import Marker
-from controller.ingress.container import EngineContainer
+from controller.ingress.container import ContainerRunner
 from controller.ingress.files import FilePublisher
 from controller.ingress.leaf import marker
-from controller.ingress.process import Process, acme_environment, running, still
+from controller.ingress.process import ProcessRunner, acme_environment, running, still
 from controller.ingress.provider import Provider, merged, token_of
 from controller.ingress.supervisor import ProxySupervisor
 from controller.ingress.traefik import Start, constant, has_resolver, static
@@ -376,7 +376,7 @@ def supervisor(
     told: Settings, find: Callable[[], Path | None], *, wanted: bool = True
 ) -> ProxySupervisor:
     return ProxySupervisor(
-        told, Process(told, find), "token", Apis(), SystemClock(), wanted=lambda: wanted
+        told, ProcessRunner(told, find), "token", Apis(), SystemClock(), wanted=lambda: wanted
     )
 
 
@@ -455,7 +455,7 @@ async def test_no_descriptor_is_left_when_nobody_can_wait(
     monkeypatch.setattr(loop, "add_reader", refuse)
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError, match="too many"):
-        await Process(Settings(state_dir=tmp_path)).ended(Alive(str(os.getpid()), "ab", 9000))
+        await ProcessRunner(Settings(state_dir=tmp_path)).ended(Alive(str(os.getpid()), "ab", 9000))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -470,7 +470,7 @@ async def test_a_container_that_has_its_ports_runs(tmp_path: Path, state: str, r
             assert labels[L_CONTROLLER] == INSTANCE
             return [PlatformContainer("1", "x", state, {L_REVISION: f"{tmp_path}/theirs/{path}"})]
 
-    runner = EngineContainer(Settings(state_dir=tmp_path), One(), INSTANCE)  # type: ignore[arg-type]
+    runner = ContainerRunner(Settings(state_dir=tmp_path), One(), INSTANCE)  # type: ignore[arg-type]
     assert await runner.running() == ([Alive("1", "ab", 9000, tmp_path / "theirs")] if runs else [])
 
 

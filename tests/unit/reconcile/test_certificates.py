@@ -18,7 +18,7 @@ import pytest
 from controller.clock import Clock
 from controller.ingress.ports import free_port
 from controller.reconcile import certificates as module
-from controller.reconcile.certificates import CertificateWatcher, Handshake, Shown
+from controller.reconcile.certificates import CertificateWatcher, Handshake, HandshakeTarget
 from controller.reconcile.observe import Observation
 from resources.meta import Key
 from resources.routing.world import Attempt, Certificate
@@ -50,7 +50,7 @@ class Stand:
         return self.answer if isinstance(self.answer, list) else [self.answer]
 
     def observed(self, hostname: str | None, digest: str = "d") -> None:
-        shown = Shown("u", hostname, hostname, digest) if hostname else None
+        shown = HandshakeTarget("u", hostname, hostname, digest) if hostname else None
         self.watcher.observed(cast(Observation, shown), SHOP)
 
     async def seen(self) -> Certificate:
@@ -139,7 +139,7 @@ async def test_what_is_missing_is_ordered_again() -> None:
     stand = Stand(DER)
     stand.watcher._orders = orders = FakeOrders()
     async with running(stand):
-        ordered = Shown("u", "else.example.org", "else.example.org", "d", ordered=True)
+        ordered = HandshakeTarget("u", "else.example.org", "else.example.org", "d", ordered=True)
         stand.watcher.observed(cast(Observation, ordered), SHOP)
         found = await stand.seen()
         assert (found.failure, found.attempt) == ("else.example.org is not known", attempt)
@@ -148,7 +148,7 @@ async def test_what_is_missing_is_ordered_again() -> None:
         found = await stand.seen()
         assert (found.failure, found.attempt) == ("", attempt)  # nobody knows, and nothing is lost
         stand.answer = DER
-        ordered = Shown("u", "shop.example.com", "shop.example.com", "d", ordered=True)
+        ordered = HandshakeTarget("u", "shop.example.com", "shop.example.com", "d", ordered=True)
         stand.watcher.observed(cast(Observation, ordered), SHOP)
         found = await stand.seen()
         while not found.covers:
@@ -159,7 +159,7 @@ async def test_what_is_missing_is_ordered_again() -> None:
 
 
 def test_a_short_life_ends_later() -> None:
-    shown = Shown("u", "shop.example.com", "shop.example.com", "d")
+    shown = HandshakeTarget("u", "shop.example.com", "shop.example.com", "d")
     said = read_der(DER)
     short = replace(said, not_before=said.not_after - timedelta(days=6))
     for days, ending in ((3.0, ""), (1.0, "soon")):
@@ -167,7 +167,7 @@ def test_a_short_life_ends_later() -> None:
 
 
 def test_its_end() -> None:
-    shown = Shown("u", "shop.example.com", "shop.example.com", "d")
+    shown = HandshakeTarget("u", "shop.example.com", "shop.example.com", "d")
     said = read_der(DER)
     for days, ending in ((-1, "over"), (0, "over"), (6, "soon"), (8, "")):
         now = said.not_after - timedelta(days=days)

@@ -6,7 +6,7 @@ from typing import cast
 
 from controller.engine.base import Engine
 from controller.reconcile.execute import Executor
-from controller.reconcile.orphans import Limits, Sweeper
+from controller.reconcile.orphans import MassChangeLimits, Sweeper
 from resources.labels import L_CONTROLLER, L_UID
 from resources.observed import Network
 from resources.world import World
@@ -32,7 +32,7 @@ async def test_an_event_tells_of_what_is_held() -> None:
         engine=cast(Engine, Hands(world)),
         executor=cast(Executor, None),
         instance=instance,
-        limits=Limits(30, 5),
+        limits=MassChangeLimits(30, 5),
         epoch=lambda: epoch,
     )
     for _ in range(2):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Container, Sequence
 
 
-class Rotation:
+class RoundRobin:
     """everyone: who is there, all of them present; asked once a round."""
 
     def __init__(self, everyone: Callable[[], Sequence[str]]) -> None:
