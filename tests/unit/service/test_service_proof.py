@@ -14,7 +14,7 @@ from resources.labels import L_GENERATION
 from resources.meta import Key
 from resources.observed import Container
 from resources.service.probing import targets
-from tests.unit.service.test_service_rollouts import new, running
+from tests.unit.service.rollout_stage import new, running
 from tests.unit.service.theatre import Theatre
 
 STOP_FIRST: dict[str, Any] = {"update": {"order": "stopFirst", "progressDeadline": "20s"}}

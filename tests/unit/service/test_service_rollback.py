@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from resources.conditions import find
-from resources.errors import UserError
 from resources.labels import L_GENERATION
 from resources.meta import Key
 from resources.observed import Container, Ending
 from tests.property.apply import killed_anywhere
-from tests.unit.service.test_service_rollouts import CHECK, HTTP, lines, new, running
+from tests.unit.service.rollback_stage import (
+    BAD,
+    SHORT,
+    failing,
+    generations,
+    go_back,
+    rolled_back,
+    word,
+)
+from tests.unit.service.rollout_stage import CHECK, HTTP, lines, new, running
 from tests.unit.service.theatre import Theatre
-
-BAD = "nginx:1.27"
-SHORT = {"progressDeadline": "20s"}
-
-
-def failing(**spec: Any) -> tuple[Theatre, Key]:
-    """Generation 2 is under way, and never becomes healthy."""
-    update = {**SHORT, **spec.pop("update", {})}
-    base = {"healthCheck": CHECK, "update": update, **spec}
-    stage, web = running(**base)
-    stage.service(**base, image=BAD)
-    stage.pass_(web)
-    return stage, web
-
-
-def rolled_back(**spec: Any) -> tuple[Theatre, Key]:
-    stage, web = failing(**spec)
-    stage.wait(20)
-    go_back(stage, web)
-    return stage, web
-
-
-def go_back(stage: Theatre, web: Key) -> None:
-    """What is made of the earlier generation is healthy."""
-    stage.optimistic = True
-    stage.go(web)
-    stage.optimistic = False
-
-
-def generations(stage: Theatre, web: Key) -> list[str]:
-    return [c.labels[L_GENERATION] for c in stage.containers(web)]
-
-
-def word(status: dict[str, Any], type_: str) -> str:
-    found = find(status, type_)
-    assert found is not None
-    return str(found["status"])
 
 
 def test_start_first_goes_back_and_says_so() -> None:
@@ -372,160 +340,3 @@ def test_a_probe_that_is_unknown_after_a_restart_of_ours_changes_nothing() -> No
     stage.wait(20)
     stage.forget()
     assert not stage.plan(web).steps
-
-
-# ---------------------------------------------------------------- who goes when there are too many
-
-
-def test_scaling_down_removes_what_does_not_serve_first_and_then_the_newest() -> None:
-    stage, web = running(replicas=4, healthCheck=CHECK)
-    first, second, third, fourth = stage.containers(web)
-    stage.change(first, health="unhealthy")
-    later = stage.now + timedelta(seconds=1)
-    stage.change(third, created_at=later)
-    stage.service(replicas=2, healthCheck=CHECK)
-    stage.optimistic = True
-    stage.go(web)
-    assert [c.id for c in stage.containers(web)] == [second.id, fourth.id]
-    assert stage.plan(web).converged
-    assert word(stage.status(web), "Ready") == "True"
-    stage.service(replicas=3, healthCheck=CHECK)
-    assert "CreateContainer acme_web_0_" in stage.text(web)
-    stage.go(web)
-    assert [c.labels["io.skypanel.ordinal"] for c in stage.containers(web)] == ["0", "1", "3"]
-    assert stage.plan(web).converged
-
-
-def test_a_replica_beyond_the_declared_ordinals_is_healed_under_its_name() -> None:
-    stage, web = running(replicas=2, healthCheck=CHECK)
-    first, second = stage.containers(web)
-    stage.change(first, health="unhealthy")
-    stage.service(replicas=1, healthCheck=CHECK)
-    stage.go(web)
-    stage.change(stage.only(web), image="evil:1")
-    assert f"CreateContainer {second.name}" in stage.text(web)
-
-
-# ---------------------------------------------------------------- in place
-
-
-def test_limits_and_restart_policy_change_in_place() -> None:
-    stage, web = running(healthCheck=CHECK)
-    before = stage.only(web)
-    changed = {"resources": {"memory": "512Mi"}, "restart": {"policy": "onFailure"}}
-    stage.service(healthCheck=CHECK, **changed)
-    assert stage.pass_(web).render().splitlines()[2:] == [
-        f"UpdateContainer {before.name} "
-        "(memory changed: 256Mi -> 512Mi; restart changed: always -> onFailure)",
-        "EndRollout generation 2 ready (1 of 1 ready)",
-    ]
-    stage.go(web)
-    assert stage.only(web).id == before.id
-    status = stage.status(web)
-    assert word(status, "Ready") == "True"
-    assert status["observedGeneration"] == 2
-    assert stage.plan(web).converged
-
-
-def test_in_place_in_the_middle_of_a_rollout() -> None:
-    """The new ones get them in place; the old ones are about to go."""
-    stage, web = failing(replicas=2)
-    base = {"healthCheck": CHECK, "update": SHORT, "replicas": 2, "image": BAD}
-    (fresh,) = new(stage, web)
-    stage.service(**base, resources={"memory": "512Mi"})
-    text = stage.pass_(web).render()
-    assert f"UpdateContainer {fresh.name} (memory changed: 256Mi -> 512Mi)" in text
-    assert "CreateContainer" not in text
-    stage.change(stage.world.containers[fresh.id], health="healthy")
-    stage.optimistic = True
-    stage.go(web)
-    assert fresh.id in {c.id for c in stage.containers(web)}
-    assert {c.limits.memory for c in stage.containers(web) if c.limits} == {512 * 1024 * 1024}
-
-
-# ---------------------------------------------------------------- what cannot even be made
-
-
-def test_an_image_that_does_not_exist_is_given_up_at_the_deadline() -> None:
-    stage, web = running(healthCheck=CHECK, update=SHORT)
-    stage.service(healthCheck=CHECK, update=SHORT, image="gone:1")
-    for step in stage.plan(web).steps[:2]:
-        stage.apply(web, step)
-    missing = UserError("IMAGE_NOT_FOUND", "gone:1 does not exist")
-    told = stage.status(web, missing)
-    assert (word(told, "Stalled"), told["rollout"]["state"]) == ("True", "progressing")
-    assert told["rollout"]["message"].endswith("no more without a change: gone:1 does not exist")
-    assert [c["image"] for c in told["containers"]] == ["nginx:1.26"]
-    plan = stage.plan(web)
-    assert plan.wait is not None
-    assert plan.wait.seconds == 20
-    stage.wait(20)
-    assert (
-        stage.pass_(web)
-        .render()
-        .startswith("EndRollout generation 2 failed (gone:1 does not exist)")
-    )
-    go_back(stage, web)
-    status = stage.status(web)
-    assert status["rollout"]["state"] == "rolledBack"
-    assert status["error"]["code"] == "IMAGE_NOT_FOUND"
-    assert word(status, "Available") == "True"
-    stage.wait(10_000)
-    assert not stage.plan(web).steps
-
-
-def test_a_registry_that_is_away_is_waited_for() -> None:
-    stage, web = running(healthCheck=CHECK, update=SHORT)
-    stage.service(healthCheck=CHECK, update=SHORT, image="gone:1")
-    for step in stage.plan(web).steps[:2]:
-        stage.apply(web, step)
-    stage.status(web, UserError("IMAGE_REGISTRY_UNREACHABLE", "away", retryable=True))
-    stage.wait(10_000)
-    assert stage.plan(web).steps[0].render().startswith("PullImage")
-
-
-def test_limits_that_are_not_taken_are_given_up_at_the_deadline() -> None:
-    stage, web = running(healthCheck=CHECK, update=SHORT)
-    stage.service(healthCheck=CHECK, update=SHORT, resources={"memory": "8Mi"})
-    for step in stage.plan(web).steps[:2]:
-        stage.apply(web, step)
-    stage.status(web, UserError("DEPLOYMENT_UPDATE_FAILED", "in use", retryable=True))
-    stage.wait(20)
-    stage.pass_(web)
-    go_back(stage, web)
-    assert stage.status(web)["rollout"]["state"] == "rolledBack"
-    assert stage.only(web).limits.memory == 256 * 1024 * 1024  # type: ignore[union-attr]
-
-
-def test_going_back_does_not_wait_for_who_went_back_as_well() -> None:
-    stage, web = running(healthCheck=CHECK)
-    stage.optimistic = True
-    api = stage.service("api")
-    stage.go(api)
-    spec: dict[str, Any] = {
-        "healthCheck": CHECK,
-        "dependsOn": ["api"],
-        "update": {**SHORT, "order": "stopFirst"},
-    }
-    stage.service(**spec)
-    stage.go(web)
-    stage.optimistic = False
-    stage.service(**spec, image=BAD)
-    stage.pass_(web)
-    stage.service("api", state="stopped")
-    stage.go(api)
-    stage.wait(20)
-    stage.pass_(web)
-    assert "CreateContainer acme_web_0_59af8b" in stage.text(web)
-
-
-def test_what_an_older_release_paused_stays_as_it_is() -> None:
-    stage, web = failing()
-    stage.wait(20)
-    stage.pass_(web)
-    entry = stage.rows[web]
-    assert entry.record.rollout is not None
-    before = replace(entry.record.rollout, failure=None)
-    stage.rows[web] = replace(entry, record=replace(entry.record, rollout=before))
-    assert not stage.plan(web).steps
-    assert stage.status(web)["rollout"]["state"] == "paused"

@@ -110,3 +110,11 @@ class Theatre(Stage):
     def forget(self) -> None:
         """What the controller knew by itself is gone: it was restarted."""
         self.world.probes.clear()
+
+
+def settled(**spec: object) -> tuple[Theatre, Key]:
+    stage = Theatre()
+    web = stage.service(**spec)
+    stage.go(web)
+    assert stage.plan(web).converged
+    return stage, web
