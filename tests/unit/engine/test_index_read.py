@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from resources.world import Scope
-from tests.unit.engine.test_index import lab
+from tests.unit.engine.index_lab import lab
 
 pytestmark = pytest.mark.looptime
 
