@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from resources.groups import Groups
 from resources.labels import L_UID
 from resources.observed import Container, Image, Network, Probe, Volume
 from resources.routing.world import Certificate, DnsFinding, Labelled, Published, Serving
@@ -60,13 +61,13 @@ class World:
     findings: dict[str, dict[str, DnsFinding]] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
     version: int = field(default=0, compare=False)
-    _by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
+    _by_uid: Groups[str, str] = field(default_factory=Groups)
     _by_name: dict[str, str] = field(default_factory=dict)
-    _nets_by_name: dict[str, dict[str, None]] = field(default_factory=dict)
-    _nets_by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
-    _vols_by_uid: dict[str, dict[str, None]] = field(default_factory=dict)
-    _by_network: dict[str, dict[str, None]] = field(default_factory=dict)
-    _by_mount: dict[str, dict[str, None]] = field(default_factory=dict)
+    _nets_by_name: Groups[str, str] = field(default_factory=Groups)
+    _nets_by_uid: Groups[str, str] = field(default_factory=Groups)
+    _vols_by_uid: Groups[str, str] = field(default_factory=Groups)
+    _by_network: Groups[str, str] = field(default_factory=Groups)
+    _by_mount: Groups[str, str] = field(default_factory=Groups)
 
     # -- writing
     def put(self, item: object) -> None:
@@ -108,11 +109,11 @@ class World:
         self.containers[new.id] = new
         self._by_name[new.name] = new.id
         if new.uid:
-            self._by_uid.setdefault(new.uid, {})[new.id] = None
+            self._by_uid.add(new.uid, new.id)
         for attachment in new.networks:
-            self._by_network.setdefault(attachment.network_id, {})[new.id] = None
+            self._by_network.add(attachment.network_id, new.id)
         for mount in new.mounts:
-            self._by_mount.setdefault(mount.volume, {})[new.id] = None
+            self._by_mount.add(mount.volume, new.id)
         return True
 
     def drop_container(self, id_: str, *, keep_probe: bool = False) -> Container | None:
@@ -122,11 +123,11 @@ class World:
         self.version += 1
         if self._by_name.get(old.name) == id_:
             del self._by_name[old.name]
-        _discard(self._by_uid, old.uid, id_)
+        self._by_uid.discard(old.uid, id_)
         for attachment in old.networks:
-            _discard(self._by_network, attachment.network_id, id_)
+            self._by_network.discard(attachment.network_id, id_)
         for mount in old.mounts:
-            _discard(self._by_mount, mount.volume, id_)
+            self._by_mount.discard(mount.volume, id_)
         if not keep_probe:
             self.probes.pop(id_, None)
         return old
@@ -139,17 +140,17 @@ class World:
             self.drop_network(old.id)
         self.version += 1
         self.networks[new.id] = new
-        self._nets_by_name.setdefault(new.name, {})[new.id] = None
+        self._nets_by_name.add(new.name, new.id)
         if uid := new.labels.get(L_UID):
-            self._nets_by_uid.setdefault(uid, {})[new.id] = None
+            self._nets_by_uid.add(uid, new.id)
         return True
 
     def drop_network(self, id_: str) -> Network | None:
         old = self.networks.pop(id_, None)
         if old is not None:
             self.version += 1
-            _discard(self._nets_by_name, old.name, id_)
-            _discard(self._nets_by_uid, old.labels.get(L_UID, ""), id_)
+            self._nets_by_name.discard(old.name, id_)
+            self._nets_by_uid.discard(old.labels.get(L_UID, ""), id_)
         return old
 
     def put_volume(self, new: Volume) -> bool:
@@ -158,13 +159,13 @@ class World:
         self.drop_volume(new.name)
         self.volumes[new.name] = new
         if uid := new.labels.get(L_UID):
-            self._vols_by_uid.setdefault(uid, {})[new.name] = None
+            self._vols_by_uid.add(uid, new.name)
         return True
 
     def drop_volume(self, name: str) -> Volume | None:
         old = self.volumes.pop(name, None)
         if old is not None:
-            _discard(self._vols_by_uid, old.labels.get(L_UID, ""), name)
+            self._vols_by_uid.discard(old.labels.get(L_UID, ""), name)
         return old
 
     def put_image(self, new: Image) -> bool:
@@ -184,28 +185,28 @@ class World:
 
     # -- reading
     def containers_of(self, uid: str) -> tuple[Container, ...]:
-        return tuple(self.containers[i] for i in self._by_uid.get(uid, ()))
+        return tuple(self.containers[i] for i in self._by_uid.of(uid))
 
     def containers_on(self, network_id: str) -> tuple[Container, ...]:
         """Attached to that network, whoever owns them."""
-        return tuple(self.containers[i] for i in self._by_network.get(network_id, ()))
+        return tuple(self.containers[i] for i in self._by_network.of(network_id))
 
     def containers_mounting(self, volume: str) -> tuple[Container, ...]:
         """Mounting that engine volume, whoever owns them."""
-        return tuple(self.containers[i] for i in self._by_mount.get(volume, ()))
+        return tuple(self.containers[i] for i in self._by_mount.of(volume))
 
     def container_named(self, name: str) -> Container | None:
         id_ = self._by_name.get(name)
         return self.containers.get(id_) if id_ else None
 
     def networks_of(self, uid: str) -> tuple[Network, ...]:
-        return tuple(self.networks[i] for i in self._nets_by_uid.get(uid, ()))
+        return tuple(self.networks[i] for i in self._nets_by_uid.of(uid))
 
     def networks_named(self, name: str) -> tuple[Network, ...]:
-        return tuple(self.networks[i] for i in self._nets_by_name.get(name, ()))
+        return tuple(self.networks[i] for i in self._nets_by_name.of(name))
 
     def volumes_of(self, uid: str) -> tuple[Volume, ...]:
-        return tuple(self.volumes[n] for n in self._vols_by_uid.get(uid, ()))
+        return tuple(self.volumes[n] for n in self._vols_by_uid.of(uid))
 
     def volume(self, name: str) -> Volume | None:
         return self.volumes.get(name)
@@ -276,14 +277,6 @@ class World:
         for item in objects:
             world.put(item)
         return world
-
-
-def _discard(index: dict[str, dict[str, None]], key: str, member: str) -> None:
-    members = index.get(key)
-    if members is not None:
-        members.pop(member, None)
-        if not members:
-            del index[key]
 
 
 def _keep_inspected(old: Container, listed: Container) -> Container:
