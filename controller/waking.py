@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from controller.loop.queue import Queue
 from controller.reconcile.obstructions import Obstructions
 from controller.sources.manifests import ManifestSource
-from controller.store.catalogue import Catalogue, Reading
+from controller.store.catalogue import Catalogue
+from controller.store.readings import Reading
 from resources.labels import L_KIND, L_NAME, L_ORGANIZATION, is_ours
 from resources.meta import Key
 from resources.world import World

@@ -7,17 +7,17 @@ references. Whoever plays lets others run after each plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.store.catalogue import Catalogue, Reading, read
+from controller.store.catalogue import Catalogue
+from controller.store.readings import Reading, Readings, read
 from resources.context import Context, Platform
 from resources.domain.container_labels import by_labels
 from resources.domain.standing import stand
 from resources.errors import UserError
 from resources.forecast import advance
-from resources.hostname_claims import held
 from resources.image_access import EVERYBODY, Grant
 from resources.meta import Entry, Key
 from resources.plan import Plan, Wait
@@ -25,7 +25,6 @@ from resources.quota import Admission, Request, shortfalls, total
 from resources.routing.container_routes import carriers, domains, services
 from resources.routing.world import DnsFinding
 from resources.service.cycle import circle
-from resources.share import in_force
 from resources.steps import PullImage, Step
 from resources.store_steps import Claim
 from resources.subnets import choose
@@ -35,46 +34,15 @@ TURNS = 40
 """Plans played forward per resource; more would be a planner that does not converge."""
 
 
-class Rows:
-    """All rows as they are now, and some as they will be."""
+class Rows(Readings):
+    """All rows as they are now, and some as they will be. Who referred to something before counts
+    as its referrer still."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._readings: dict[Key, Reading] = {}
-        self._referrers: dict[Key, dict[Key, None]] = {}
-        self._members: dict[str, dict[Key, None]] = {}
-        self._contested: dict[Hashable, dict[Key, None]] = {}
+        super().__init__()
         for key in catalogue.all_keys():
             if (reading := catalogue.get(key)) is not None:
                 self._put(reading)
-
-    def get(self, key: Key) -> Reading | None:
-        return self._readings.get(key)
-
-    def entry(self, key: Key) -> Entry | None:
-        reading = self._readings.get(key)
-        return reading.entry if reading else None
-
-    def referrers(self, key: Key) -> tuple[Key, ...]:
-        """Who refers to it, or did before."""
-        return tuple(self._referrers.get(key, ()))
-
-    def members(self, organization: str) -> tuple[int, int]:
-        """How many rows are in it, and how many of them nobody asked to delete."""
-        entries = [self._readings[key].entry for key in self._members.get(organization, ())]
-        return len(entries), sum(not entry.resource.deleting for entry in entries)
-
-    def held(self, organization: str) -> frozenset[str]:
-        return held(self._readings[key].entry for key in self._members.get(organization, ()))
-
-    def admissions(self, organization: str) -> dict[str, Admission]:
-        """By uid, what its members hold of its quota and wait for."""
-        entries = [self._readings[key].entry for key in self._members.get(organization, ())]
-        return {e.resource.uid: found for e in entries if (found := in_force(e)) is not None}
-
-    def rivals(self, reading: Reading) -> tuple[Entry, ...]:
-        found = {k: None for what in reading.contested for k in self._contested.get(what, ())}
-        found.pop(reading.entry.key, None)
-        return tuple(self._readings[key].entry for key in found)
 
     def declare(self, entry: Entry) -> None:
         self._put(read(entry))
@@ -91,14 +59,8 @@ class Rows:
             self._readings[entry.key] = replace(reading, entry=entry)
 
     def _put(self, reading: Reading) -> None:
-        key = reading.entry.key
-        self._readings[key] = reading
-        for ref in reading.refs:
-            self._referrers.setdefault(ref, {})[key] = None
-        for what in reading.contested:
-            self._contested.setdefault(what, {})[key] = None
-        if key.organization:
-            self._members.setdefault(key.organization, {})[key] = None
+        self._readings[reading.entry.key] = reading
+        self._link(reading)
 
 
 class Future:
@@ -216,7 +178,7 @@ class Future:
         for step in plan.steps:
             if not isinstance(step, Claim):
                 continue
-            others = self._rows.admissions(step.terms.organization)
+            others = dict(self._rows.admissions(step.terms.organization))
             before = others.get(entry.resource.uid) or Admission(0)
             used = total(admission.claims for admission in others.values())
             lacking = shortfalls(step.terms.limits, used, before.claims, step.claims)
@@ -242,7 +204,7 @@ class Future:
             secrets = (ref for ref in domain.refs if ref.kind == "Secret")
             refs.update((ref, self._rows.entry(ref)) for ref in secrets)
         if key.kind == "Organization":
-            members, undeleted = self._rows.members(key.name)
+            members, undeleted = self._rows.members(key.name), self._rows.undeleted(key.name)
         return Context(
             entry=reading.entry,
             spec=reading.spec,
@@ -257,7 +219,7 @@ class Future:
             circle=circle(key, reading.spec, self._rows.entry),
             subnet_offer=self._offer(reading.entry),
             unreadable=self._unreadable(reading.entry),
-            admissions=self._rows.admissions(key.name) if key.kind == "Organization" else {},
+            admissions=dict(self._rows.admissions(key.name) if key.kind == "Organization" else ()),
             rivals=self._rows.rivals(reading),
             referrers=tuple(domain.entry for domain in referrers),
             held=self._rows.held(key.organization) if key.kind == "Domain" else frozenset(),

@@ -22,7 +22,8 @@ from controller.clock import Clock
 from controller.engine.base import Engine
 from controller.reconcile.endings import Died, Endings
 from controller.store.base import Store
-from controller.store.catalogue import Catalogue, Reading
+from controller.store.catalogue import Catalogue
+from controller.store.readings import Reading
 from controller.together import together
 from resources.context import Context, Platform, Retained
 from resources.domain.container_labels import by_labels

@@ -19,7 +19,8 @@ from controller.core import Difference, Planned
 from controller.reconcile.future import Future, Rows, scope_of
 from controller.reconcile.observe import Observer
 from controller.reconcile.undecided import veiled
-from controller.store.catalogue import Catalogue, Reading
+from controller.store.catalogue import Catalogue
+from controller.store.readings import Reading
 from resources.conditions import ACCEPTED, find
 from resources.context import Context, Platform
 from resources.errors import UserError

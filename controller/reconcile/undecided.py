@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
-from controller.store.catalogue import Reading
+from controller.store.readings import Reading
 from resources.meta import Entry, Key
 from resources.plan import Plan
 from resources.steps import CreateNetwork

@@ -17,7 +17,8 @@ import structlog
 from controller.loop.backoff import Backoff
 from controller.metrics import METRICS
 from controller.store.base import Change, Store, StoreUnavailable
-from controller.store.catalogue import Catalogue, Reading
+from controller.store.catalogue import Catalogue
+from controller.store.readings import Reading
 from resources.meta import Key
 
 log = structlog.get_logger("database")

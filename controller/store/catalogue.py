@@ -5,69 +5,31 @@ Readers may race, so each answer comes with the ``moment`` before its question. 
 says itself which of two is newer; its status, its record and that it is there at all do not: there
 who asked last is right, and who asked before that is not heard any more. Should he have been right
 after all, because he was answered later, then what he saw is announced, and asked about again.
-Relations are kept as an index in both directions; waking is a lookup, never a scan.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Set
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from resources.effective import effective, references
-from resources.errors import UserError
-from resources.hostname_claims import held
+from controller.store.readings import Reading, Readings, read
+from resources.groups import Groups
 from resources.meta import Entry, Key
-from resources.quota import Admission
-from resources.registry import Kind, kinds
-from resources.rivalry import contested
-from resources.share import in_force
 
-K = TypeVar("K")
 GONE_KEPT = 10_000  # keys of which it is remembered when they were found missing
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """An entry understood. spec is the model of ``effective_generation``: the newest generation if
-    it validates, else the last accepted one (None: there is none). rejection says why the
-    newest does not validate. kind None: of a kind that this build does not know."""
-
-    entry: Entry
-    kind: Kind | None
-    spec: Any
-    effective_generation: int
-    rejection: UserError | None
-    refs: tuple[Key, ...]
-    contested: frozenset[Hashable] = frozenset()
-
-
-def read(entry: Entry) -> Reading:
-    """Pure: validates what the row says."""
-    resource = entry.resource
-    kind = kinds().get(resource.key.kind)
-    found = effective(entry)
-    refs: tuple[Key, ...] = ()
-    if kind is not None:
-        refs = references(kind, entry, found)
-    return Reading(
-        entry, kind, found.spec, found.generation, found.rejection, refs, contested(entry)
-    )
-
-
-class Catalogue:
+class Catalogue(Readings):
     def __init__(self) -> None:
-        self._readings: dict[Key, Reading] = {}
-        self._referrers: dict[Key, dict[Key, None]] = {}
-        self._members: dict[str, dict[Key, None]] = {}
+        super().__init__()
         self._by_uid: dict[str, Key] = {}
-        self._by_image: dict[str, dict[Key, None]] = {}
-        self._by_hostname: dict[str, dict[Key, None]] = {}
+        self._by_image: Groups[str, Key] = Groups()
+        self._by_hostname: Groups[str, Key] = Groups()
         self.hostname_changes = 0
         """Grows whenever a Domain came, went or was declared otherwise."""
-        self._contested: dict[Hashable, dict[Key, None]] = {}
         self._held: dict[str, frozenset[str]] = {}
         self._asked: dict[Key, int] = {}
         self._gone: OrderedDict[Key, int] = OrderedDict()
@@ -75,13 +37,6 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._readings)
-
-    def get(self, key: Key) -> Reading | None:
-        return self._readings.get(key)
-
-    def entry(self, key: Key) -> Entry | None:
-        reading = self._readings.get(key)
-        return reading.entry if reading else None
 
     def all_keys(self) -> list[Key]:
         return list(self._readings)
@@ -93,54 +48,24 @@ class Catalogue:
     def key_of(self, uid: str) -> Key | None:
         return self._by_uid.get(uid)
 
-    def referrers(self, key: Key) -> tuple[Key, ...]:
-        """Who refers to this key (whether or not it exists)."""
-        return tuple(self._referrers.get(key, ()))
-
     def using(self, image: str) -> tuple[Key, ...]:
         """Whose spec names this image, in these words."""
-        return tuple(self._by_image.get(image, ()))
+        return tuple(self._by_image.of(image))
 
     def standing_for(self, hostname: str) -> tuple[Key, ...]:
         """Whose spec names this hostname."""
-        return tuple(self._by_hostname.get(hostname, ()))
-
-    def rivals(self, reading: Reading) -> tuple[Entry, ...]:
-        """Who else names what only one may have, and it names too."""
-        if not reading.contested:
-            return ()
-        found = {k: None for what in reading.contested for k in self._contested.get(what, ())}
-        found.pop(reading.entry.key, None)
-        return tuple(self._readings[key].entry for key in found)
-
-    def members(self, organization: str) -> int:
-        """How many rows are in the organization."""
-        return len(self._members.get(organization, ()))
-
-    def undeleted(self, organization: str) -> int:
-        """How many of them nobody asked to delete."""
-        members = self._members.get(organization, ())
-        return sum(not self._readings[key].entry.resource.deleting for key in members)
-
-    def admissions(self, organization: str) -> tuple[tuple[str, Admission], ...]:
-        """By uid, what its members hold of its quota and wait for."""
-        entries = (self._readings[key].entry for key in self._members.get(organization, ()))
-        return tuple((e.resource.uid, found) for e in entries if (found := in_force(e)) is not None)
+        return tuple(self._by_hostname.of(hostname))
 
     def held(self, organization: str) -> frozenset[str]:
-        """Hostnames that it has proven. The same object as long as no Domain of it changed."""
+        """The same object as long as no Domain of it changed."""
         if organization not in self._held:
-            self._held[organization] = held(
-                self._readings[key].entry
-                for key in self._members.get(organization, ())
-                if key.kind == "Domain"
-            )
+            self._held[organization] = super().held(organization)
         return self._held[organization]
 
     def certifying(self, organization: str) -> list[Key]:
         """Its Domains that bring a certificate of their own."""
-        found = (self._readings[key] for key in self._members.get(organization, ()))
-        return [r.entry.key for r in found if r.entry.key.kind == "Domain" and _certifies(r.spec)]
+        domains = (r for r in self._of(organization) if r.entry.key.kind == "Domain")
+        return [reading.entry.key for reading in domains if _certifies(reading.spec)]
 
     def put(self, entry: Entry, asked: int | None = None) -> bool:
         """asked: the ``moment`` before the question; None: we know that it is so now. False when
@@ -168,21 +93,6 @@ class Catalogue:
         self._link(reading)
         return True
 
-    def _link(self, reading: Reading) -> None:
-        key = reading.entry.key
-        self._by_uid[reading.entry.resource.uid] = key
-        for ref in reading.refs:
-            self._referrers.setdefault(ref, {})[key] = None
-        if image := getattr(reading.spec, "image", ""):
-            self._by_image.setdefault(image, {})[key] = None
-        if key.kind == "Domain":
-            self.hostname_changes += 1
-            self._by_hostname.setdefault(_hostname(reading), {})[key] = None
-        for what in reading.contested:
-            self._contested.setdefault(what, {})[key] = None
-        if key.organization:
-            self._members.setdefault(key.organization, {})[key] = None
-
     def moment(self) -> int:
         """To be taken before asking the store, and told with the answer. No two are equal."""
         self._moment += 1
@@ -205,7 +115,7 @@ class Catalogue:
         if reading is not None:
             self._unlink(reading)
             self._held.pop(key.organization, None)
-            _discard(self._members, key.organization, key)
+            self._members.discard(key.organization, key)
         return reading
 
     def finalized(self, uid: str) -> None:
@@ -229,18 +139,25 @@ class Catalogue:
         gone = [self.drop(key, asked) for key in self.all_keys() if key not in keys]
         return [reading for reading in gone if reading is not None]
 
+    def _link(self, reading: Reading) -> None:
+        super()._link(reading)
+        key = reading.entry.key
+        self._by_uid[reading.entry.resource.uid] = key
+        if image := getattr(reading.spec, "image", ""):
+            self._by_image.add(image, key)
+        if key.kind == "Domain":
+            self.hostname_changes += 1
+            self._by_hostname.add(_hostname(reading), key)
+
     def _unlink(self, reading: Reading) -> None:
+        super()._unlink(reading)
         key = reading.entry.key
         if self._by_uid.get(reading.entry.resource.uid) == key:
             del self._by_uid[reading.entry.resource.uid]
-        for ref in reading.refs:
-            _discard(self._referrers, ref, key)
-        _discard(self._by_image, getattr(reading.spec, "image", ""), key)
+        self._by_image.discard(getattr(reading.spec, "image", ""), key)
         if key.kind == "Domain":
             self.hostname_changes += 1
-            _discard(self._by_hostname, _hostname(reading), key)
-        for what in reading.contested:
-            _discard(self._contested, what, key)
+            self._by_hostname.discard(_hostname(reading), key)
 
 
 def _hostname(reading: Reading) -> str:
@@ -250,14 +167,6 @@ def _hostname(reading: Reading) -> str:
 
 def _certifies(spec: Any) -> bool:
     return spec is not None and spec.tls.secret is not None
-
-
-def _discard(index: dict[K, dict[Key, None]], name: K, member: Key) -> None:
-    members = index.get(name)
-    if members is not None:
-        members.pop(member, None)
-        if not members:
-            del index[name]
 
 
 def _order(new: Entry, old: Entry) -> int:
