@@ -20,8 +20,10 @@ from typing import Any
 import structlog
 
 from controller import __version__
-from controller.acting import Acting, Term
+from controller.acting import Acting
 from controller.clock import Clock, SystemClock
+from controller.configuration import KEY as CONFIGURATION
+from controller.configuration import Configuration
 from controller.core import Core
 from controller.coverage import Coverage
 from controller.engine.base import Engine, PullProgress
@@ -37,34 +39,32 @@ from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.platform import PlatformView
 from controller.pulls import Pulls
-from controller.reconcile.certificates import CertificateWatcher, Fetch, Handshake
+from controller.reconcile.certificates import Fetch
 from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
 from controller.reconcile.lastwords import LastWords
-from controller.reconcile.observe import Observation, Observer
+from controller.reconcile.observe import Observer
 from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import Limits, Sweeper
 from controller.reconcile.preview import Previewer
-from controller.reconcile.probes import Knock, Prober
+from controller.reconcile.probes import Knock
 from controller.reconcile.pull_news import PullNews
 from controller.reconcile.pulling import Pulling
-from controller.reconcile.reconciler import Reconciler
-from controller.reconcile.resolution import Resolution
 from controller.reconcile.retention import Retention
 from controller.reconcile.tags import Tags
-from controller.reconcile.turns import Turns, rolling
-from controller.reconcile.verifier import Ask, Verifier
+from controller.reconcile.turns import Turns
+from controller.reconcile.verifier import Ask
 from controller.replicas import Replicas
 from controller.resync import Resync
 from controller.routed import Routed
-from controller.sampler import Sampler
 from controller.sealing import FileKeyring, Keyring, Vault
-from controller.settings import Settings, listed
+from controller.settings import Settings
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import Directory, ManifestSource
 from controller.store.base import Store
-from controller.store.catalogue import Catalogue
+from controller.store.catalogue import Catalogue, Reading
+from controller.terms import Terms
 from controller.vitals import every, measure_lag
 from controller.waking import Waking
 from resources.domain.ordering import told
@@ -80,7 +80,6 @@ KEYRING_SECONDS = 5.0
 GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
-Observed = Callable[[Observation | None, Key], None]
 Serve = Callable[[Core], Coroutine[Any, Any, None]]
 
 
@@ -105,10 +104,12 @@ class Controller:
         ask: Ask | None = None,
         fetch: Fetch | None = None,
         ingress: Callable[[Wiring], Gateway] | None = None,
+        configuration: Configuration | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.vault = Vault(store, keyring or FileKeyring(settings.sealing_key_file))
+        self.configuration = configuration or Configuration(store, settings, self.vault)
         self.engine = engine
         self.instance = instance
         self.clock = clock or SystemClock()
@@ -147,7 +148,7 @@ class Controller:
         self.identity = EngineIdentity(store, engine)
         self.leadership = Leadership(store.leadership(self.process), Backoff(0.2, 5.0, self.random))
         self.database = DatabaseSource(
-            store, self.catalogue, self.waking.row_changed, self.random, on_missed=self.decided
+            store, self.catalogue, self._row_changed, self.random, on_missed=self.decided
         )
         self.manifests += [
             ManifestSource(
@@ -163,7 +164,6 @@ class Controller:
         self.firewall = keeper(
             settings, nft, lambda: self.identity.info, changed=self.waking.firewall_changed
         )
-        self._knock = knock
         self.pull_news = PullNews(self.store, self.leadership.current)
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self.routed = Routed(settings, self.catalogue, lambda: self.index.world, self.queue.add)
@@ -177,12 +177,12 @@ class Controller:
             self.firewall,
             self.pulling,
             self.gateway,
+            lambda: self.configuration.in_force,
+            lambda: self.index.synced,
         )
-        self._ask = ask
-        self._fetch = fetch
-        self._compose()
+        self._compose(knock, ask, fetch)
 
-    def _compose(self) -> None:
+    def _compose(self, knock: Knock | None, ask: Ask | None, fetch: Fetch | None) -> None:
         settings, epoch = self.settings, self.leadership.current
         self.tags = Tags(
             self.engine.ask_registry,
@@ -247,6 +247,31 @@ class Controller:
                 self.store, self.engine, self.executor, epoch, settings.image_generations
             ),
         )
+        terms = Terms(
+            settings=settings,
+            instance=self.instance,
+            store=self.store,
+            engine=self.engine,
+            epoch=epoch,
+            world=lambda: self.index.world,
+            catalogue=self.catalogue,
+            queue=self.queue,
+            clock=self.clock,
+            random=self.random,
+            platform=self.platform,
+            observer=self.observer,
+            executor=self.executor,
+            tags=self.tags,
+            turns=self.turns,
+            obstructions=self.obstructions,
+            coverage=self.coverage,
+            replicas=self.replicas,
+            gateway=self.gateway,
+            noted=lambda _observation, key: self.configuration.heard(key),
+            knock=knock,
+            ask=ask,
+            fetch=fetch,
+        )
         self.acting = Acting(
             identity=self.identity,
             index=self.index,
@@ -255,7 +280,8 @@ class Controller:
             resync=self.resync,
             manifests=self.manifests,
             prepare=self._prepare,
-            begin=self._begin,
+            begin=terms.begin,
+            apart=terms.apart,
             workers=settings.workers,
             drain_seconds=settings.drain_timeout,
             clock=self.clock,
@@ -288,65 +314,15 @@ class Controller:
         await self.vault.prepare()
         await self.pulling.load()
 
-    def _begin(self) -> Term:
-        self.tags.begin()
-        self.turns.begin(rolling(self.index.world, self.instance))
-        prober = Prober(
-            lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
-        )
-        verifier = Verifier(
-            lambda: self.index.world,
-            self.queue.add,
-            self.clock,
-            self.random,
-            self._ask or Resolution(listed(self.settings.domain_resolvers)),
-        )
-        certificates = CertificateWatcher(
-            lambda: self.index.world,
-            self.queue.add,
-            self.clock,
-            self.random,
-            self._fetch or Handshake(self._secure_entries),
-            self.gateway.orders if self.gateway is not None else None,
-        )
-        reconciler = Reconciler(
-            catalogue=self.catalogue,
-            observer=self.observer,
-            executor=self.executor,
-            store=self.store,
-            epoch=self.leadership.current,
-            wake=self.queue.add,
-            turns=self.turns,
-            observed=observed(
-                prober.observed,
-                self.tags.observed,
-                verifier.observed,
-                certificates.observed,
-                self._counted,
-            ),
-            concluded=self.obstructions.note,
-        )
-        settings = self.settings
-        backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
-        sampler = Sampler(self.engine, self.replicas, self.clock)
-        self.coverage.begin()
-        reconcile = self.coverage.following(reconciler)
-        return Term(reconcile, prober, verifier, certificates, sampler, backoff)
-
-    def _counted(self, observation: Observation | None, key: Key) -> None:
-        if self.gateway is not None:
-            self.gateway.observed(observation.context if observation is not None else None, key)
-
-    def _secure_entries(self) -> list[tuple[str, int]]:
-        """Where HTTPS is answered: here, unless the proxies are somebody else's. Empty: nobody
-        says where these are."""
-        ingress = self.platform().ingress
-        if ingress.mode == "external":
-            return [(address, ingress.https_port) for address in ingress.addresses]
-        bound = self.settings.ingress_address
-        return [("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound, ingress.https_port)]
-
     # -- what wakes the loop
+    def _row_changed(self, key: Key, gone: Reading | None) -> None:
+        self.waking.row_changed(key, gone)
+        self.configuration.heard(key)
+
+    def configured(self) -> None:
+        """The row of the CaasConfiguration is in force, or is not: its status says so."""
+        self.queue.add(CONFIGURATION)
+
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
         self.waking.engine_changed(labels, name, type_)
         self.replicas.changed(labels, name, type_)
@@ -427,6 +403,8 @@ class Controller:
             ended_before=self.index.deaths.before,
             lately=self.gateway.lately if self.gateway is not None else lambda _uid: None,
             decided=self.decided,
+            configured=self.configuration.current.configured,
+            docker=self.configuration.current.docker.environment,
         )
 
     # -- lifetimes
@@ -502,6 +480,8 @@ class Controller:
 
     async def _beat(self) -> None:
         info = self.identity.info
+        if self.platform.engine_turned:
+            self.queue.add(CONFIGURATION)
         METRICS.engine_up.set(self.index.synced)
         await self.store.heartbeat(
             process=self.process,
@@ -516,13 +496,3 @@ class Controller:
 def _tenant(key: Key) -> str:
     """Whose key it is: one organization's many must not keep another's waiting."""
     return key.organization or key.name
-
-
-def observed(*told: Observed) -> Observed:
-    """All of them are told each finished observation."""
-
-    def tell(observation: Observation | None, key: Key) -> None:
-        for each in told:
-            each(observation, key)
-
-    return tell

@@ -10,6 +10,7 @@ from typing import Any
 from resources.errors import UserError
 from resources.host_firewall import HostFirewall
 from resources.image_access import ImageAccess
+from resources.installation import NOTHING, UNASKED, EngineStatus, InForce
 from resources.meta import Entry, Key
 from resources.quota import Admission
 from resources.routing.world import NO_INGRESS, Ingress, Requests
@@ -26,7 +27,8 @@ class Platform:
     of the keys whose sealed values can be opened here. firewall: whether the host's listeners are
     closed to containers; None: nobody wants to know. image_policy: images are to be verified.
     ingress: the proxies.
-    access: whose the engine's images are.
+    access: whose the engine's images are. configuration: what the controller runs by.
+    engine_status: whether the engine answers.
     """
 
     instance: str
@@ -40,6 +42,8 @@ class Platform:
     image_policy: bool = False
     ingress: Ingress = NO_INGRESS
     access: ImageAccess = field(default_factory=ImageAccess)
+    configuration: InForce = NOTHING
+    engine_status: EngineStatus = UNASKED
 
 
 @dataclass(frozen=True, slots=True)

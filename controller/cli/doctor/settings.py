@@ -56,5 +56,7 @@ def _of_controller() -> tuple[list[Check], Known] | None:
         return None
     docker = {k: v for k, v in os.environ.items() if not k.startswith("DOCKER_")} | told["docker"]
     shown = ", ".join(told["given"]) or "defaults only"
+    if configured := told.get("configured"):
+        shown += f"; by the CaasConfiguration {', '.join(configured)}"
     check = ok(_NAME, f"of the controller that runs here ({shown})")
     return [check], Known(settings, docker, running=True, database=told["database"])
