@@ -9,7 +9,6 @@ background task that dies takes the process down.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import socket
@@ -30,6 +29,7 @@ from controller.engine.base import Engine, PullProgress
 from controller.engine.index import EngineIndex
 from controller.firewall.keeper import keeper
 from controller.firewall.nft import Nft
+from controller.gate import Gate
 from controller.health import Health
 from controller.identity import EngineIdentity
 from controller.ingress.gateway import Gateway, Wiring
@@ -67,17 +67,13 @@ from controller.store.catalogue import Catalogue, Reading
 from controller.terms import Terms
 from controller.vitals import every, measure_lag
 from controller.waking import Waking
-from resources.domain.ordering import told
-from resources.errors import UserError
 from resources.meta import Key
-from resources.routing.world import Attempt
 from resources.steps import PullImage
 
 log = structlog.get_logger("app")
 
 HEARTBEAT_SECONDS = 5.0
 KEYRING_SECONDS = 5.0
-GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
 Serve = Callable[[Core], Coroutine[Any, Any, None]]
@@ -123,6 +119,16 @@ class Controller:
         self.last_words = LastWords(engine, self.clock, last_words)
         self.obstructions = Obstructions()
         self.manifests: list[ManifestSource] = []
+        self._mirrors(manifests)
+        self._surroundings(nft, ingress)
+        self._passes()
+        terms = self._terms(knock, ask, fetch)
+        self._leading(terms)
+        self._answers()
+
+    def _mirrors(self, manifests: Sequence[Directory]) -> None:
+        """What is known of store, engine and directories, and who is woken by it."""
+        store, settings, instance = self.store, self.settings, self.instance
         self.waking = Waking(
             self.queue,
             self.catalogue,
@@ -132,7 +138,7 @@ class Controller:
             self.manifests,
         )
         self.index = EngineIndex(
-            engine,
+            self.engine,
             instance=instance,
             random_=self.random,
             on_change=self._engine_changed,
@@ -145,7 +151,8 @@ class Controller:
             self.index.deaths.oom_kills,
             METRICS.containers,
         )
-        self.identity = EngineIdentity(store, engine)
+        self.identity = EngineIdentity(store, self.engine)
+        self.gate = Gate(self.index, self.identity)
         self.leadership = Leadership(store.leadership(self.process), Backoff(0.2, 5.0, self.random))
         self.database = DatabaseSource(
             store, self.catalogue, self._row_changed, self.random, on_missed=self.decided
@@ -161,6 +168,10 @@ class Controller:
             )
             for d in manifests
         ]
+
+    def _surroundings(self, nft: Nft | None, ingress: Callable[[Wiring], Gateway] | None) -> None:
+        """What holds for every pass: the host's firewall, pulls, proxies."""
+        settings = self.settings
         self.firewall = keeper(
             settings, nft, lambda: self.identity.info, changed=self.waking.firewall_changed
         )
@@ -168,10 +179,10 @@ class Controller:
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self.routed = Routed(settings, self.catalogue, lambda: self.index.world, self.queue.add)
         self.coverage = Coverage(self.routed.keys, self._look_again)
-        self.gateway = self._connected(ingress) if ingress is not None else None
+        self.gateway = ingress(self._wiring()) if ingress is not None else None
         self.platform = PlatformView(
             settings,
-            instance,
+            self.instance,
             self.identity,
             self.vault,
             self.firewall,
@@ -180,9 +191,19 @@ class Controller:
             lambda: self.configuration.in_force,
             lambda: self.index.synced,
         )
-        self._compose(knock, ask, fetch)
 
-    def _compose(self, knock: Knock | None, ask: Ask | None, fetch: Fetch | None) -> None:
+    def _wiring(self) -> Wiring:
+        return self.routed.wiring(
+            instance=self.instance,
+            clock=self.clock,
+            open_=self.vault.open,
+            here=lambda: self.identity.here,
+            epoch=self.leadership.current,
+            coverage=self.coverage,
+        )
+
+    def _passes(self) -> None:
+        """Observing and executing."""
         settings, epoch = self.settings, self.leadership.current
         self.tags = Tags(
             self.engine.ask_registry,
@@ -216,7 +237,7 @@ class Controller:
             pulls=settings.pull_concurrency,
             secrets=self.vault,
             wake=self.queue.add,
-            gate=self._gate,
+            gate=self.gate,
             doubt=self.index.forget_images,
             pull=self._pull,
             news=self.pull_news,
@@ -224,6 +245,37 @@ class Controller:
             words=self.last_words,
             routes=self.gateway,
         )
+
+    def _terms(self, knock: Knock | None, ask: Ask | None, fetch: Fetch | None) -> Terms:
+        return Terms(
+            settings=self.settings,
+            instance=self.instance,
+            store=self.store,
+            engine=self.engine,
+            epoch=self.leadership.current,
+            world=lambda: self.index.world,
+            catalogue=self.catalogue,
+            queue=self.queue,
+            clock=self.clock,
+            random=self.random,
+            platform=self.platform,
+            observer=self.observer,
+            executor=self.executor,
+            tags=self.tags,
+            turns=self.turns,
+            obstructions=self.obstructions,
+            coverage=self.coverage,
+            replicas=self.replicas,
+            gateway=self.gateway,
+            noted=lambda _observation, key: self.configuration.heard(key),
+            knock=knock,
+            ask=ask,
+            fetch=fetch,
+        )
+
+    def _leading(self, terms: Terms) -> None:
+        """What only the leader does."""
+        settings, epoch = self.settings, self.leadership.current
         sweeper = Sweeper(
             store=self.store,
             engine=self.engine,
@@ -247,31 +299,6 @@ class Controller:
                 self.store, self.engine, self.executor, epoch, settings.image_generations
             ),
         )
-        terms = Terms(
-            settings=settings,
-            instance=self.instance,
-            store=self.store,
-            engine=self.engine,
-            epoch=epoch,
-            world=lambda: self.index.world,
-            catalogue=self.catalogue,
-            queue=self.queue,
-            clock=self.clock,
-            random=self.random,
-            platform=self.platform,
-            observer=self.observer,
-            executor=self.executor,
-            tags=self.tags,
-            turns=self.turns,
-            obstructions=self.obstructions,
-            coverage=self.coverage,
-            replicas=self.replicas,
-            gateway=self.gateway,
-            noted=lambda _observation, key: self.configuration.heard(key),
-            knock=knock,
-            ask=ask,
-            fetch=fetch,
-        )
         self.acting = Acting(
             identity=self.identity,
             index=self.index,
@@ -288,6 +315,9 @@ class Controller:
             stop=self.stop,
             ingress=self.gateway,
         )
+
+    def _answers(self) -> None:
+        """What whoever asks is told."""
         self.preview = Previewer(
             self.observer,
             self.catalogue,
@@ -336,54 +366,6 @@ class Controller:
     def _look_again(self) -> None:
         self.resync.enqueue(urgent=False)
         self.resync.wake()
-
-    # -- the proxies, and what is done to the engine
-    def _connected(self, ingress: Callable[[Wiring], Gateway]) -> Gateway:
-        routed = self.routed
-        wiring = Wiring(
-            settings=self.settings,
-            instance=self.instance,
-            clock=self.clock,
-            open_=self.vault.open,
-            world=lambda: self.index.world,
-            wanted=routed.wanted,
-            here=self._engine_is_here,
-            changed=routed.changed,
-            troubled=routed.troubled,
-            key_of=self.catalogue.key_of,
-            wake=self.queue.add,
-            hostnames=routed.hostnames,
-            attempted=self._attempted,
-            epoch=self.leadership.current,
-            drain=routed.drain,
-            informed=self.coverage.informed,
-            whole=lambda: self.coverage.whole,
-        )
-        return ingress(wiring)
-
-    def _attempted(self, uid: str, hostname: str) -> Attempt:
-        key = self.catalogue.key_of(uid)
-        return told(self.catalogue.entry(key) if key is not None else None, hostname)
-
-    def _engine_is_here(self) -> bool | None:
-        info = self.identity.info
-        return None if info is None else info.reach == "host"
-
-    async def _gate(self) -> None:
-        """Nothing is done to an engine whose state is not known, or that is not ours. A listing
-        under way is waited for, briefly."""
-        if not self.index.synced:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GATE_SECONDS):
-                    await self.index.wait_synced()
-        if not self.index.synced or not self.identity.sure:
-            away = "the engine is not connected, or was not asked yet whether it is ours"
-            raise UserError(
-                "CONFIGURATION_ENGINE_UNREACHABLE",
-                self.identity.refused or away,
-                suggestions=["see 'skyctl doctor'"],
-                retryable=True,
-            )
 
     @property
     def core(self) -> Core:
