@@ -31,6 +31,7 @@ from controller.sampler import Sampler
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import ManifestSource, SyncReport
 from controller.store.catalogue import Catalogue
+from controller.vitals import every
 from resources.meta import Key
 
 log = structlog.get_logger("acting")
@@ -61,6 +62,7 @@ class Beside(Protocol):
     async def run(self) -> None: ...
 
 
+APART_SECONDS = 2.0
 FIRST_READING = 5.0
 """Seconds that the other manifest directories wait for the first reading of one."""
 
@@ -68,8 +70,9 @@ FIRST_READING = 5.0
 class Acting:
     """stop: no new keys are taken from then on; ``once`` sets it when all is done. working: passes
     may be under way. settled: ``once`` saw the end of all work. reports: what it read of the
-    manifests. prepare: awaited before anything else of a term, without the engine. ingress: runs
-    beside; None: there is none."""
+    manifests. prepare: awaited before anything else of a term, without the engine. apart: what can
+    be done without it, again and again until it is there. ingress: runs beside; None: there is
+    none."""
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Acting:
         manifests: Sequence[ManifestSource],
         prepare: Callable[[], Awaitable[None]],
         begin: Callable[[], Term],
+        apart: Callable[[], Awaitable[None]],
         workers: int,
         drain_seconds: float,
         clock: Clock,
@@ -96,6 +100,7 @@ class Acting:
         self._manifests = manifests
         self._prepare = prepare
         self._begin = begin
+        self._apart = apart
         self._workers = workers
         self._drain_seconds = drain_seconds
         self._clock = clock
@@ -185,8 +190,16 @@ class Acting:
         return told
 
     async def _confirmed(self) -> None:
-        info = await self._identity.confirmed()
+        async with asyncio.TaskGroup() as group:
+            meanwhile = group.create_task(self._meanwhile(), name="apart")
+            info = await self._identity.confirmed()
+            meanwhile.cancel()
         log.info("engine confirmed", version=info.version, engine=info.id, reach=info.reach)
+
+    async def _meanwhile(self) -> None:
+        """An engine that is there answers sooner."""
+        await asyncio.sleep(APART_SECONDS)
+        await every(APART_SECONDS, self._apart)
 
     async def _mirrored(self, reason: str) -> None:
         """No pass looks before both mirrors are whole: what is not listed yet would be taken for

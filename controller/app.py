@@ -9,7 +9,6 @@ background task that dies takes the process down.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import socket
@@ -20,14 +19,17 @@ from typing import Any
 import structlog
 
 from controller import __version__
-from controller.acting import Acting, Term
+from controller.acting import Acting
 from controller.clock import Clock, SystemClock
+from controller.configuration import KEY as CONFIGURATION
+from controller.configuration import Configuration
 from controller.core import Core
 from controller.coverage import Coverage
 from controller.engine.base import Engine, PullProgress
 from controller.engine.index import EngineIndex
 from controller.firewall.keeper import keeper
 from controller.firewall.nft import Nft
+from controller.gate import Gate
 from controller.health import Health
 from controller.identity import EngineIdentity
 from controller.ingress.gateway import Gateway, Wiring
@@ -37,50 +39,44 @@ from controller.loop.queue import Queue
 from controller.metrics import METRICS
 from controller.platform import PlatformView
 from controller.pull_feed import PullFeed
-from controller.reconcile.certificates import CertificateWatcher, Fetch, Handshake
+from controller.reconcile.certificates import Fetch
 from controller.reconcile.disused import Disused
 from controller.reconcile.execute import Executor
 from controller.reconcile.image_policy import image_policy
 from controller.reconcile.lastwords import LastWords
-from controller.reconcile.observe import Observation, Observer
+from controller.reconcile.observe import Observer
 from controller.reconcile.obstructions import Obstructions
 from controller.reconcile.orphans import MassChangeLimits, Sweeper
 from controller.reconcile.preview import Previewer
-from controller.reconcile.probes import Knock, Prober
+from controller.reconcile.probes import Knock
 from controller.reconcile.pull_news import PullNews
 from controller.reconcile.pulling import Pulling
-from controller.reconcile.reconciler import Reconciler
-from controller.reconcile.resolution import Resolution
 from controller.reconcile.retention import Retention
 from controller.reconcile.tags import Tags
-from controller.reconcile.turns import Turns, rolling
-from controller.reconcile.verifier import Ask, Verifier
+from controller.reconcile.turns import Turns
+from controller.reconcile.verifier import Ask
 from controller.replicas import Replicas
 from controller.resync import Resync
 from controller.routed import Routed
-from controller.sampler import Sampler
 from controller.sealing import FileKeyring, Keyring, Vault
-from controller.settings import Settings, listed
+from controller.settings import Settings
 from controller.sources.database import DatabaseSource
 from controller.sources.manifests import Directory, ManifestSource
 from controller.store.base import Store
 from controller.store.catalogue import Catalogue
+from controller.store.readings import Reading
+from controller.terms import Terms
 from controller.vitals import every, measure_lag
 from controller.waking import Waking
-from resources.domain.ordering import told
-from resources.errors import UserError
 from resources.meta import Key
-from resources.routing.world import Attempt
 from resources.steps import PullImage
 
 log = structlog.get_logger("app")
 
 HEARTBEAT_SECONDS = 5.0
 KEYRING_SECONDS = 5.0
-GATE_SECONDS = 2.0
 ONCE_SECONDS = 600.0
 
-Observed = Callable[[Observation | None, Key], None]
 Serve = Callable[[Core], Coroutine[Any, Any, None]]
 
 
@@ -105,10 +101,12 @@ class Controller:
         ask: Ask | None = None,
         fetch: Fetch | None = None,
         ingress: Callable[[Wiring], Gateway] | None = None,
+        configuration: Configuration | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.vault = Vault(store, keyring or FileKeyring(settings.sealing_key_file))
+        self.configuration = configuration or Configuration(store, settings, self.vault)
         self.engine = engine
         self.instance = instance
         self.clock = clock or SystemClock()
@@ -122,6 +120,16 @@ class Controller:
         self.last_words = LastWords(engine, self.clock, last_words)
         self.obstructions = Obstructions()
         self.manifests: list[ManifestSource] = []
+        self._mirrors(manifests)
+        self._surroundings(nft, ingress)
+        self._passes()
+        terms = self._terms(knock, ask, fetch)
+        self._leading(terms)
+        self._answers()
+
+    def _mirrors(self, manifests: Sequence[Directory]) -> None:
+        """What is known of store, engine and directories, and who is woken by it."""
+        store, settings, instance = self.store, self.settings, self.instance
         self.waking = Waking(
             self.queue,
             self.catalogue,
@@ -131,7 +139,7 @@ class Controller:
             self.manifests,
         )
         self.index = EngineIndex(
-            engine,
+            self.engine,
             instance=instance,
             random_=self.random,
             on_change=self._engine_changed,
@@ -144,10 +152,11 @@ class Controller:
             self.index.deaths.oom_kills,
             METRICS.containers,
         )
-        self.identity = EngineIdentity(store, engine)
+        self.identity = EngineIdentity(store, self.engine)
+        self.gate = Gate(self.index, self.identity)
         self.leadership = Leadership(store.leadership(self.process), Backoff(0.2, 5.0, self.random))
         self.database = DatabaseSource(
-            store, self.catalogue, self.waking.row_changed, self.random, on_missed=self.decided
+            store, self.catalogue, self._row_changed, self.random, on_missed=self.decided
         )
         self.manifests += [
             ManifestSource(
@@ -160,29 +169,42 @@ class Controller:
             )
             for d in manifests
         ]
+
+    def _surroundings(self, nft: Nft | None, ingress: Callable[[Wiring], Gateway] | None) -> None:
+        """What holds for every pass: the host's firewall, pulls, proxies."""
+        settings = self.settings
         self.firewall = keeper(
             settings, nft, lambda: self.identity.info, changed=self.waking.firewall_changed
         )
-        self._knock = knock
         self.pull_news = PullNews(self.store, self.leadership.current)
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self.routed = Routed(settings, self.catalogue, lambda: self.index.world, self.queue.add)
         self.coverage = Coverage(self.routed.keys, self._look_again)
-        self.gateway = self._connected(ingress) if ingress is not None else None
+        self.gateway = ingress(self._wiring()) if ingress is not None else None
         self.platform = PlatformView(
             settings,
-            instance,
+            self.instance,
             self.identity,
             self.vault,
             self.firewall,
             self.pulling,
             self.gateway,
+            lambda: self.configuration.in_force,
+            lambda: self.index.synced,
         )
-        self._ask = ask
-        self._fetch = fetch
-        self._compose()
 
-    def _compose(self) -> None:
+    def _wiring(self) -> Wiring:
+        return self.routed.wiring(
+            instance=self.instance,
+            clock=self.clock,
+            open_=self.vault.open,
+            here=lambda: self.identity.here,
+            epoch=self.leadership.current,
+            coverage=self.coverage,
+        )
+
+    def _passes(self) -> None:
+        """Observing and executing."""
         settings, epoch = self.settings, self.leadership.current
         self.tags = Tags(
             self.engine.ask_registry,
@@ -216,7 +238,7 @@ class Controller:
             pulls=settings.pull_concurrency,
             secrets=self.vault,
             wake=self.queue.add,
-            gate=self._gate,
+            gate=self.gate,
             doubt=self.index.forget_images,
             pull=self._pull,
             news=self.pull_news,
@@ -224,6 +246,37 @@ class Controller:
             words=self.last_words,
             routes=self.gateway,
         )
+
+    def _terms(self, knock: Knock | None, ask: Ask | None, fetch: Fetch | None) -> Terms:
+        return Terms(
+            settings=self.settings,
+            instance=self.instance,
+            store=self.store,
+            engine=self.engine,
+            epoch=self.leadership.current,
+            world=lambda: self.index.world,
+            catalogue=self.catalogue,
+            queue=self.queue,
+            clock=self.clock,
+            random=self.random,
+            platform=self.platform,
+            observer=self.observer,
+            executor=self.executor,
+            tags=self.tags,
+            turns=self.turns,
+            obstructions=self.obstructions,
+            coverage=self.coverage,
+            replicas=self.replicas,
+            gateway=self.gateway,
+            noted=lambda _observation, key: self.configuration.heard(key),
+            knock=knock,
+            ask=ask,
+            fetch=fetch,
+        )
+
+    def _leading(self, terms: Terms) -> None:
+        """What only the leader does."""
+        settings, epoch = self.settings, self.leadership.current
         sweeper = Sweeper(
             store=self.store,
             engine=self.engine,
@@ -255,13 +308,17 @@ class Controller:
             resync=self.resync,
             manifests=self.manifests,
             prepare=self._prepare,
-            begin=self._begin,
+            begin=terms.begin,
+            apart=terms.apart,
             workers=settings.workers,
             drain_seconds=settings.drain_timeout,
             clock=self.clock,
             stop=self.stop,
             ingress=self.gateway,
         )
+
+    def _answers(self) -> None:
+        """What whoever asks is told."""
         self.preview = Previewer(
             self.observer,
             self.catalogue,
@@ -288,65 +345,15 @@ class Controller:
         await self.vault.prepare()
         await self.pulling.load()
 
-    def _begin(self) -> Term:
-        self.tags.begin()
-        self.turns.begin(rolling(self.index.world, self.instance))
-        prober = Prober(
-            lambda: self.index.world, self.queue.add, self.clock, self.random, self._knock
-        )
-        verifier = Verifier(
-            lambda: self.index.world,
-            self.queue.add,
-            self.clock,
-            self.random,
-            self._ask or Resolution(listed(self.settings.domain_resolvers)),
-        )
-        certificates = CertificateWatcher(
-            lambda: self.index.world,
-            self.queue.add,
-            self.clock,
-            self.random,
-            self._fetch or Handshake(self._secure_entries),
-            self.gateway.orders if self.gateway is not None else None,
-        )
-        reconciler = Reconciler(
-            catalogue=self.catalogue,
-            observer=self.observer,
-            executor=self.executor,
-            store=self.store,
-            epoch=self.leadership.current,
-            wake=self.queue.add,
-            turns=self.turns,
-            observed=observed(
-                prober.observed,
-                self.tags.observed,
-                verifier.observed,
-                certificates.observed,
-                self._counted,
-            ),
-            concluded=self.obstructions.note,
-        )
-        settings = self.settings
-        backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
-        sampler = Sampler(self.engine, self.replicas, self.clock)
-        self.coverage.begin()
-        reconcile = self.coverage.following(reconciler)
-        return Term(reconcile, prober, verifier, certificates, sampler, backoff)
-
-    def _counted(self, observation: Observation | None, key: Key) -> None:
-        if self.gateway is not None:
-            self.gateway.observed(observation.context if observation is not None else None, key)
-
-    def _secure_entries(self) -> list[tuple[str, int]]:
-        """Where HTTPS is answered: here, unless the proxies are somebody else's. Empty: nobody
-        says where these are."""
-        ingress = self.platform().ingress
-        if ingress.mode == "external":
-            return [(address, ingress.https_port) for address in ingress.addresses]
-        bound = self.settings.ingress_address
-        return [("127.0.0.1" if bound in ("", "0.0.0.0", "::") else bound, ingress.https_port)]
-
     # -- what wakes the loop
+    def _row_changed(self, key: Key, gone: Reading | None) -> None:
+        self.waking.row_changed(key, gone)
+        self.configuration.heard(key)
+
+    def configured(self) -> None:
+        """The row of the CaasConfiguration is in force, or is not: its status says so."""
+        self.queue.add(CONFIGURATION)
+
     def _engine_changed(self, labels: Mapping[str, str] | None, name: str, type_: str) -> None:
         self.waking.engine_changed(labels, name, type_)
         self.replicas.changed(labels, name, type_)
@@ -360,54 +367,6 @@ class Controller:
     def _look_again(self) -> None:
         self.resync.enqueue(urgent=False)
         self.resync.wake()
-
-    # -- the proxies, and what is done to the engine
-    def _connected(self, ingress: Callable[[Wiring], Gateway]) -> Gateway:
-        routed = self.routed
-        wiring = Wiring(
-            settings=self.settings,
-            instance=self.instance,
-            clock=self.clock,
-            open_=self.vault.open,
-            world=lambda: self.index.world,
-            wanted=routed.wanted,
-            here=self._engine_is_here,
-            changed=routed.changed,
-            troubled=routed.troubled,
-            key_of=self.catalogue.key_of,
-            wake=self.queue.add,
-            hostnames=routed.hostnames,
-            attempted=self._attempted,
-            epoch=self.leadership.current,
-            drain=routed.drain,
-            informed=self.coverage.informed,
-            whole=lambda: self.coverage.whole,
-        )
-        return ingress(wiring)
-
-    def _attempted(self, uid: str, hostname: str) -> Attempt:
-        key = self.catalogue.key_of(uid)
-        return told(self.catalogue.entry(key) if key is not None else None, hostname)
-
-    def _engine_is_here(self) -> bool | None:
-        info = self.identity.info
-        return None if info is None else info.reach == "host"
-
-    async def _gate(self) -> None:
-        """Nothing is done to an engine whose state is not known, or that is not ours. A listing
-        under way is waited for, briefly."""
-        if not self.index.synced:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GATE_SECONDS):
-                    await self.index.wait_synced()
-        if not self.index.synced or not self.identity.sure:
-            away = "the engine is not connected, or was not asked yet whether it is ours"
-            raise UserError(
-                "CONFIGURATION_ENGINE_UNREACHABLE",
-                self.identity.refused or away,
-                suggestions=["see 'skyctl doctor'"],
-                retryable=True,
-            )
 
     @property
     def core(self) -> Core:
@@ -427,6 +386,8 @@ class Controller:
             ended_before=self.index.deaths.before,
             lately=self.gateway.lately if self.gateway is not None else lambda _uid: None,
             decided=self.decided,
+            configured=self.configuration.current.configured,
+            docker=self.configuration.current.docker.environment,
         )
 
     # -- lifetimes
@@ -502,6 +463,8 @@ class Controller:
 
     async def _beat(self) -> None:
         info = self.identity.info
+        if self.platform.engine_turned:
+            self.queue.add(CONFIGURATION)
         METRICS.engine.up.set(self.index.synced)
         await self.store.heartbeat(
             process=self.process,
@@ -516,13 +479,3 @@ class Controller:
 def _tenant(key: Key) -> str:
     """Whose key it is: one organization's many must not keep another's waiting."""
     return key.organization or key.name
-
-
-def observed(*told: Observed) -> Observed:
-    """All of them are told each finished observation."""
-
-    def tell(observation: Observation | None, key: Key) -> None:
-        for each in told:
-            each(observation, key)
-
-    return tell

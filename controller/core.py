@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -62,8 +62,11 @@ class Preview(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Core:
+    """configured: names of the settings that the CaasConfiguration says, flags and environment
+    do not. docker: where the engine is, as DOCKER_* say it."""
+
     settings: Settings
     store: Store
     engine: Engine
@@ -86,3 +89,10 @@ class Core:
     decided: Callable[[], None] = lambda: None
     """A person decided something (guard, adoption, purge): look again now, not at the next
     resync."""
+    configured: frozenset[str] = frozenset()
+    docker: Mapping[str, str] = field(default_factory=dict)
+
+    def become(self, other: Core) -> None:
+        """Whoever holds this one asks the other's controller from now on."""
+        for item in fields(self):
+            setattr(self, item.name, getattr(other, item.name))

@@ -32,6 +32,11 @@ class EngineIdentity:
         self.info: EngineInfo | None = None
         self.refused = ""
 
+    @property
+    def here(self) -> bool | None:
+        """Is the engine on this host? None: it was not asked yet."""
+        return None if self.info is None else self.info.reach == "host"
+
     def doubt(self) -> None:
         """The engine was away: what answers now may be another one."""
         self.sure = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from controller.engine.base import EngineInfo
 from controller.firewall.keeper import FirewallKeeper
 from controller.identity import EngineIdentity
@@ -10,6 +12,7 @@ from controller.reconcile.pulling import Pulling
 from controller.sealing import Vault
 from controller.settings import Settings
 from resources.context import Platform
+from resources.installation import UNASKED, EngineStatus, InForce
 from resources.routing.world import NO_INGRESS
 
 
@@ -26,6 +29,8 @@ class PlatformView:
         firewall: FirewallKeeper | None,
         pulling: Pulling,
         gateway: Gateway | None,
+        in_force: Callable[[], InForce],
+        engine_synced: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._instance = instance
@@ -34,6 +39,8 @@ class PlatformView:
         self._firewall = firewall
         self._pulling = pulling
         self._gateway = gateway
+        self._in_force = in_force
+        self._engine_synced = engine_synced
         self._seen: tuple[object, ...] = ()
         self._platform = self._describe(None)
 
@@ -45,6 +52,8 @@ class PlatformView:
             self._firewall.verdict if self._firewall else None,
             self._pulling.access,
             self._gateway.describe() if self._gateway else NO_INGRESS,
+            self._in_force(),
+            self._engine_status(),
         )
         if described != self._seen:
             self._seen, current = described, self._describe(info)
@@ -65,4 +74,24 @@ class PlatformView:
             image_policy=self._settings.image_policy is not None,
             access=self._pulling.access,
             ingress=self._gateway.describe() if self._gateway else NO_INGRESS,
+            configuration=self._in_force(),
+            engine_status=self._engine_status(),
+        )
+
+    @property
+    def engine_turned(self) -> bool:
+        """The engine is another one, or came or went, since the last pass was told of it."""
+        return self._engine_status() != self._platform.engine_status
+
+    def _engine_status(self) -> EngineStatus:
+        info, refused = self._identity.info, self._identity.refused
+        state = "connected" if self._engine_synced() and self._identity.sure else "disconnected"
+        if info is None:
+            return UNASKED
+        return EngineStatus(
+            "error" if refused else state,
+            info.version,
+            info.id,
+            info.reach,
+            refused or ("" if state == "connected" else "it does not answer"),
         )

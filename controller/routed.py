@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from controller.clock import Clock
+from controller.coverage import Coverage
+from controller.ingress.gateway import Wiring
 from controller.ingress.label_mirror import Hostnames
 from controller.settings import Settings
 from controller.store.catalogue import Catalogue
+from resources.domain.ordering import told
 from resources.meta import Key
+from resources.routing.world import Attempt
+from resources.sealed import Sealed
 from resources.world import World
 
 ROUTED = frozenset({"Domain", "Service"})
@@ -25,10 +31,42 @@ class Routed:
         world: Callable[[], World],
         wake: Callable[[Key], None],
     ) -> None:
+        self._settings = settings
         self._asked = settings.ingress is not None or bool(settings.default_domain)
         self._catalogue = catalogue
         self._world = world
         self._wake = wake
+
+    def wiring(
+        self,
+        *,
+        instance: str,
+        clock: Clock,
+        open_: Callable[[Sealed], str],
+        here: Callable[[], bool | None],
+        epoch: Callable[[], int | None],
+        coverage: Coverage,
+    ) -> Wiring:
+        """What a gateway is connected to."""
+        return Wiring(
+            settings=self._settings,
+            instance=instance,
+            clock=clock,
+            open_=open_,
+            world=self._world,
+            wanted=self.wanted,
+            here=here,
+            changed=self.changed,
+            troubled=self.troubled,
+            key_of=self._catalogue.key_of,
+            wake=self._wake,
+            hostnames=Hostnames(lambda: self._catalogue.hostname_changes, self._standing_for),
+            attempted=self._attempted,
+            epoch=epoch,
+            drain=self.drain,
+            informed=coverage.informed,
+            whole=lambda: coverage.whole,
+        )
 
     def wanted(self) -> bool:
         """Has somebody asked for a proxy, or does anything need one?"""
@@ -38,9 +76,9 @@ class Routed:
         """Of all whose routes are published."""
         return (key for key in self._catalogue.all_keys() if key.kind in ROUTED)
 
-    @property
-    def hostnames(self) -> Hostnames:
-        return Hostnames(lambda: self._catalogue.hostname_changes, self._standing_for)
+    def _attempted(self, uid: str, hostname: str) -> Attempt:
+        key = self._catalogue.key_of(uid)
+        return told(self._catalogue.entry(key) if key is not None else None, hostname)
 
     def _standing_for(self, hostname: str) -> Iterator[str]:
         for key in self._catalogue.standing_for(hostname):

@@ -1,7 +1,7 @@
 """Every limit and timeout, documented field by field.
 
-Each field ``some_name`` has the environment variable ``SKYCTL_SOME_NAME``; flags beat it. Durations
-are written as in manifests (``30s``) and held in seconds.
+Each field ``some_name`` has the environment variable ``SKYCTL_SOME_NAME``; flags beat it, and both
+beat the CaasConfiguration. Durations are written as in manifests (``30s``) and held in seconds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from controller import addresses
 from controller.firewall.rules import parse_ports
+from resources import addresses
 from resources.errors import UserError
 from resources.quantity import parse_duration
 
@@ -49,6 +49,8 @@ IpAddress = Annotated[str, AfterValidator(addresses.address)]
 Listener = Annotated[str, AfterValidator(addresses.given(addresses.listener))]
 Resolvers = Annotated[str, AfterValidator(addresses.each(addresses.resolver))]
 Hosts = Annotated[str, AfterValidator(addresses.each(addresses.host_or_address))]
+Pool = Annotated[str, AfterValidator(addresses.pool)]
+PortRange = Annotated[str, AfterValidator(addresses.given(addresses.port_range))]
 Url = Annotated[str, AfterValidator(addresses.url)]
 Urls = Annotated[str, AfterValidator(addresses.each(addresses.url))]
 
@@ -133,11 +135,11 @@ class Settings(BaseModel):
     image_policy_timeout: Seconds = 60.0
     """One verdict."""
 
-    network_pool: str = "10.128.0.0/9"
+    network_pool: Pool = "10.128.0.0/9"
     """Where organizations' subnets are cut from."""
     network_prefix: int = Field(default=24, ge=16, le=29)
     """Prefix length of each organization's subnet."""
-    host_ports: str | None = None
+    host_ports: PortRange | None = None
     """'LOW-HIGH': host ports that services may publish; None: none."""
     host_firewall: Literal["report", "keep", "off"] = "report"
     """Rules of the host that close its listeners to containers ('skyctl host-firewall'): report
@@ -233,6 +235,15 @@ class Settings(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        if self.network_prefix < int(self.network_pool.partition("/")[2]):
+            raise ValueError(
+                f"a /{self.network_prefix} does not fit into {self.network_pool}: raise "
+                "SKYCTL_NETWORK_PREFIX, or choose a wider SKYCTL_NETWORK_POOL"
+            )
+        return self
+
     @property
     def sealing_key_file(self) -> Path:
         return self.key_file or self.state_dir / "sealing.key"
@@ -247,10 +258,7 @@ class Settings(BaseModel):
 
     @property
     def host_port_range(self) -> tuple[int, int] | None:
-        if not self.host_ports:
-            return None
-        low, _, high = self.host_ports.partition("-")
-        return int(low), int(high or low)
+        return addresses.port_range(self.host_ports) if self.host_ports else None
 
 
 def without_password(url: str) -> str:
@@ -270,6 +278,16 @@ def load_settings(environment: Mapping[str, str] | None = None, **flags: Any) ->
         if (text := env.get("SKYCTL_" + name.upper())) not in (None, ""):
             values[name] = text
     values.update({k: v for k, v in flags.items() if v is not None})
+    return _valid(values)
+
+
+def over(declared: Mapping[str, Any], given: Settings) -> Settings:
+    """What was given (flags and environment) beats what is declared elsewhere. Raises UserError
+    CONFIGURATION_INVALID."""
+    return _valid({**declared, **{name: getattr(given, name) for name in given.model_fields_set}})
+
+
+def _valid(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**values)
     except (ValidationError, ValueError) as error:
@@ -284,5 +302,7 @@ def _first(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         item = error.errors()[0]
         name = ".".join(str(part) for part in item["loc"])
+        if not name:
+            return item["msg"].removeprefix("Value error, ")
         return f"{name} (SKYCTL_{name.upper()}): {item['msg']}"
     return str(error)

@@ -10,6 +10,7 @@ from typing import Any
 from resources.errors import UserError
 from resources.host_firewall import HostFirewall
 from resources.image_access import ImageAccess
+from resources.installation import NOTHING, UNASKED, EngineStatus, InForce
 from resources.labels import L_UID, is_ours
 from resources.meta import Entry, Key
 from resources.observed import Ending, Image
@@ -28,7 +29,8 @@ class Platform:
     of the keys whose sealed values can be opened here. firewall: whether the host's listeners are
     closed to containers; None: nobody wants to know. image_policy: images are to be verified.
     ingress: the proxies.
-    access: whose the engine's images are.
+    access: whose the engine's images are. configuration: what the controller runs by.
+    engine_status: whether the engine answers.
     """
 
     instance: str
@@ -42,6 +44,8 @@ class Platform:
     image_policy: bool = False
     ingress: Ingress = NO_INGRESS
     access: ImageAccess = field(default_factory=ImageAccess)
+    configuration: InForce = NOTHING
+    engine_status: EngineStatus = UNASKED
 
 
 @dataclass(frozen=True, slots=True)

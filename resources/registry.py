@@ -44,13 +44,14 @@ class Kind:
 
 def kinds() -> Mapping[str, Kind]:
     """All kinds by name, in the order in which they depend on each other."""
+    from resources.configuration import CAAS_CONFIGURATION
     from resources.domain import DOMAIN
     from resources.organization import ORGANIZATION
     from resources.secret import SECRET
     from resources.service.kind import SERVICE
     from resources.volume import VOLUME
 
-    return {k.name: k for k in (ORGANIZATION, VOLUME, SECRET, SERVICE, DOMAIN)}
+    return {k.name: k for k in (ORGANIZATION, VOLUME, SECRET, SERVICE, DOMAIN, CAAS_CONFIGURATION)}
 
 
 def lookup(word: str) -> Kind | None:

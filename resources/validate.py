@@ -28,7 +28,6 @@ LATER = (
     "VolumeBackup",
     "VolumeRestore",
     "AlertPolicy",
-    "CaasConfiguration",
 )
 """Kinds of the contract that this version does not carry out yet."""
 

@@ -318,10 +318,12 @@ class ControllerBody(Shape):
 
 
 class SettingsBody(Shape):
-    """given: names of those that were set. values: by field, without what may be secret. database:
-    its URL without the password; null: the embedded one. docker: DOCKER_* of its environment."""
+    """given: names of those that were set by flags or environment. configured: of those that the
+    CaasConfiguration says. values: by field, without what may be secret. database: its URL without
+    the password; null: the embedded one. docker: DOCKER_* by which it finds the engine."""
 
     given: list[str]
+    configured: list[str]
     values: dict[str, Any]
     database: str | None
     docker: dict[str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from fastapi import APIRouter
 
@@ -22,8 +23,14 @@ async def settings(core: CoreOf) -> SettingsBody:
     """Secrets are left out: of the database's URL the password, of the image policy the command."""
     known = core.settings
     return SettingsBody(
-        given=sorted(f"SKYCTL_{name.upper()}" for name in known.model_fields_set),
+        given=_variables(known.model_fields_set - core.configured),
+        configured=_variables(core.configured),
         values=known.model_dump(mode="json", exclude=set(_KEPT)),
         database=without_password(known.database_url) if known.database_url else None,
-        docker={name: os.environ[name] for name in _DOCKER if os.environ.get(name)},
+        docker={name: os.environ[name] for name in _DOCKER if os.environ.get(name)}
+        | dict(core.docker),
     )
+
+
+def _variables(names: Iterable[str]) -> list[str]:
+    return sorted(f"SKYCTL_{name.upper()}" for name in names)

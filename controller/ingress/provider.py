@@ -18,8 +18,8 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from controller import addresses
 from controller.private_file import write_private
+from resources import addresses
 from resources.errors import UserError
 
 log = structlog.get_logger("ingress")

@@ -16,7 +16,7 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
-from controller import addresses as written
+from resources import addresses as written
 from resources.domain.verifying import Answer, DnsQuestion
 
 TIMEOUT = 5.0

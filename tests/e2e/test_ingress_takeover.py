@@ -3,6 +3,7 @@ the one that was killed serves on, until that of the other takes its place."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,9 @@ def test_the_proxy_of_the_second_takes_the_place_of_the_first() -> None:
         with beside(made, place) as second, Crowd(made.port, HOST) as crowd:
             assert proxies(first)
             assert not proxies(second)
+            asked = second.ctl("doctor", "-o", "json")
+            checks = {check["name"]: check for check in json.loads(asked.stdout)["checks"]}
+            assert checks["ingress ports"]["state"] == "ok", "the proxy is of the same instance"
             first.kill()
             taken_over(made, first, second, "after")
             asked, failed = crowd.tally()

@@ -17,6 +17,8 @@ GOOD = {
     "ACME_SERVER": ["https://ca.example/dir", ""],
     "INGRESS_ADDRESS": ["0.0.0.0", "::1", ""],
     "DOMAIN_ADDRESSES": ["203.0.113.7,2001:db8::7, edge.example.com.", ""],
+    "HOST_PORTS": ["30000-30999", "30000", "1-65535"],
+    "NETWORK_POOL": ["10.0.0.0/8", "10.9.0.0/24"],
 }
 BAD = {
     "INGRESS_LISTEN": ["10.0.0.5", "10.0.0.5:", "10.0.0.5:99999", "10.0.0.5:x", "a..b:80", ":0"],
@@ -25,6 +27,8 @@ BAD = {
     "ACME_SERVER": ["ca.example", "https://"],
     "INGRESS_ADDRESS": ["10.0.0.0/8", "eth0", "10.0.0.5:80"],
     "DOMAIN_ADDRESSES": ["203.0.113.7:80", "http://x", "a b"],
+    "HOST_PORTS": ["9-8", "a-b", "1-99999", "0-9", "30000-", "-9", "1-2-3"],
+    "NETWORK_POOL": ["nonsense", "10.1.0.0/8", "fd00::/8"],
 }
 
 
@@ -44,3 +48,8 @@ def test_what_is_no_address_is_refused(name: str, text: str) -> None:
     assert caught.value.code == "CONFIGURATION_INVALID"
     assert f"SKYCTL_{name}" in caught.value.message
     assert "like" in caught.value.message
+
+
+def test_a_pool_that_has_no_room_for_one_network() -> None:
+    with pytest.raises(UserError, match=r"a /24 does not fit into .* raise SKYCTL_NETWORK_PREFIX"):
+        load_settings({"SKYCTL_NETWORK_POOL": "10.0.0.0/28"})

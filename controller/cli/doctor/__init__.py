@@ -63,7 +63,7 @@ async def _examine() -> list[Check]:
     found += await postgres.examine(whose)
     found += host.examine(known, engine)
     found += await firewall.examine(known, engine)
-    found += await traefik.examine(known, engine)
+    found += await traefik.examine(known, engine, whose.instance)
     return found
 
 

@@ -21,12 +21,14 @@ _NAME = "settings"
 @dataclass(frozen=True, slots=True)
 class Known:
     """database: of the running controller, without its password; None: of the settings. docker:
-    the environment that says where the engine is."""
+    the environment that says where the engine is. instance: of the store that it serves; '' where
+    nobody says."""
 
     settings: Settings
     docker: Mapping[str, str]
     running: bool = False
     database: str | None = None
+    instance: str = ""
 
 
 def examine() -> tuple[list[Check], Known]:
@@ -51,10 +53,13 @@ def _of_controller() -> tuple[list[Check], Known] | None:
     try:
         with connect(timeout=5.0) as client:
             told = client.get("/settings")
+            instance = str(client.get("/controller")["instance"])
         settings = Settings(**told["values"])
     except (Unreachable, UserError, ValueError):
         return None
     docker = {k: v for k, v in os.environ.items() if not k.startswith("DOCKER_")} | told["docker"]
     shown = ", ".join(told["given"]) or "defaults only"
+    if configured := told.get("configured"):
+        shown += f"; by the CaasConfiguration {', '.join(configured)}"
     check = ok(_NAME, f"of the controller that runs here ({shown})")
-    return [check], Known(settings, docker, running=True, database=told["database"])
+    return [check], Known(settings, docker, True, told["database"], instance)

@@ -23,9 +23,12 @@ _NAME = "traefik"
 TIMEOUT = 10.0
 
 
-async def examine(settings: Settings, engine: EngineFacts | None) -> list[Check]:
+async def examine(
+    settings: Settings, engine: EngineFacts | None, instance: str = ""
+) -> list[Check]:
     """Needed only where somebody wants a domain: what is missing is a problem only when the
-    settings ask for it."""
+    settings ask for it. instance: whose proxies are ours, also those that another controller of
+    this host keeps."""
     if settings.ingress == "none":
         return [note(_NAME, "nothing is routed (SKYCTL_INGRESS=none)")]
     if settings.ingress_publish == "labels":
@@ -34,7 +37,7 @@ async def examine(settings: Settings, engine: EngineFacts | None) -> list[Check]
     if settings.ingress == "external":
         return await _external(settings)
     found = await _program(settings, engine) if settings.ingress != "container" else []
-    ours = await asyncio.to_thread(running, settings.ingress_dir.resolve())
+    ours = await asyncio.to_thread(running, settings.ingress_dir.resolve(), instance)
     if ours:
         shown = ", ".join(proxy.id for proxy in ours)
         return [*found, ok("ingress ports", f"our Traefik has them (process {shown})")]

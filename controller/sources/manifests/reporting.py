@@ -41,12 +41,16 @@ class SourceReporter:
         self._untold: list[Problem] = []
         METRICS.sources.connected.labels(source).set(0)
 
-    def lost(self, problems: tuple[Problem, ...]) -> None:
+    async def lost(self, problems: tuple[Problem, ...], epoch: int) -> None:
         """The directory cannot be listed. Nothing is known, so nothing is done."""
         if self.connected:
             log.warning("the directory is out of reach: nothing is deleted", source=self._source)
         self._connected(False)
-        self._changed(problems)
+        new = self._changed(problems)
+        self._untold = [p for p in (*self._untold, *new) if p in self.problems]
+        if self._untold:
+            await self._store.emit([self._event(p, {}) for p in self._untold], epoch=epoch)
+            self._untold = []
 
     async def report(self, report: SyncReport, entries: Sequence[Entry], epoch: int) -> None:
         self._connected(True)
@@ -107,7 +111,8 @@ class SourceReporter:
         key = problem.key if problem.key in uids else None
         about = source_key(self._source) if key is None else key
         reason = _REASONS.get(problem.error.code, problem.error.reason)
-        place = f"{problem.place}: " if problem.place else ""
+        shown = problem.place and problem.place not in problem.error.message
+        place = f"{problem.place}: " if shown else ""
         tried = f"; {problem.error.suggestions[0]}" if problem.error.code == HELD else ""
         message = f"{place}{problem.error.message}{tried}"
         return Event(uids[key] if key else "", about, "Warning", reason, message)

@@ -127,7 +127,7 @@ class ManifestSource:
         """One pass, at once and whole. Raises StoreUnavailable, Deposed."""
         reading = await self._reader.read()
         if not reading.tree.reached:
-            return SyncReport(problems=self._lost(reading))
+            return SyncReport(problems=await self._lost(reading))
         report, _ = await self._sync(reading, patient=False)
         return report
 
@@ -151,7 +151,7 @@ class ManifestSource:
         forced, self._forced = self._forced, False
         reading = await self._reader.read()
         if not reading.tree.reached:
-            self._lost(reading)
+            await self._lost(reading)
             return self._timing.poll
         now = asyncio.get_running_loop().time()
         unchanged = reading.tree.mark == self._done and now < self._due
@@ -186,12 +186,12 @@ class ManifestSource:
         return min(first * 2.0 ** min(self._retries - 1, 16), longest)
 
     # -- what
-    def _lost(self, reading: DirectoryReading) -> tuple[Problem, ...]:
+    async def _lost(self, reading: DirectoryReading) -> tuple[Problem, ...]:
         """The directory is out of reach: nothing is known, so nothing is done."""
         self._done = None
         self._absence = ("", 0.0)
         problems = tuple(Problem(error) for error in reading.tree.problems)
-        self._reporter.lost(problems)
+        await self._reporter.lost(problems, self._writer.leading())
         return problems
 
     async def _sync(self, reading: DirectoryReading, *, patient: bool) -> tuple[SyncReport, float]:

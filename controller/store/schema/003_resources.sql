@@ -52,7 +52,7 @@ RETURNS text[] LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
     WHEN scope IS NULL THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',
       format('there is no kind %s', coalesce(quote_literal(left(kind, 80)), 'NULL')),
-      'this version carries out Organization, Volume, Secret, Service and Domain']
+      'this version carries out Organization, Volume, Secret, Service, Domain and CaasConfiguration']
     WHEN name IS NULL OR name !~ label THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',
       format('name %s is not a DNS label', coalesce(quote_literal(left(name, 80)), 'NULL')), rule]
     WHEN scope = 'none' AND organization <> '' THEN ARRAY['22023', 'CONFIGURATION_INVALID_SPEC',

@@ -53,9 +53,6 @@ def test_routes_against_the_pool(routes: list[str], state: str) -> None:
     ("given", "state"),
     [
         ({"network_pool": "10.0.0.0/8", "network_prefix": 24}, "ok"),
-        ({"network_pool": "10.0.0.0/28", "network_prefix": 24}, "problem"),
-        ({"network_pool": "nonsense"}, "problem"),
-        ({"network_pool": "10.1.0.0/8"}, "problem"),
     ],
 )
 def test_the_pool_itself(given: dict[str, Any], state: str) -> None:
@@ -64,9 +61,8 @@ def test_the_pool_itself(given: dict[str, Any], state: str) -> None:
 
 @pytest.mark.parametrize(
     ("ports", "state"),
-    [(None, "note"), ("8000-8099", "ok"), ("40000-40100", "warning"), ("9-8", "problem"),
-     ("a-b", "problem"), ("1-99999", "problem")],
-)  # fmt: skip
+    [(None, "note"), ("8000-8099", "ok"), ("40000-40100", "warning")],
+)
 def test_host_ports(
     ports: str | None, state: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

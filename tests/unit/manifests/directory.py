@@ -13,6 +13,7 @@ from typing import Any
 from controller.sealing import Vault
 from controller.settings import Settings
 from controller.sources.manifests import ManifestSource, Timing
+from controller.store.base import source_key
 from resources.meta import Key, Resource
 from resources.store_steps import Finalize
 from tests.fakes.keyring import MemoryKeyring
@@ -121,6 +122,11 @@ class Desk:
 
     def codes(self, source: ManifestSource | None = None) -> set[str]:
         return {problem.error.code for problem in (source or self.source).problems}
+
+    def told(self, source: ManifestSource) -> list[str]:
+        """The events of the source itself."""
+        events = self.store.database.events
+        return [e.message for e in events.values() if e.key == source_key(source.source)]
 
     @asynccontextmanager
     async def running(self, source: ManifestSource | None = None) -> AsyncIterator[ManifestSource]:

@@ -166,6 +166,7 @@ async def test_a_directory_that_vanishes_deletes_nothing_and_comes_back(desk: De
         await until(lambda: not source.connected)
         await until(lambda: desk.codes() == {"CONFIGURATION_MANIFESTS_UNREADABLE"})
         assert (desk.rows, desk.operations["hold"]) == (set(NAMES), 0)
+        await until(lambda: desk.told(source) == [f"{desk.directory} does not exist"])
         (away / "s0.yaml").write_text(service("s0", "nginx:2"))
         away.rename(desk.directory)
         await until(lambda: desk.image("s0") == "nginx:2" and source.connected)

@@ -78,7 +78,7 @@ def test_no_rendered_container_has_what_endangers_the_host() -> None:
 
 
 WORDS = ("host", "device", "privileg", "namespace", "label", "option", "driver", "bind", "sysctl")
-HARMLESS = {"hostPort", "hostAddress", "hostname", "labels"}
+HARMLESS = {"hostPort", "hostPorts", "hostAddress", "hostname", "labels"}
 
 
 @pytest.mark.parametrize("kind", kinds())

@@ -1,5 +1,5 @@
-"""Addresses as operators write them in settings. Each raises ValueError that says how to write it.
-Pure."""
+"""Addresses as operators write them, in settings and in the CaasConfiguration. Each function raises
+a ValueError that says how to write it. Pure."""
 
 from __future__ import annotations
 
@@ -66,9 +66,25 @@ def resolver(text: str) -> tuple[str, int]:
 
 def url(text: str) -> str:
     """'' or one by HTTP."""
-    if text and not _is_url(text):
+    if text and not is_url(text):
         raise ValueError(f"{text!r} is no URL: write it like http://10.0.0.7:8080")
     return text
+
+
+def pool(text: str) -> str:
+    """An IPv4 network that others are cut from."""
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no network like 10.128.0.0/9: {error}") from None
+
+
+def port_range(text: str) -> tuple[int, int]:
+    """LOW-HIGH, or one port."""
+    low, dash, high = text.partition("-")
+    if not _is_port(low) or (dash and not _is_port(high)) or int(low) > int(high or low):
+        raise ValueError(f"{text!r} is no range of ports: write it like 30000-30999")
+    return int(low), int(high or low)
 
 
 def each(check: Callable[[str], object]) -> Callable[[str], str]:
@@ -97,7 +113,8 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
+    """With a host, by HTTP."""
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
