@@ -23,4 +23,4 @@ class Groups(dict[K, dict[M, None]], Generic[K, M]):
                 del self[key]
 
     def of(self, key: K) -> Collection[M]:
-        return self.get(key, {}).keys()
+        return self.get(key, ())

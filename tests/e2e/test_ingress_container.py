@@ -94,11 +94,8 @@ async def test_a_container_serves_and_is_replaced(engine: DockerEngine, tmp_path
         ingress_grace=2.0,
         ingress_access_log=True,
     )
-    bed, load, server = (
-        Bed(settings, engine.platform_containers),
-        Load(settings.http_port),
-        Server(0),
-    )
+    bed = Bed(settings, engine.platform_containers)
+    load, server = Load(settings.http_port), Server(0)
     bed.instance = instance
     labels = {L_CONTROLLER: instance}
     await server.start()
@@ -153,11 +150,8 @@ async def test_another_mode_replaces_what_the_former_one_started(
         https_port=free_port(),
         ingress_grace=2.0,
     )
-    bed, load, server = (
-        Bed(settings, engine.platform_containers),
-        Load(settings.http_port),
-        Server(0),
-    )
+    bed = Bed(settings, engine.platform_containers)
+    load, server = Load(settings.http_port), Server(0)
     labels, home = {L_CONTROLLER: bed.instance}, settings.ingress_dir.resolve()
     await server.start()
     try:
