@@ -139,16 +139,17 @@ def _run(found: Survey, draft: Draft, cutover: Cutover) -> None:
     lost = obstacles.lost_volume(found.context, found.wanted)
     draft.complain(lost)
     creation = Creation(found, draft, cutover, lost=lost is not None)
+    emptying = False
     for extra in found.fleet.surplus:
         drift = extra.drift or _came_back(found)
         if not draft.reports(drift, f"{extra.container.name}: {extra.cause}"):
-            creation.retire(extra.container, extra.cause, drift)
+            emptying |= not creation.retire(extra.container, extra.cause, drift)
     one_off.clear(found, creation)
     recreations = heal(found, draft, may_start=lost is None)
     creation.renew()
     _recreate(found, draft, creation, recreations)
     _roll(found, draft, creation, {each.ordinal for each in recreations})
-    _finish(found, draft, late, bool(recreations))
+    _finish(found, draft, late, bool(recreations) or emptying)
 
 
 def _give_up(found: Survey, draft: Draft, late: Late) -> None:
@@ -341,7 +342,7 @@ def _failure(found: Survey) -> UserError:
     return failure(found.context.entry.record.rollout)
 
 
-def _finish(found: Survey, draft: Draft, late: Late | None, recreating: bool) -> None:
+def _finish(found: Survey, draft: Draft, late: Late | None, unfinished: bool) -> None:
     """Is the rollout over, or what is it waiting for?"""
     fleet = found.fleet
     pending = {o: c for o, c in fleet.current.items() if not found.proven(c)}
@@ -349,7 +350,7 @@ def _finish(found: Survey, draft: Draft, late: Late | None, recreating: bool) ->
         len(fleet.current) == found.spec.replicas
         and not pending
         and not fleet.old
-        and not recreating
+        and not unfinished
     )
     if complete and not _complete(found, draft):
         return

@@ -189,7 +189,11 @@ def test_scaling_down_drains(edge: Edge) -> None:
     first = edge.pass_(web).render()
     assert "PublishRoutes" in first
     assert "StopContainer" not in first
-    edge.go(web)
+    assert "EndRollout" not in first
+    then = "\n".join(edge.go(web))
+    assert "StopContainer" in then
+    assert "[drift: " not in then
+    assert "EndRollout" in then
     assert len(edge.containers(web)) == 1
     assert edge.reached(web) == {edge.url(edge.only(web))}
 
