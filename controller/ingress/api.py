@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,8 +130,7 @@ class Apis:
             ):
                 yield answer
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            reason = str(error) or "it does not answer in time"
-            raise _unreachable(address, reason) from error
+            raise _unreachable(address, _reason(error)) from error
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -216,6 +216,15 @@ async def _poured(
 def _require(address: Address, answer: aiohttp.ClientResponse) -> None:
     if answer.status != 200:
         raise _unreachable(address, f"it answers {answer.status}")
+
+
+def _reason(error: Exception) -> str:
+    """In the system's words, where aiohttp would wrap them into its own. (Of TLS, the number is not
+    the system's.)"""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None and number > 0 and not isinstance(error, aiohttp.ClientSSLError):
+        return os.strerror(number)
+    return str(error) or "it does not answer in time"
 
 
 def _unreachable(address: Address, reason: str) -> UserError:

@@ -30,6 +30,7 @@ from resources.routing.world import Certificate
 from resources.service.problems import UNRESOLVED
 
 CERTIFICATE_READY = "CertificateReady"
+UNREADABLE = "CertificateUnreadable"
 REFUSALS = frozenset(
     {
         EXCEEDED,
@@ -90,15 +91,21 @@ def _message(context: Context, plan: Plan, phase: str, standing: DomainStanding 
     if phase == "Suspended":
         return "the organization is suspended"
     if phase == ACTIVE and standing is not None:
-        return f"answers at {url(standing.spec, standing.ingress)}{_but(standing)}"
+        return _answering(standing)
     if plan.wait is not None:
         return f"waiting for {plan.wait.reason}"
     return "being published"
 
 
-def _but(standing: DomainStanding) -> str:
-    ready, _, words = _certificate(standing)
-    return f"; {words}" if ready is False else ""
+def _answering(standing: DomainStanding) -> str:
+    """Where nobody can tell that it does, or sees that it does not, it is not said to."""
+    where, problem = url(standing.spec, standing.ingress), standing.ingress.problem
+    if problem and not standing.ingress.unread:
+        return f"should answer at {where}; {problem}"
+    ready, reason, words = _certificate(standing)
+    if ready is not False:
+        return f"answers at {where}"
+    return f"{'should answer' if reason == UNREADABLE else 'answers'} at {where}; {words}"
 
 
 # ---------------------------------------------------------------- conditions
@@ -199,7 +206,7 @@ def _certificate(standing: DomainStanding | None) -> tuple[bool | None, str, str
     if found is None:
         return None, "NotRead", ""
     if found.error:
-        return False, "CertificateUnreadable", found.error
+        return False, UNREADABLE, found.error
     if not found.covers:
         why = f": {found.failure}" if found.failure else ""
         return False, "CertificateMissing", f"no certificate for this hostname is served yet{why}"

@@ -63,12 +63,22 @@ def test_while_the_proxies_cannot_be_asked_everything_stays() -> None:
     assert stage.go() == ["wait: the proxies: 127.0.0.1:8081 does not answer"]
     assert stage.condition("Programmed") == ("Unknown", "ProxiesUnknown")
     assert stage.told["state"] == "active"
+    assert stage.told["message"].startswith("should answer at https://shop.example.com; 127.0.0.1")
     assert UID in stage.world.published
     stage.platform = replace(stage.platform, ingress=INGRESS)
     stage.serve()
     stage.world.put(Serving(UID, stage.now, dict.fromkeys(stage.routers(), "")))
     assert stage.go() == []
     assert stage.condition("Programmed") == ("True", "Programmed")
+
+
+def test_what_cannot_be_reached_is_not_said_to_answer() -> None:
+    stage = active()
+    stage.world.put(Certificate(UID, error="no HTTPS connection: Connection refused"))
+    stage.go()
+    assert stage.told["message"] == (
+        "should answer at https://shop.example.com; no HTTPS connection: Connection refused"
+    )
 
 
 def test_a_controller_that_has_just_begun_says_nothing_new() -> None:
