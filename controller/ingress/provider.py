@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from controller.ingress.traefik import API
 from controller.private_file import write_private
 from resources import addresses
 from resources.errors import UserError
@@ -51,7 +52,18 @@ def _join(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 
 def _json(documents: Iterable[Mapping[str, Any]]) -> bytes:
-    return json.dumps(merged(documents)).encode()
+    return json.dumps(_elsewhere(merged(documents))).encode()
+
+
+def _elsewhere(whole: dict[str, Any]) -> dict[str, Any]:
+    """Without what opens the API of our own Traefik: others have no such entry point, and would
+    complain at each change. An empty map is none of Traefik's."""
+    http = whole.get("http", {})
+    routers = http.pop("routers", {})
+    kept = {name: router for name, router in routers.items() if router.get("entryPoints") != [API]}
+    if kept:
+        http["routers"] = kept
+    return whole
 
 
 def token_of(path: Path) -> str:

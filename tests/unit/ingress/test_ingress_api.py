@@ -47,6 +47,15 @@ def test_an_address_is_shown_without_its_password() -> None:
     assert Address("http://user:hush@proxy:1/x").shown == "http://proxy:1/x"
 
 
+async def test_who_does_not_listen_is_told_of_in_the_system_s_words() -> None:
+    apis, address = Apis(), Address(f"http://127.0.0.1:{ports.free_port()}")
+    try:
+        with pytest.raises(UserError, match=r"cannot be asked: Connection refused$"):
+            await apis.get(address, "/api/version")
+    finally:
+        await apis.close()
+
+
 async def test_an_answer_without_an_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "MOST", 1_000_000)
 

@@ -89,6 +89,18 @@ async def test_who_has_the_token_is_given_the_routes(tmp_path: Path) -> None:
         assert (await ask("wrong"))[0] == (await ask("\xff"))[0] == 401
 
 
+async def test_nobody_else_is_given_what_opens_the_api_of_our_own_traefik(tmp_path: Path) -> None:
+    files = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text)
+    await files.keep(constant("token"))
+    async with remote(files, lambda: True) as ask:
+        status, told = await ask()
+        assert status == 200
+        assert "routers" not in told["http"]
+        assert told["http"]["middlewares"]
+        await files.keep(constant("token", ["a.example.com"]))
+        assert routers(await ask()) == {"skyctl-order-0"}
+
+
 async def test_nobody_is_given_the_routes_before_all_were_looked_at(tmp_path: Path) -> None:
     files, whole = FilePublisher(tmp_path / "routes", lambda sealed: sealed.text), False
     await files.publish(document(1))
