@@ -118,6 +118,7 @@ def _holds(value: Any, part: str | int) -> bool:
 
 def _settle(complaints: list[_Complaint], model: type[BaseModel], level: int) -> list[Finding]:
     """Complaints without a union at this level stand; those of one union become one finding."""
+    complaints = [each for each in complaints if not _shortened(each)] or complaints
     groups: dict[Any, list[_Complaint]] = {}
     for index, complaint in enumerate(complaints):
         united = len(complaint.tags) > level
@@ -153,6 +154,13 @@ def _union(
     nouns = list(dict.fromkeys(_noun(complaint) for complaint in group))
     text = ", ".join(nouns[:-1]) + f" or {nouns[-1]}" if len(nouns) > 1 else nouns[0]
     return [Finding(("spec", *where), f"expected {text}, got {_got(value)}", value)]
+
+
+def _shortened(complaint: _Complaint) -> bool:
+    """Too short only without its members that are wrong, which have complaints of their own."""
+    error, least = complaint.error, (complaint.error.get("ctx") or {}).get("min_length", 0)
+    value = error.get("input")
+    return complaint.kind == "too_short" and isinstance(value, list) and len(value) >= least
 
 
 def _misfit(complaint: _Complaint) -> bool:

@@ -153,6 +153,12 @@ def _remove_stale(path: Path) -> None:
     )
 
 
+def _reason(error: OSError) -> str:
+    """Without the address, which Python adds. A name that is not found has no such number."""
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
+
+
 @contextlib.contextmanager
 def bound_tcp(listen: str) -> Iterator[socket.socket]:
     """Listening on HOST:PORT (``[::1]:8900`` for IPv6)."""
@@ -170,9 +176,9 @@ def bound_tcp(listen: str) -> Iterator[socket.socket]:
     except OSError as error:
         raise UserError(
             "CONFIGURATION_PORT_IN_USE",
-            f"cannot listen on {listen}: {error.strerror or error}",
+            f"cannot listen on {listen}: {_reason(error)}",
             details={"listen": listen},
-            suggestions=["free the port, or choose another: --listen HOST:PORT"],
+            suggestions=["free the port, or choose another: --listen or SKYCTL_LISTEN"],
         ) from error
     with sock:
         sock.setblocking(False)

@@ -118,8 +118,18 @@ def _endpoint(endpoint: Any) -> str:
         return str(endpoint)
     if url := endpoint.get("url"):
         return str(url)
-    host = endpoint.get("host") or endpoint.get("address") or ""
-    return f"{host}:{endpoint['port']}" if "port" in endpoint else str(host)
+    shown = str(endpoint.get("address") or "")
+    if "hostPort" in endpoint:
+        return f"{endpoint.get('hostAddress') or ''}:{endpoint['hostPort']}->{shown}"
+    return shown
+
+
+def _certificate(document: Document) -> str:
+    """When it ends; that of a makeshift one is nobody's concern."""
+    ready = find(status(document), "CertificateReady") or {}
+    if ready.get("reason") == "CertificateMissing":
+        return ""
+    return _status_path("certificate", "notAfter")(document)
 
 
 def _status_path(*path: str) -> Cell:
@@ -225,7 +235,7 @@ _KINDS: dict[str, tuple[tuple[tuple[str, Cell], ...], tuple[tuple[str, Cell], ..
             ("PHASE", phase),
             ("URL", _url),
             ("SERVICE", _spec("service")),
-            ("CERTIFICATE", _status_path("certificate", "notAfter")),
+            ("CERTIFICATE", _certificate),
         ),
         (("VERIFIED", _condition("Verified")), ("PROGRAMMED", _condition("Programmed"))),
     ),

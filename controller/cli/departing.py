@@ -30,7 +30,7 @@ def told(client: Client, organization: str) -> list[str]:
     homes = [item for item in items if item["kind"] == "Organization"]
     members = [item for item in items if item["metadata"].get("organization") == organization]
     counts = Counter(item["kind"] for item in members)
-    listed = ", ".join(f"{number} {kind}" for kind, number in counts.items()) or "nothing"
+    listed = ", ".join(_counted(number, kind) for kind, number in counts.items()) or "nothing"
     lines = [f"organization {organization} goes with all in it: {listed}"]
     kept = _kept(homes[0]["spec"] if homes else {})
     rows = [
@@ -39,6 +39,10 @@ def told(client: Client, organization: str) -> list[str]:
         if item["kind"] == "Volume"
     ]
     return [*lines, *(render_table(("  VOLUME", "DATA"), rows).splitlines() if rows else ())]
+
+
+def _counted(number: int, kind: str) -> str:
+    return f"{number} {kind}{'' if number == 1 else 's'}"
 
 
 def _policy(volume: dict[str, Any]) -> str:

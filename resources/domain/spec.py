@@ -51,7 +51,7 @@ class RateLimit(Spec):
 
     average: Annotated[int, Field(ge=1, le=MOST)] = Field(description="Requests per second.")
     burst: Annotated[int, Field(ge=1, le=MOST)] | None = Field(
-        None, description="Requests at once beyond that; absent: as many as average."
+        None, description="So many may come at once; absent: as many as average."
     )
 
 

@@ -56,12 +56,13 @@ async def _examine() -> list[Check]:
 
     checks, whose = settings.examine()
     known = whose.settings
-    found = [*checks, *local.examine_state(known), *await local.examine_controller(known)]
+    controller = await local.examine_controller(known)
+    found = [*checks, *local.examine_state(known), *controller]
     found += sealing.examine(known)
     engine_checks, engine = await docker.examine(whose.docker)
     found += engine_checks
     found += await postgres.examine(whose)
-    found += host.examine(known, engine)
+    found += host.examine(known, engine, running=all(c.state != "note" for c in controller))
     found += await firewall.examine(known, engine)
     found += await traefik.examine(known, engine, whose.instance)
     return found

@@ -18,9 +18,12 @@ from resources.observed import Network
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def examine(settings: Settings, engine: EngineFacts | None) -> list[Check]:
+def examine(
+    settings: Settings, engine: EngineFacts | None, *, running: bool = False
+) -> list[Check]:
+    """running: the controller of this state directory answers, or nobody has asked it."""
     found = [_pool(settings, engine), _host_ports(settings)]
-    found += _listener(settings)
+    found += _listener(settings, running)
     return found
 
 
@@ -77,7 +80,7 @@ def _host_ports(settings: Settings) -> Check:
     return ok(name, f"services may publish {low}-{high}")
 
 
-def _listener(settings: Settings) -> list[Check]:
+def _listener(settings: Settings, running: bool) -> list[Check]:
     """Taken by our own controller is as it should be: then /healthz answers."""
     name, listen = "metrics address", settings.listen
     if not listen:
@@ -92,15 +95,12 @@ def _listener(settings: Settings) -> list[Check]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(found[4])
     except OSError as error:
-        if _ours(address, int(port)):
-            return [ok(name, f"{listen} answers")]
-        return [
-            problem(
-                name,
-                f"cannot listen on {listen}: {error.strerror or error}",
-                "free the port, or choose another: --listen or SKYCTL_LISTEN",
-            )
-        ]
+        advice = "free the port, or choose another: --listen or SKYCTL_LISTEN"
+        if not _ours(address, int(port)):
+            return [problem(name, f"cannot listen on {listen}: {error.strerror or error}", advice)]
+        if not running:
+            return [problem(name, f"a controller elsewhere on this host has {listen}", advice)]
+        return [ok(name, f"{listen} answers")]
     return [ok(name, f"{listen} is free")]
 
 

@@ -69,7 +69,7 @@ def test_a_whole_customer_is_not_deleted_unasked(
     answers("\n", terminal=True)
     ran = skyctl("delete", *words)
     assert (ran.code, ran.out) == (1, "")
-    assert "organization whole goes with all in it: 3 Volume, 1 Service" in ran.err
+    assert "organization whole goes with all in it: 3 Volumes, 1 Service" in ran.err
     told = {line.split()[0]: line for line in ran.err.splitlines() if "volume/" in line}
     assert told["volume/kept"].endswith("data kept until skyctl purge")
     assert "data kept until 20" in told["volume/short"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -70,6 +72,27 @@ def test_host_ports(
     kernel.write_text("32768\t60999\n")
     monkeypatch.setattr(host, "_EPHEMERAL", kernel)
     assert by_name(host.examine(Settings(host_ports=ports), None))["host ports"].state == state
+
+
+@pytest.mark.parametrize(("running", "state"), [(True, "ok"), (False, "problem")])
+def test_whose_the_metrics_address_is(running: bool, state: str) -> None:
+    """Where none runs on this state directory, it is another's controller that answers."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"ok\n")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        listen = f"127.0.0.1:{server.server_port}"
+        found = host.examine(Settings(listen=listen), None, running=running)
+        server.shutdown()
+    assert by_name(found)["metrics address"].state == state
 
 
 def test_limits_that_the_kernel_does_not_enforce() -> None:

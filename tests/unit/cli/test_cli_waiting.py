@@ -202,3 +202,26 @@ def test_the_image_that_runs_is_shown_beside_the_declared_one(
     found["status"]["containers"] = [{"image": image} for image in running]
     table = table_of("Service", wide=False, organization=False)
     assert table.row(found)[table.headers.index("IMAGE")] == shown
+
+
+def test_an_endpoint_is_shown_once_and_where_the_host_has_it() -> None:
+    found = document()
+    inside = {"port": 8080, "protocol": "tcp", "address": "web:8080"}
+    outside = {**inside, "hostPort": 18500, "hostAddress": "0.0.0.0"}
+    found["status"]["endpoints"] = [inside, outside]
+    table = table_of("Service", wide=True, organization=False)
+    shown = table.row(found)[table.headers.index("ENDPOINTS")]
+    assert shown == "web:8080,0.0.0.0:18500->web:8080"
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [("CertificateServed", "2027-01-01T00:00:00Z"), ("CertificateMissing", "")],
+)
+def test_when_a_makeshift_certificate_ends_is_not_shown(reason: str, shown: str) -> None:
+    found = {**document(), "kind": "Domain"}
+    found["status"]["certificate"] = {"notAfter": "2027-01-01T00:00:00Z"}
+    said = {"type": "CertificateReady", "status": "False", "reason": reason}
+    found["status"]["conditions"] = [said]
+    table = table_of("Domain", wide=False, organization=False)
+    assert table.row(found)[table.headers.index("CERTIFICATE")] == shown

@@ -39,6 +39,13 @@ def test_taken_literally(pointer: str, value: Any, field: str, literal: Any) -> 
     assert read(spec.document()) == spec
 
 
+def test_a_list_is_not_too_short_for_a_member_that_is_wrong() -> None:
+    with pytest.raises(UserError) as caught:
+        read(at("/middlewares/ipAllowList", ["127.0.0.300"]))
+    (found,) = caught.value.details["errors"]
+    assert found["pointer"] == "/spec/middlewares/ipAllowList/0"
+
+
 def test_what_may_be_said() -> None:
     spec = read(
         {
