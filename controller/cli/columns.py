@@ -217,7 +217,7 @@ _KINDS: dict[str, tuple[tuple[tuple[str, Cell], ...], tuple[tuple[str, Cell], ..
     ),
     "Service": (
         (("NAME", _name), ("READY", _ready), ("PHASE", phase), ("IMAGE", _image)),
-        (("RESTARTS", _restarts), ("ENDPOINTS", _endpoints)),
+        (("RESTARTS", _restarts), ("ENDPOINTS", _endpoints), ("DOMAINS", _status_path("domains"))),
     ),
     "Volume": (
         (

@@ -11,10 +11,12 @@ from typing import Any
 
 from resources.conditions import timestamp
 from resources.context import Context
+from resources.domain.backends import first_port
 from resources.errors import UserError
 from resources.labels import L_GENERATION, L_REVISION
 from resources.observed import Container, Image
 from resources.plan import Plan
+from resources.routing.default_name import default_name
 from resources.service import in_force, phase, sickness
 from resources.service.conditions import bare_conditions, conditions
 from resources.service.declaration import ServiceDeclaration
@@ -48,7 +50,7 @@ def status(context: Context, plan: Plan, failure: UserError | None) -> dict[str,
         "rollout": _rollout(standing),
         "inForce": _in_force(found),
         **({"drift": plan.standing} if plan.standing else {}),
-        "domains": _domains(context),
+        "domains": _domains(found),
         "endpoints": _endpoints(found),
     }
 
@@ -197,9 +199,14 @@ def _in_force(found: Survey) -> Mapping[str, Any] | None:
     return in_force.describe(found.replica(0))
 
 
-def _domains(context: Context) -> list[str]:
-    """The hostnames of the Domains that lead here, whether they are active or not."""
+def _domains(found: Survey) -> list[str]:
+    """The hostnames of the Domains that lead here, whether they are active or not, and the name
+    that it has without any."""
+    context, ingress = found.context, found.context.platform.ingress
     names = {str(domain.resource.spec.get("hostname", "")) for domain in context.referrers}
+    named = found.spec.type == "app" and first_port(found.spec) is not None
+    if named and ingress.mode != "none":
+        names.add(default_name(context.key.organization, context.key.name, ingress))
     return sorted(names - {""})
 
 

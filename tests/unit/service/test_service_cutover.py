@@ -282,6 +282,8 @@ def test_an_app_has_a_name_without_a_domain(edge: Edge) -> None:
     assert [set(s.anywhere) for s in published] == [set(edge.serving(web).anywhere)]
     assert edge.reached(web) == {edge.url(edge.only(web))}
     assert edge.rows[data].resource.uid not in edge.world.published
+    told = [(edge.rows[key].status or {})["domains"] for key in (web, data)]
+    assert told == [["web.acme.apps.test"], []]
 
 
 def test_one_that_is_published_and_not_yet_seen_is_not_stopped(edge: Edge) -> None:
