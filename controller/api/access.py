@@ -107,6 +107,12 @@ def _moment(found: dict[str, Any]) -> float:
         return float("inf")
 
 
+def _written(found: dict[str, Any]) -> str:
+    """To the millisecond, as wide for each."""
+    whole, _, fraction = str(found.get("StartUTC", "")).removesuffix("Z").partition(".")
+    return f"{whole}.{fraction[:3]:0<3}Z" if whole else ""
+
+
 async def _line(emit: Emit, label: str, found: dict[str, Any]) -> None:
     await emit(
         {
@@ -114,7 +120,7 @@ async def _line(emit: Emit, label: str, found: dict[str, Any]) -> None:
             "container": label,
             "ordinal": 0,
             "stream": "access",
-            "time": str(found.get("StartUTC", "")),
+            "time": _written(found),
             "text": shown(found),
             "request": found,
         }

@@ -233,6 +233,7 @@ _KINDS: dict[str, tuple[tuple[tuple[str, Cell], ...], tuple[tuple[str, Cell], ..
         (
             ("NAME", _name),
             ("PHASE", phase),
+            ("READY", _condition(READY)),
             ("URL", _url),
             ("SERVICE", _spec("service")),
             ("CERTIFICATE", _certificate),

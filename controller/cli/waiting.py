@@ -105,7 +105,8 @@ def deleted(target: Awaited, document: Document | None) -> Judgement:
         return Judgement("done", "deleted")
     if not document["metadata"].get("deletionRequestedAt"):
         return Judgement("pending", _sentence(document))
-    error = columns.status(document).get("error")
+    status = columns.status(document)
+    error = status.get("error") if status.get("phase") == "Deleting" else None
     text = error["message"] if error else columns.message(document)
     return Judgement("pending", f"Deleting: {text or 'under way'}{_pause(document)}")
 

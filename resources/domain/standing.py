@@ -209,6 +209,14 @@ class DomainStanding:
         return named(service, found) if service is not None and found is not None else ""
 
     @cached_property
+    def ports(self) -> tuple[int, ...]:
+        """That the Service declares for tcp."""
+        service = self.context.ref("Service", self.spec.service)
+        declared = effective(service).spec if service is not None else None
+        ports = declared.ports if declared is not None else ()
+        return tuple(p.container_port for p in ports if p.protocol == "tcp")
+
+    @cached_property
     def backend_served(self) -> bool:
         service = self.context.ref("Service", self.spec.service)
         served = self.context.world.serving.get(service.resource.uid) if service else None
@@ -290,6 +298,11 @@ class DomainStanding:
         if self.by_labels:
             return self.carried
         return self.published is not None and self.published.digest == self.document.digest
+
+    @property
+    def serves_earlier(self) -> bool:
+        """An earlier declaration is published, and lets visitors in."""
+        return self.published is not None and self.lasting
 
     @cached_property
     def amiss(self) -> dict[str, str]:

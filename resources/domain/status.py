@@ -82,7 +82,10 @@ def _phase(context: Context, judged: verdict.Verdict, standing: DomainStanding |
         return "Suspended"
     if standing is not None and standing.programmed and standing.obstacle is None:
         return ACTIVE
-    return "Failed" if judged.stalled else "Pending"
+    if judged.stalled:
+        earlier = standing is not None and standing.serves_earlier
+        return ACTIVE if earlier else "Failed"
+    return "Pending"
 
 
 def _message(context: Context, plan: Plan, phase: str, standing: DomainStanding | None) -> str:
@@ -103,9 +106,20 @@ def _answering(standing: DomainStanding) -> str:
     if problem and not standing.ingress.unread:
         return f"should answer at {where}; {problem}"
     ready, reason, words = _certificate(standing)
+    if ready is not False and (stray := _stray(standing)):
+        return f"should answer at {where}; {stray}"
     if ready is not False:
         return f"answers at {where}"
     return f"{'should answer' if reason == UNREADABLE else 'answers'} at {where}; {words}"
+
+
+def _stray(standing: DomainStanding) -> str:
+    """What is amiss with its port, which the Service need not declare."""
+    port, declared = standing.spec.port, standing.ports
+    if port is None or not declared or port in declared:
+        return ""
+    listed = ", ".join(map(str, declared))
+    return f"port {port} is none of those that Service {standing.spec.service} declares ({listed})"
 
 
 # ---------------------------------------------------------------- conditions

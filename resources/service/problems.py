@@ -94,13 +94,19 @@ def root(subject: str, user: str) -> UserError:
     )
 
 
+SETTING = "SKYCTL_HOST_PORTS, or hostPorts of the CaasConfiguration"
+
+
 def host_port(index: int, port: int, allowed: tuple[int, int] | None) -> UserError:
     within = "none are allowed here" if allowed is None else f"{allowed[0]} to {allowed[1]} are"
     return UserError(
         "ACCESS_HOST_PORT_DENIED",
         f"spec.ports[{index}].hostPort: host port {port} is not allowed; {within}",
         details={"pointer": f"/spec/ports/{index}/hostPort", "hostPort": port},
-        suggestions=["leave hostPort out and use a Domain", "ask the platform for a host port"],
+        suggestions=[
+            "leave hostPort out and use a Domain",
+            f"ask the platform for {port}: {SETTING}",
+        ],
     )
 
 

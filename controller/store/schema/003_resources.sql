@@ -305,10 +305,12 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   DELETE FROM skyctl.events
     WHERE p_reason = 'Pulling' AND uid = p_uid AND reason = 'Pulling'
       AND message <> left(p_message, 2048);
-  INSERT INTO skyctl.events AS e (uid, kind, organization, name, type, reason, message)
-    VALUES (p_uid, p_kind, p_organization, p_name, p_type, left(p_reason, 128), left(p_message, 2048))
+  -- By the clock, not by the transaction: what is told together stays in its order.
+  INSERT INTO skyctl.events AS e (at, first_at, uid, kind, organization, name, type, reason, message)
+    VALUES (clock_timestamp(), clock_timestamp(), p_uid, p_kind, p_organization, p_name, p_type,
+            left(p_reason, 128), left(p_message, 2048))
   ON CONFLICT (uid, kind, organization, name, type, reason, md5(message))
-    DO UPDATE SET count = e.count + 1, at = now()
+    DO UPDATE SET count = e.count + 1, at = clock_timestamp()
 $$;
 
 CREATE OR REPLACE FUNCTION skyctl.request_deletion() RETURNS trigger

@@ -51,7 +51,7 @@ def test_a_domain_in_a_table(skyctl: Run, tmp_path: Path) -> None:
     test_a_domain_as_labels(skyctl, tmp_path)
     assert skyctl("wait", "domain/shop", "--org", "labelled", "--for", "Accepted").code == 0
     found = skyctl("get", "domains", "--org", "labelled")
-    assert found.lines[0].split()[:4] == ["NAME", "PHASE", "URL", "SERVICE"]
+    assert found.lines[0].split()[:4] == ["NAME", "PHASE", "READY", "URL"]
     assert "http://shop.example.com" in found.lines[1]
     assert (
         "_skypanel-verify.shop.example.com"

@@ -96,6 +96,14 @@ def test_deleted(what: dict[str, Any] | None, state: str) -> None:
     assert deleted(AWAITED, what).state == state
 
 
+def test_what_was_wrong_before_it_was_to_go_is_not_why_it_is_still_there() -> None:
+    error = {"code": "RESOURCE_NOT_FOUND", "message": "there is no Service web"}
+    gone = document(deleting=True, error=error)
+    assert "no Service" not in deleted(AWAITED, gone).text
+    gone["status"]["phase"] = "Deleting"
+    assert "no Service" in deleted(AWAITED, gone).text
+
+
 @pytest.mark.parametrize(
     ("judge", "what", "state"),
     [

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from resources.errors import UserError
 from resources.meta import Key
+from resources.routing.steps import PublishRoutes
 from resources.routing.world import Ingress, Serving
 from tests.property.apply import uid_of
 from tests.unit.domain.domain_stage import (
     ACME,
+    BACKEND,
     INGRESS,
     NAME,
     OURS,
+    SERVICE,
     SHOP,
     SPEC,
     UID,
@@ -206,3 +210,33 @@ def test_quota() -> None:
     stage.declare(*other, {**SPEC, "hostname": "other.example.com"})
     stage.run(other)
     assert stage.status(other)["error"]["code"] == "RESOURCE_QUOTA_EXCEEDED"
+
+
+def test_a_port_that_the_service_does_not_declare_is_told() -> None:
+    stage = DomainStage()
+    stage.domain(port=9999)
+    stage.go()
+    stage.serve(f"acme-web-{SERVICE[:8]}-9999")
+    stage.ask()
+    stage.go()
+    assert stage.told["message"] == (
+        "should answer at https://shop.example.com; "
+        "port 9999 is none of those that Service web declares (8080)"
+    )
+    stage.declare(*WEB, {"image": "nginx:1.27"})
+    assert stage.told["message"] == "answers at https://shop.example.com", "it declares none at all"
+
+
+def test_what_cannot_be_published_leaves_what_is() -> None:
+    """A certificate that may not be used, say: the earlier declaration lets visitors in."""
+    stage = active()
+    published = stage.world.published[UID]
+    stage.domain(sticky=True)
+    while not any(isinstance(step, PublishRoutes) for step in stage.plan(SHOP).steps):
+        stage.run(SHOP)
+        stage.serve(f"{BACKEND}-sticky")
+    refused = UserError("DOMAIN_CERTIFICATE_UNFIT", "the certificate is for others' names")
+    told = stage.status(SHOP, refused)
+    assert (told["phase"], told["error"]["code"]) == ("Active", "DOMAIN_CERTIFICATE_UNFIT")
+    assert stage.condition("Ready")[0] == "False"
+    assert stage.world.published[UID] == published
