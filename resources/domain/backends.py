@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resources.effective import accepted, effective
 from resources.meta import Entry
-from resources.routing.document import backend_name
+from resources.routing.document import FIRST, backend_name
 
 if TYPE_CHECKING:  # a Service's plan asks this: the two kinds' models do not wait for each other
     from resources.domain.spec import DomainSpec
@@ -19,16 +19,24 @@ if TYPE_CHECKING:  # a Service's plan asks this: the two kinds' models do not wa
 
 
 class Backend(NamedTuple):
-    """port: of the container."""
+    """port: of the container. first: none is named, so each replica is reached on the first port
+    that it was declared with; ``port`` is that of the declaration in force."""
 
     port: int
     sticky: bool
+    first: bool = False
 
 
 def wanted(spec: DomainSpec, service: ServiceSpec) -> Backend | None:
     """None: no port is given, and the Service declares none that speaks tcp."""
     port = first_port(service) if spec.port is None else spec.port
     return None if port is None else Backend(port, spec.sticky)
+
+
+def routed(spec: DomainSpec, service: ServiceSpec) -> Backend | None:
+    """The same for routers beside the containers: a rollout may move the first port."""
+    found = wanted(spec, service)
+    return None if found is None else found._replace(first=spec.port is None)
 
 
 def first_port(service: ServiceSpec) -> int | None:
@@ -46,13 +54,25 @@ def backends(domain: Entry, service: Entry) -> tuple[Backend, ...]:
         return ()
     specs: Iterable[DomainSpec | None] = (effective(domain).spec, accepted(domain))
     name = service.key.name
-    found = [wanted(s, serving) for s in specs if s is not None and s.service == name]
+    found = [routed(s, serving) for s in specs if s is not None and s.service == name]
     return tuple(dict.fromkeys(backend for backend in found if backend is not None))
 
 
 def named(service: Entry, backend: Backend) -> str:
     """As the documents of both call it."""
-    key = service.key
+    key, port = service.key, None if backend.first else backend.port
     return backend_name(
-        key.organization, key.name, service.resource.uid, backend.port, sticky=backend.sticky
+        key.organization, key.name, service.resource.uid, port, sticky=backend.sticky
     )
+
+
+def denoted(service: Entry, name: str, spec: ServiceSpec | None) -> Backend | None:
+    """The backend of that Service that is called so. spec: in force."""
+    prefix = named(service, Backend(0, False)).removesuffix("0")
+    port, _, suffix = name.removeprefix(prefix).partition("-")
+    if not name.startswith(prefix) or suffix not in ("", "sticky"):
+        return None
+    if port != FIRST:
+        return Backend(int(port), bool(suffix)) if port.isdecimal() else None
+    first = None if spec is None else first_port(spec)
+    return None if first is None else Backend(first, bool(suffix), True)

@@ -13,7 +13,7 @@ from resources.conditions import find, is_true
 from resources.context import Context
 from resources.domain import references
 from resources.domain.admission import DomainDeclaration, claim_of, declaration, unreachable
-from resources.domain.backends import named, wanted
+from resources.domain.backends import named, routed
 from resources.domain.container_labels import LOST, VERIFIED, by_labels, inexpressible, of_domain
 from resources.domain.labels import Labels
 from resources.domain.routing import Route, render
@@ -205,7 +205,7 @@ class DomainStanding:
         """Of the Service; '' while it is not known."""
         service = self.context.ref("Service", self.spec.service)
         declared = effective(service).spec if service is not None else None
-        found = wanted(self.spec, declared) if declared is not None else None
+        found = routed(self.spec, declared) if declared is not None else None
         return named(service, found) if service is not None and found is not None else ""
 
     @cached_property

@@ -11,6 +11,9 @@ from typing import Any
 
 from resources.sealed import Sealed
 
+FIRST = "first"
+"""Stands for the port in the name of a backend that has none of its own."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -69,8 +72,11 @@ def rules(content: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(router["rule"] for router in routers.values() if "rule" in router)
 
 
-def backend_name(organization: str, service: str, uid: str, port: int, *, sticky: bool) -> str:
+def backend_name(
+    organization: str, service: str, uid: str, port: int | None, *, sticky: bool
+) -> str:
     """Of a Service's backend, as its document defines it and the routers of Domains refer to it:
-    unique on the platform, and stable as long as the Service lives. uid: the Service's."""
+    unique on the platform, and stable as long as the Service lives. uid: the Service's. port: None
+    where each replica is reached on the first that it declares."""
     suffix = "-sticky" if sticky else ""
-    return f"{organization}-{service}-{uid[:8]}-{port}{suffix}"
+    return f"{organization}-{service}-{uid[:8]}-{FIRST if port is None else port}{suffix}"

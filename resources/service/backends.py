@@ -7,13 +7,13 @@ they are known not to serve, or are about to leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from resources.context import Context
-from resources.domain.backends import Backend, first_port, named
+from resources.domain.backends import Backend, denoted, first_port, named
 from resources.domain.backends import backends as backends_of
 from resources.domain.container_labels import by_labels, container_labels
 from resources.labels import L_ROUTES
@@ -30,16 +30,21 @@ from resources.service.spec import ServiceSpec
 
 DRIFT = "routes"
 
+Declared = Callable[[Container], int | None]
+"""The first port of what a container was made from; None: nobody knows."""
+
 
 @dataclass(frozen=True)
 class Backends:
     """wanted: by name. drain: seconds. default: that of the name that an app has without a Domain.
-    Nothing at all where no proxy is told anything."""
+    declared: of old and new containers during a rollout. Nothing at all where no proxy is told
+    anything."""
 
     context: Context
     wanted: Mapping[str, Backend]
     drain: float = 30.0
     default: Backend | None = None
+    declared: Declared = lambda container: None
 
     @property
     def published(self) -> Published | None:
@@ -59,14 +64,23 @@ class Backends:
         """Is anything to be told, or taken back?"""
         return bool(self.wanted) or self.published is not None
 
-    @cached_property
-    def _ports(self) -> frozenset[int]:
-        return frozenset(backend.port for backend in self.wanted.values())
-
     def urls(self, container: Container) -> frozenset[str]:
-        """Where it is reached, on every port that is wanted."""
-        address = self._address(container)
-        return frozenset(_url(address, port) for port in self._ports) if address else frozenset()
+        """Where it is reached, in every backend that is wanted."""
+        if not (address := self._address(container)):
+            return frozenset()
+        return frozenset(self._url(address, name, container) for name in self.wanted)
+
+    def _url(self, address: str, name: str, container: Container) -> str:
+        backend = self.wanted[name]
+        port = self._first(address, name, container) if backend.first else None
+        return f"http://{address}:{port or backend.port}"
+
+    def _first(self, address: str, name: str, container: Container) -> int | None:
+        """One that nobody knows any more is reached where the proxies reach it."""
+        if (port := self.declared(container)) is not None or self.serving is None:
+            return port
+        there = map(urlsplit, sorted(self.serving.anywhere.get(name, ())))
+        return next((url.port for url in there if url.hostname == address), None)
 
     def _address(self, container: Container) -> str:
         network = network_of(self.context)
@@ -104,8 +118,8 @@ class Backends:
             return not self.wanted
         address = self._address(container)
         return all(
-            _url(address, backend.port) in self.serving.everywhere.get(name, frozenset())
-            for name, backend in self.wanted.items()
+            self._url(address, name, container) in self.serving.everywhere.get(name, frozenset())
+            for name in self.wanted
         )
 
     def end(self) -> tuple[RouteStep, ...]:
@@ -153,9 +167,10 @@ class Backends:
         return (WithdrawRoutes(uid=self.context.uid, name=told.name, cause=cause),)
 
     def _document(self, members: Iterable[Container]) -> Document:
-        addresses = sorted({self._address(container) for container in members} - {""})
+        places = {c.id: (self._address(c), c) for c in members}
+        there = sorted((each for each in places.values() if each[0]), key=lambda each: each[0])
         services = {
-            name: {"loadBalancer": _balancer(backend, addresses)}
+            name: {"loadBalancer": _balancer(backend, [self._url(a, name, c) for a, c in there])}
             for name, backend in sorted(self.wanted.items())
         }
         key, uid = self.context.key, self.context.uid
@@ -197,35 +212,40 @@ class ByLabels(Backends):
         return ()
 
 
-def backends(context: Context, spec: ServiceSpec | None, drain: float) -> Backends:
-    """Of a Service whose spec is in force (None: nothing was ever accepted)."""
+def backends(
+    context: Context,
+    spec: ServiceSpec | None,
+    drain: float,
+    declared: Declared = lambda container: None,
+) -> Backends:
+    """Of a Service whose spec is in force (None: nothing was ever accepted). One that a router
+    still leads to stays until it does not: what leads nowhere would fall to another's wildcard."""
     if by_labels(context.platform.ingress):
         services = container_labels(context, spec).services if spec is not None else ()
         return ByLabels(context, {s.label: Backend(s.port, s.sticky) for s in services}, 0.0)
     if not context.platform.ingress.routing:
         return Backends(context, {})
-    default = _default(context, spec)
-    wanted = {b for domain in context.referrers for b in backends_of(domain, context.entry)}
+    default, entry = _default(context, spec), context.entry
+    serving = context.world.serving.get(context.uid)
+    used = serving.used if serving is not None else frozenset()
+    found = {name: kept for name in used if (kept := denoted(entry, name, spec)) is not None}
+    wanted = {b for domain in context.referrers for b in backends_of(domain, entry)}
     wanted |= {default} if default is not None else set()
-    found = {named(context.entry, backend): backend for backend in sorted(wanted)}
-    return Backends(context, found, drain, default)
+    found |= {named(entry, backend): backend for backend in sorted(wanted)}
+    return Backends(context, found, drain, default, declared)
 
 
 def _default(context: Context, spec: ServiceSpec | None) -> Backend | None:
     if not context.platform.ingress.default_domain or spec is None or spec.type != "app":
         return None
     port = first_port(spec)
-    return None if port is None else Backend(port, False)
+    return None if port is None else Backend(port, False, True)
 
 
-def _url(address: str, port: int) -> str:
-    return f"http://{address}:{port}"
-
-
-def _balancer(backend: Backend, addresses: Iterable[str]) -> dict[str, Any]:
+def _balancer(backend: Backend, urls: Iterable[str]) -> dict[str, Any]:
     balancer: dict[str, Any] = {
         "passHostHeader": True,
-        "servers": [{"url": _url(address, backend.port)} for address in addresses],
+        "servers": [{"url": url} for url in urls],
     }
     if backend.sticky:
         balancer["sticky"] = STICKY

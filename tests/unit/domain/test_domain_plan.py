@@ -159,7 +159,7 @@ def test_moved_to_another_service() -> None:
     assert stage.go()[-1] == "wait: Service new to be served by the proxies"
     assert UID in stage.world.published
     uid = uid_of("Service", "acme", "new")
-    urls = {f"acme-new-{uid[:8]}-80": frozenset({"http://10.0.0.3:80"})}
+    urls = {f"acme-new-{uid[:8]}-first": frozenset({"http://10.0.0.3:80"})}
     stage.world.put(Serving(uid, stage.now, {}, urls, urls))
     assert stage.go() == [f"PublishRoutes {NAME} (declared otherwise)"]
 
