@@ -36,7 +36,8 @@ def test_old_and_new_replicas_are_reached_on_their_own(edge: Edge) -> None:
         edge.wait(1)
     edge.go(web)
     new = edge.only(web)
-    assert both and all(urls == {edge.url(old, 80), edge.url(new, 8080)} for urls in both)
+    assert both
+    assert all(urls == {edge.url(old, 80), edge.url(new, 8080)} for urls in both)
     assert reached(edge, web) == [{edge.url(new, 8080)}]
     assert set(edge.serving(web).anywhere) == name
 
