@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from controller.ingress.pairing import check_pairs
 from resources.errors import UserError
 from resources.routing.document import Document
 from resources.routing.opening import fitted
@@ -112,6 +113,7 @@ def _filled(document: Document, open_: Callable[[Sealed], str]) -> dict[str, Any
     content: dict[str, Any] = copy.deepcopy(dict(document.content))
     for pointer, sealed in document.secrets.items():
         _put(content, pointer, fitted(document, pointer, sealed, open_(sealed)))
+    check_pairs(document, content)
     return content
 
 
