@@ -171,5 +171,11 @@ class Ingress:
         """Do we publish anything?"""
         return self.mode != "none" and self.publish == "provider"
 
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """Of this host, tcp: taken by a proxy of ours, or about to be."""
+        ours = self.mode in ("process", "container")
+        return frozenset((self.http_port, self.https_port)) if ours else frozenset()
+
 
 NO_INGRESS = Ingress()

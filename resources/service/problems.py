@@ -110,6 +110,15 @@ def host_port(index: int, port: int, allowed: tuple[int, int] | None) -> UserErr
     )
 
 
+def ingress_port(index: int, port: int) -> UserError:
+    return UserError(
+        "ACCESS_HOST_PORT_DENIED",
+        f"spec.ports[{index}].hostPort: host port {port} is the ingress's, where all visitors come in",
+        details={"pointer": f"/spec/ports/{index}/hostPort", "hostPort": port},
+        suggestions=["leave hostPort out and use a Domain", "use another hostPort"],
+    )
+
+
 def volume_lost(organization: str, name: str, engine_name: str, *, gone: bool) -> UserError:
     found = "is gone from the engine" if gone else "was replaced by another on the engine"
     return UserError(

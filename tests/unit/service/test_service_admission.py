@@ -10,6 +10,7 @@ import pytest
 from resources.context import Platform
 from resources.meta import Key
 from resources.observed import Image
+from resources.routing.world import Ingress
 from resources.steps import EngineStep
 from tests.property.apply import INSTANCE
 from tests.unit.service.theatre import Theatre
@@ -228,6 +229,25 @@ def test_host_ports_within_the_platforms_range(port: int, fine: bool) -> None:
     stage = Theatre(platform=Platform(INSTANCE, host_ports=(30000, 30010)))
     web = stage.service(ports=[{"containerPort": 80, "hostPort": port}])
     assert (stage.plan(web).problem is None) is fine
+
+
+@pytest.mark.parametrize(
+    ("mode", "port", "fine"),
+    [
+        ("process", {"hostPort": 8080}, False),
+        ("container", {"hostPort": 8443, "hostAddress": "127.0.0.1"}, False),
+        ("process", {"hostPort": 8443, "protocol": "udp"}, True),
+        ("process", {"hostPort": 8081}, True),
+        ("external", {"hostPort": 8080}, True),
+    ],
+)
+def test_the_ports_of_the_ingress_are_nobodys(mode: str, port: dict[str, Any], fine: bool) -> None:
+    """While it starts anew whoever asks for them would have every visitor."""
+    ingress = Ingress(mode=mode, http_port=8080, https_port=8443)
+    stage = Theatre(platform=Platform(INSTANCE, host_ports=(8000, 9000), ingress=ingress))
+    problem = stage.plan(stage.service(ports=[{"containerPort": 80, **port}])).problem
+    assert (problem is None) is fine
+    assert problem is None or "is the ingress's" in problem.message
 
 
 @pytest.mark.parametrize(
