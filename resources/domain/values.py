@@ -100,13 +100,18 @@ Headers = Annotated[dict[Header, HeaderValue], Field(max_length=64)]
 
 
 def _network(text: str) -> str:
+    """Without a zone (``%eth0``): no proxy reads one."""
+    bare = re.sub("%[^/]*", "", text)
     try:
-        return str(ipaddress.ip_network(text))
+        found = ipaddress.ip_network(text)
     except ValueError:
+        found = None
+    if found is None or bare != text:
         meant = None
         with contextlib.suppress(ValueError):
-            meant = str(ipaddress.ip_network(text, strict=False))
-        raise QuantityError("is not an address or network like 192.0.2.0/24", meant) from None
+            meant = str(ipaddress.ip_network(bare, strict=False))
+        raise QuantityError("is not an address or network like 192.0.2.0/24", meant)
+    return str(found)
 
 
 AllowedNetwork = Annotated[str, StringConstraints(max_length=64), AfterValidator(_network)]

@@ -113,7 +113,7 @@ def host_port(index: int, port: int, allowed: tuple[int, int] | None) -> UserErr
 def ingress_port(index: int, port: int) -> UserError:
     return UserError(
         "ACCESS_HOST_PORT_DENIED",
-        f"spec.ports[{index}].hostPort: host port {port} is the ingress's, where all visitors come in",
+        f"spec.ports[{index}].hostPort: host port {port} is the ingress's",
         details={"pointer": f"/spec/ports/{index}/hostPort", "hostPort": port},
         suggestions=["leave hostPort out and use a Domain", "use another hostPort"],
     )

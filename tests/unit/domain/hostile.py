@@ -92,6 +92,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     (TO, "https://a.com:x/", "is not a URL"),
     (TO, "https://shop.example.com", "for ever"),
     (f"{M}/ipAllowList", ["10.0.0.1/8"], "did you mean 10.0.0.0/8?"),
+    (f"{M}/ipAllowList", ["fe80::1%eth0"], "did you mean fe80::1/128?"),
     (f"{M}/ipAllowList", ["0.0.0.0/0; drop"], "not an address or network"),
     (f"{M}/ipAllowList", [], "at least 1 item"),
     (f"{M}/ipAllowList", "10.0.0.0/8", "a list"),
