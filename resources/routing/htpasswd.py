@@ -18,6 +18,11 @@ _APR1 = r"\$apr1\$[./0-9A-Za-z]{1,8}\$[./0-9A-Za-z]{22}"
 _SHA1 = r"\{SHA\}[A-Za-z0-9+/]{27}="
 _BCRYPT = r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./0-9A-Za-z]{53}"
 _HASH = re.compile(f"(?:{_APR1}|{_SHA1}|{_BCRYPT})", re.ASCII)
+_OTHER = re.compile(
+    r"\$(?:1|2[a-z]?|5|6|7|g?y|apr1|argon2[a-z]*|scrypt)\$.*|\{(?:S?MD5|S?SHA[0-9]*|CRYPT|PLAIN)\}.*",
+    re.ASCII,
+)
+"""Hashes of other kinds, and halves of these: taken for a password, nobody could ever log in."""
 COSTLIEST = 12
 """Of bcrypt: about a quarter of a second of the proxy's time for each request."""
 
@@ -40,6 +45,8 @@ def line(sealed: Sealed, value: str) -> str:
     if colon and user == sealed.key and _HASH.fullmatch(rest):
         text = rest
     found = _HASH.fullmatch(text)
+    if found is None and _OTHER.fullmatch(text):
+        raise ValueError("is a hash, but neither bcrypt nor apr1 nor SHA-1, or not a whole one")
     if found is None:
         return f"{sealed.key}:{apr1(text, _salt(sealed))}"
     if found["cost"] and not 4 <= int(found["cost"]) <= COSTLIEST:

@@ -264,6 +264,9 @@ def test_the_digest_follows_the_sealed_values() -> None:
         ("alice", "", "is empty"),
         ("alice", "a\nmallory:x", "more than one line"),
         ("alice", "$2y$31$" + "a" * 53, "bcrypt cost"),
+        ("alice", "$6$rounds=5000$salt$" + "a" * 86, "is a hash, but neither"),
+        ("alice", "$2y$10$half", "not a whole one"),
+        ("alice", "{SSHA}c29tZXRoaW5n", "is a hash, but neither"),
     ],
 )
 def test_what_no_proxy_may_get(key: str, value: str, words: str) -> None:
