@@ -103,11 +103,16 @@ class _ByDocuments:
             self._apis,
             wiring.clock,
             wanted=wiring.wanted,
-            deaf=lambda: self._mirror.deaf,
-            changed=lambda: self._mirror.hurry(),
+            deaf=lambda: self._mirror.deaf or self._publisher.watched.displaced,
+            changed=self._another,
             leading=lambda: wiring.epoch() is not None,
             others=[other for other in self._runners if other is not chosen],
         )
+
+    def _another(self) -> None:
+        """It was started on the directory as it is."""
+        self._publisher.watched.displaced = False
+        self._mirror.hurry()
 
     def gateway(self) -> Gateway:
         return Gateway(

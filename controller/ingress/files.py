@@ -26,6 +26,7 @@ import structlog
 from controller.ingress import leaf
 from controller.ingress.base import Marker, Shelved
 from controller.ingress.leaf import OWN, Leaf
+from controller.ingress.watched import Watched
 from controller.private_file import write_private
 from controller.store.base import Deposed
 from resources.errors import UserError
@@ -75,6 +76,7 @@ class FilePublisher:
         self._epoch = epoch
         self._open = open_
         self._workshop = directory.with_name(f"{directory.name}.new")
+        self.watched = Watched(directory)
         self._tidied = False
         self._kept: dict[str, _Kept] = {}
         self._owners: dict[str, str] = {}
@@ -130,15 +132,23 @@ class FilePublisher:
             async with asyncio.timeout(SECONDS):
                 return await asyncio.to_thread(alone)
         except (OSError, TimeoutError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or "it takes too long"
-            raise UserError(
-                "CONFIGURATION_INGRESS_DIRECTORY",
-                f"routes cannot be written to or read from {self.directory}: {reason}",
-                suggestions=["check the state directory: its owner, mode and free space"],
-                retryable=True,
-            ) from error
+            raise self._unusable(error) from error
         finally:
             gone.set()
+
+    def _unusable(self, error: OSError) -> UserError:
+        reason = error.strerror or str(error) or "it takes too long"
+        place = error.filename2 or error.filename or self.directory
+        suggestions = ["check the state directory: its owner, mode and free space"]
+        if isinstance(error, IsADirectoryError):
+            suggestions = [f"remove the directory {place}: there is no room for the file"]
+        return UserError(
+            "CONFIGURATION_INGRESS_DIRECTORY",
+            f"routes cannot be written to or read from {self.directory}: "
+            + (reason if str(place) == str(self.directory) else f"{Path(place).name}: {reason}"),
+            suggestions=suggestions,
+            retryable=True,
+        )
 
     # -- blocking
     def _publish(self, document: Document) -> Shelved:
@@ -218,8 +228,10 @@ class FilePublisher:
     def _made(self, path: Path, text: str) -> Path:
         """Made in a directory beside: Traefik reads *all* files again at each event in its own, and
         making a file there is three of them."""
+        self.watched.note()
         for directory in (self.directory.parent, self.directory, self._workshop):
             private(directory)
+        self.watched.note()
         return write_private(self._workshop / path.name, text.encode())
 
     def _sync(self) -> None:
@@ -233,6 +245,7 @@ class FilePublisher:
     def _look(self) -> Mapping[str, Shelved]:
         """A file that has lost its head is still its owner's, while we remember whose it was."""
         self._tidy()
+        self.watched.note()
         shelf: dict[str, Shelved] = {}
         names, strangers = set(), []
         for entry in _listed(self.directory):

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,28 @@ async def test_the_directory_around_them_is_ours_alone(tmp_path: Path) -> None:
             home.chmod(0o755)
         await put(publisher(home), document({"http": {"made": made}}))
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+async def test_a_directory_that_was_removed_and_made_again_is_another(tmp_path: Path) -> None:
+    """Proxies watch the directory, not its name."""
+    files = publisher(tmp_path)
+    await put(files, document())
+    await files.shelf()
+    assert not files.watched.displaced
+    shutil.rmtree(files.directory)
+    await files.shelf()
+    assert not files.watched.displaced, "a proxy could not start on it yet"
+    await put(files, document())
+    assert files.watched.displaced
+
+
+async def test_what_stands_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    files = publisher(tmp_path)
+    there = files.directory / f"{NAME}.yml" / "something"
+    there.mkdir(parents=True)
+    with pytest.raises(UserError, match=rf"{NAME}\.yml: Is a directory") as caught:
+        await put(files, document())
+    assert caught.value.suggestions[0].startswith(f"remove the directory {there.parent}")
 
 
 async def test_what_was_left_half_written_goes(tmp_path: Path) -> None:
