@@ -76,7 +76,7 @@ class _ByDocuments:
         self._runners = runners
         self._apis = Apis()
         self._external = [Address(url) for url in listed(settings.ingress_apis)]
-        token = token_of(settings.ingress_dir / "api-token")
+        token = token_of(settings.ingress_dir / "api-token", ours=True)
         with contextlib.suppress(OSError):  # whoever writes there says what is wrong
             private(settings.ingress_dir)
         routes = settings.ingress_dir.resolve() / "routes"

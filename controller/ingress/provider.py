@@ -66,25 +66,39 @@ def _elsewhere(whole: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def token_of(path: Path) -> str:
-    """The token in that file, made where there is none; readable for us alone. Blocking. Raises
-    UserError."""
+def token_of(path: Path, *, ours: bool = False) -> str:
+    """The token in that file, made where there is none; readable for us alone. ours: nobody else
+    knows it, so what is no token is replaced as well. Blocking. Raises UserError."""
     try:
-        if not path.exists():
+        token = _text(path)
+        if token is None or (ours and not _fit(token)):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             made = f"{secrets.token_urlsafe(32)}\n".encode()
             write_private(path.with_name(f".{path.name}.new"), made).rename(path)
-        token = path.read_text(errors="replace").strip()
+            if token is not None:
+                log.warning("made anew: it held no token", path=str(path))
+            token = _text(path) or ""
     except OSError as error:
         raise UserError(
-            "CONFIGURATION_INVALID", f"the token in {path} cannot be read: {error.strerror}"
+            "CONFIGURATION_INVALID",
+            f"the token in {path} cannot be read: {error.strerror}",
+            suggestions=[f"remove {path}: another one is made", "check its owner and mode"],
         ) from error
-    if len(token) < 16 or not token.isascii() or not token.isprintable() or "`" in token:
+    if not _fit(token):
         raise UserError(
             "CONFIGURATION_INVALID",
             f"{path} holds no token: at least 16 letters and digits are needed",
+            suggestions=[f"write one there, or remove {path}: another one is made"],
         )
     return token
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(errors="replace").strip() if path.exists() else None
+
+
+def _fit(token: str) -> bool:
+    return len(token) >= 16 and token.isascii() and token.isprintable() and "`" not in token
 
 
 class Provider:

@@ -40,8 +40,18 @@ def test_a_token_is_made_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for content in (b"short", b"\xff\xfe" * 20, b"a\0" * 20):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="holds no token"):
+        with pytest.raises(UserError, match="holds no token") as caught:
             token_of(path)
+        assert "another one is made" in caught.value.suggestions[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff\xfe" * 20, b"`) || PathPrefix(`/"])
+def test_one_that_nobody_else_knows_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    """Else no controller starts, and nothing at all is looked after."""
+    path = tmp_path / "api-token"
+    path.write_bytes(content)
+    token = token_of(path, ours=True)
+    assert token_of(path, ours=True) == token_of(path) == token
 
 
 @asynccontextmanager
