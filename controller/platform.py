@@ -76,6 +76,7 @@ class PlatformView:
             ingress=self._gateway.describe() if self._gateway else NO_INGRESS,
             configuration=self._in_force(),
             engine_status=self._engine_status(),
+            listeners=self._settings.listeners,
         )
 
     @property

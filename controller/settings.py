@@ -260,6 +260,12 @@ class Settings(BaseModel):
     def host_port_range(self) -> tuple[int, int] | None:
         return addresses.port_range(self.host_ports) if self.host_ports else None
 
+    @property
+    def listeners(self) -> frozenset[int]:
+        """Ports on which the controller itself listens."""
+        ports = (text.rpartition(":")[2] for text in (self.listen, self.ingress_listen))
+        return frozenset(int(port) for port in ports if port.isdecimal())
+
 
 def without_password(url: str) -> str:
     """A database's URL as it may be shown."""

@@ -30,7 +30,8 @@ class Platform:
     closed to containers; None: nobody wants to know. image_policy: images are to be verified.
     ingress: the proxies.
     access: whose the engine's images are. configuration: what the controller runs by.
-    engine_status: whether the engine answers.
+    engine_status: whether the engine answers. listeners: tcp ports of this host that we listen on
+    ourselves, beside those of the proxies.
     """
 
     instance: str
@@ -46,6 +47,12 @@ class Platform:
     access: ImageAccess = field(default_factory=ImageAccess)
     configuration: InForce = NOTHING
     engine_status: EngineStatus = UNASKED
+    listeners: frozenset[int] = frozenset()
+
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """Of the host, tcp: no service's, whatever range is allowed."""
+        return self.listeners | self.ingress.own_ports
 
 
 @dataclass(frozen=True, slots=True)

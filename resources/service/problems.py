@@ -110,10 +110,10 @@ def host_port(index: int, port: int, allowed: tuple[int, int] | None) -> UserErr
     )
 
 
-def ingress_port(index: int, port: int) -> UserError:
+def platform_port(index: int, port: int) -> UserError:
     return UserError(
         "ACCESS_HOST_PORT_DENIED",
-        f"spec.ports[{index}].hostPort: host port {port} is the ingress's",
+        f"spec.ports[{index}].hostPort: host port {port} is the platform's own",
         details={"pointer": f"/spec/ports/{index}/hostPort", "hostPort": port},
         suggestions=["leave hostPort out and use a Domain", "use another hostPort"],
     )

@@ -53,3 +53,9 @@ def test_what_is_no_address_is_refused(name: str, text: str) -> None:
 def test_a_pool_that_has_no_room_for_one_network() -> None:
     with pytest.raises(UserError, match=r"a /24 does not fit into .* raise SKYCTL_NETWORK_PREFIX"):
         load_settings({"SKYCTL_NETWORK_POOL": "10.0.0.0/28"})
+
+
+def test_where_the_controller_listens_itself() -> None:
+    found = load_settings({"SKYCTL_INGRESS_LISTEN": "10.0.0.5:8901"}, listen="")
+    assert found.listeners == {8901}
+    assert load_settings({"SKYCTL_LISTEN": "[::1]:8900"}).listeners == {8900}

@@ -239,15 +239,18 @@ def test_host_ports_within_the_platforms_range(port: int, fine: bool) -> None:
         ("process", {"hostPort": 8443, "protocol": "udp"}, True),
         ("process", {"hostPort": 8081}, True),
         ("external", {"hostPort": 8080}, True),
+        ("none", {"hostPort": 8900}, False),
     ],
 )
-def test_the_ports_of_the_ingress_are_nobodys(mode: str, port: dict[str, Any], fine: bool) -> None:
-    """While it starts anew whoever asks for them would have every visitor."""
+def test_the_platforms_own_ports_are_nobodys(mode: str, port: dict[str, Any], fine: bool) -> None:
+    """While the ingress starts anew whoever asks for its ports would have every visitor; and a
+    controller whose port is taken does not start."""
     ingress = Ingress(mode=mode, http_port=8080, https_port=8443)
-    stage = Theatre(platform=Platform(INSTANCE, host_ports=(8000, 9000), ingress=ingress))
+    platform = Platform(INSTANCE, host_ports=(8000, 9000), ingress=ingress)
+    stage = Theatre(platform=replace(platform, listeners=frozenset({8900})))
     problem = stage.plan(stage.service(ports=[{"containerPort": 80, **port}])).problem
     assert (problem is None) is fine
-    assert problem is None or "is the ingress's" in problem.message
+    assert problem is None or "is the platform's own" in problem.message
 
 
 @pytest.mark.parametrize(
