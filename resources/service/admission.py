@@ -75,8 +75,6 @@ def _unsupported(context: Context, spec: ServiceSpec) -> UserError | None:
     for index, port in enumerate(spec.ports):
         if port.host_port is not None and not _within(port.host_port, platform.host_ports):
             return problems.host_port(index, port.host_port, platform.host_ports)
-        if port.protocol == "tcp" and port.host_port in platform.own_ports:
-            return problems.platform_port(index, port.host_port)
     return None
 
 

@@ -19,6 +19,7 @@ from resources.context import Context
 from resources.effective import accepted, effective, fallback
 from resources.errors import UserError
 from resources.meta import Entry
+from resources.service import problems
 from resources.service.spec import Port, ServiceSpec
 
 IN_USE = "CONFIGURATION_PORT_IN_USE"
@@ -36,7 +37,11 @@ def named(entry: Entry) -> frozenset[int]:
 def taken(context: Context, spec: ServiceSpec) -> UserError | None:
     """Why it may not have a port that it asks for, or None."""
     for index, port in enumerate(spec.ports):
-        if port.host_port is None or not context.rivals:
+        if port.host_port is None:
+            continue
+        if port.protocol == "tcp" and port.host_port in context.platform.own_ports:
+            return problems.platform_port(index, port.host_port)
+        if not context.rivals:
             continue
         mine = _rank(context.entry, port) or _order(context.entry, ASKS)
         for rival in context.rivals:
