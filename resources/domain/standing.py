@@ -223,6 +223,15 @@ class DomainStanding:
         return served is not None and self.backend in served.everywhere
 
     @cached_property
+    def deserted(self) -> bool:
+        """The proxies know its backend, and nobody in it."""
+        service = self.context.ref("Service", self.spec.service)
+        served = self.context.world.serving.get(service.resource.uid) if service else None
+        if served is None or self.blind or not self.ingress.routing:
+            return False
+        return self.backend in served.everywhere and not served.anywhere.get(self.backend)
+
+    @cached_property
     def document(self) -> Document:
         context, spec = self.context, self.spec
         values = references.values(context, spec)

@@ -202,6 +202,20 @@ def test_no_ingress() -> None:
     assert stage.condition("Programmed") == ("False", "NoIngress")
 
 
+@pytest.mark.parametrize("redirected", [False, True])
+def test_it_says_when_nobody_is_there_to_answer(redirected: bool) -> None:
+    to = {"middlewares": {"redirect": {"to": "https://www.example.com"}}}
+    stage = active(**(to if redirected else {}))
+    assert "503" not in stage.told["message"]
+    nobody: dict[str, frozenset[str]] = {BACKEND: frozenset()}
+    stage.world.put(Serving(SERVICE, stage.now, {}, nobody, nobody))
+    stage.go()
+    words = "; 503: no replica of Service web serves"
+    assert stage.told["message"].endswith(words) is not redirected
+    assert stage.told["state"] == "active"
+    assert stage.go() == []
+
+
 def test_quota() -> None:
     stage = DomainStage(organization={"quota": {"domains": 1}})
     stage.domain()
