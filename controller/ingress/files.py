@@ -296,7 +296,12 @@ class FilePublisher:
     def _tell_strangers(self, found: tuple[str, ...]) -> None:
         """Traefik loads them too, and they are left alone: somebody has to know."""
         if found and found != self.strangers:
-            log.warning("strange files among the routes", files=list(found))
+            log.warning(
+                "strange files among the routes: Traefik loads them too, and one that it cannot "
+                "read keeps it from loading anything; move them away",
+                directory=str(self.directory),
+                files=list(found),
+            )
         self.strangers = found
 
     def _examined(self, place: Path | os.DirEntry[str]) -> Shelved | None:
