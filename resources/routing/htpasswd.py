@@ -19,7 +19,7 @@ _SHA1 = r"\{SHA\}[A-Za-z0-9+/]{27}="
 _BCRYPT = r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./0-9A-Za-z]{53}"
 _HASH = re.compile(f"(?:{_APR1}|{_SHA1}|{_BCRYPT})", re.ASCII)
 _OTHER = re.compile(
-    r"\$(?:1|2[a-z]?|5|6|7|g?y|apr1|argon2[a-z]*|scrypt)\$.*|\{(?:S?MD5|S?SHA[0-9]*|CRYPT|PLAIN)\}.*",
+    r"\$(?:1|2[a-z]?|5|6|7|g?y|apr1|argon2[a-z]*|scrypt)\$.{4,}|\{(?:S?MD5|S?SHA[0-9]*|CRYPT|PLAIN)\}.*",
     re.ASCII,
 )
 """Hashes of other kinds, and halves of these: taken for a password, nobody could ever log in."""
