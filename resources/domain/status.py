@@ -106,7 +106,8 @@ def _answering(standing: DomainStanding) -> str:
     if problem and not standing.ingress.unread:
         return f"should answer at {where}; {problem}"
     if standing.deserted and standing.spec.middlewares.redirect is None:
-        return f"should answer at {where}; 503: no replica of Service {standing.spec.service} serves"
+        words = f"503: no replica of Service {standing.spec.service} serves"
+        return f"should answer at {where}; {words}"
     ready, reason, words = _certificate(standing)
     if ready is not False and (stray := _stray(standing)):
         return f"should answer at {where}; {stray}"
