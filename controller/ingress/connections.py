@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 UNDER_WAY = frozenset({"01", "02", "08"})
 """Established, being opened, and half closed by the server: an answer may still be read."""
+READINGS = 4
+"""In a row, of those that saw none."""
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 Server = tuple[str, int]
@@ -36,6 +38,22 @@ def open_connections(urls: frozenset[str], tables: Iterable[Path] = TABLES) -> M
     except OSError:
         return {}
     return counts
+
+
+class Emptied:
+    """Which servers nobody is connected to any more. The kernel's list is no picture of a moment:
+    while others come and go it misses a connection now and then (on a busy host in one reading of
+    25), so only what several readings in a row did not see is not there."""
+
+    def __init__(self) -> None:
+        self._unseen: dict[str, int] = {}
+
+    def sure(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """counts without the zeros that may be such a miss. Asked after each reading."""
+        self._unseen = {
+            url: self._unseen.get(url, 0) + 1 for url, count in counts.items() if count == 0
+        }
+        return {url: n for url, n in counts.items() if n or self._unseen[url] >= READINGS}
 
 
 def server_of(url: str) -> Server | None:

@@ -20,6 +20,7 @@ import structlog
 
 from controller.clock import Clock
 from controller.ingress.base import Changed, Marker, Proxies, Publisher, Shelved, Sight
+from controller.ingress.connections import Emptied
 from controller.ingress.leaf import OWN
 from controller.ingress.served import (
     REMEMBERED,
@@ -30,6 +31,7 @@ from controller.ingress.served import (
     is_served,
     owned,
     serving,
+    settled,
 )
 from controller.metrics import METRICS
 from controller.store.base import Deposed
@@ -95,6 +97,7 @@ class Mirror:
         self._shelf_due = 0.0
         self._looked, self._took = float("-inf"), 0.0
         self._drains = False
+        self._emptied = Emptied()
         self._began = float("inf")
         self._silent_since = float("inf")
         self.problem = NOT_YET
@@ -292,9 +295,11 @@ class Mirror:
         wanted: frozenset[str] = frozenset().union(*leaving.values())
         found = await self._proxies.open_connections(wanted)
         self._drains = bool(found)
+        ripe = set().union(*(settled(one, now) for one in known.values() if one.left))
+        sure = self._emptied.sure({url: n for url, n in found.items() if url in ripe})
         for uid in leaving.keys() & known.keys():
             before = known[uid]
-            after = counted(before, found, now, limits[uid])
+            after = counted(before, sure, now, limits[uid])
             if after is not before:
                 known[uid] = after
                 self._changed(uid)

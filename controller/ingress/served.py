@@ -149,12 +149,17 @@ def draining(one: Serving, now: datetime, limit: timedelta = REMEMBERED) -> froz
     )
 
 
+def settled(one: Serving, now: datetime) -> frozenset[str]:
+    """Servers that left so long ago that nobody connects to them any more."""
+    return frozenset(url for url, at in one.left.items() if now - at >= SETTLING)
+
+
 def counted(
     one: Serving, open_: Mapping[str, int], now: datetime, limit: timedelta = REMEMBERED
 ) -> Serving:
-    """With what is known of open connections. Of a server that left just now nobody can tell."""
+    """With what is known of open connections to servers that left."""
     known = dict(one.open)
     for url in draining(one, now, limit):
-        if url in open_ and now - one.left[url] >= SETTLING:
+        if url in open_:
             known[url] = open_[url]
     return one if known == one.open else replace(one, open=known)

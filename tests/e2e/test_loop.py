@@ -145,12 +145,18 @@ def test_what_is_done_by_hand_is_put_right_at_once(
     fleet.converge(program)
 
 
+def taken(docker: Docker, name: str, image: str) -> bool:
+    """By a foreign container. Raises when the controller was quicker."""
+    docker.remove(name)
+    docker.call("POST", "/containers/create", params={"name": name}, json={"Image": image})
+    return True
+
+
 def disturb(docker: Docker, how: str, name: str, image: str) -> None:
     if how == "rm":
         docker.remove(name)
     elif how == "recreate":
-        docker.remove(name)
-        docker.call("POST", "/containers/create", params={"name": name}, json={"Image": image})
+        until(lambda: taken(docker, name, image), what="the name is had before it is healed")
     else:
         query = {"t": "1"} if how == "stop" else {}
         docker.call("POST", f"/containers/{name}/{how}", params=query)

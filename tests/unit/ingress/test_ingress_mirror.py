@@ -25,9 +25,14 @@ class Counting(FakeIngress):
     looks = 0
     questions = 0
     counted = 0
+    missed = 0
+    """Readings from now on that see nothing."""
 
     async def open_connections(self, urls):  # type: ignore[no-untyped-def]
         self.counted += 1
+        if self.missed:
+            self.missed -= 1
+            return dict.fromkeys(urls, 0)
         return await super().open_connections(urls)
 
     async def look(self):  # type: ignore[no-untyped-def]
@@ -87,6 +92,24 @@ def test_published_is_not_served_until_every_proxy_says_so() -> None:
             assert bed.world.serving[UID].anywhere[BACKEND] == {A, B}
             bed.ingress.hears_again(1)
             await until(lambda: bed.everywhere() == {B})
+
+    virtually(story)
+
+
+def test_a_reading_that_misses_a_connection_drains_nobody() -> None:
+    async def story() -> None:
+        bed = Bed()
+        async with bed.runs():
+            await bed.publish(A, B)
+            await until(lambda: bed.everywhere() == {A, B})
+            bed.ingress.connections[A] = 1
+            await bed.publish(B)
+            await until(lambda: bed.world.serving[UID].open.get(A) == 1)
+            for _ in range(5):
+                bed.ingress.missed = 3
+                await until(lambda: bed.ingress.missed == 0)
+                await asyncio.sleep(0.2)
+                assert bed.world.serving[UID].open == {A: 1}
 
     virtually(story)
 

@@ -15,6 +15,7 @@ from controller.ingress.served import (
     draining,
     owned,
     serving,
+    settled,
 )
 from resources.routing.world import Published, Serving
 
@@ -81,7 +82,7 @@ def test_connections_count_a_moment_after_the_server_left() -> None:
     left = seen(sight(), before=seen(sight(A)), at=1)
     assert draining(left, NOW) == {A}
     soon, later = (NOW + timedelta(seconds=1) + SETTLING * n for n in (0.5, 1.5))
-    assert counted(left, {A: 0}, soon) is left
+    assert (settled(left, soon), settled(left, later)) == (frozenset(), {A})
     busy = counted(left, {A: 3}, later)
     assert (busy.open, draining(busy, NOW)) == ({A: 3}, {A})
     drained = counted(busy, {A: 0}, later)
