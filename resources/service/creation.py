@@ -55,7 +55,7 @@ class Creation:
         """Stop and remove, at most once. False: not yet, requests may still come to it."""
         if container.id in self._removed:
             return True
-        if not self._cutover.lets_go(container, serves=self._survey.serves(container)):
+        if not self._cutover.lets_go(container, serves=self._survey.drains(container)):
             return False
         self._removed.add(container.id)
         grace = self._survey.wanted.grace

@@ -115,7 +115,7 @@ def _stop(found: Survey, draft: Draft, cutover: Cutover) -> None:
     )
     cause, drift = (f"started by hand, but {reason}", "state") if was_stopped else (reason, "")
     for container in (*found.fleet.replicas, *found.fleet.one_offs):
-        if not cutover.lets_go(container, serves=found.serves(container)):
+        if not cutover.lets_go(container, serves=found.drains(container)):
             continue
         if why := outdated(container, found.wanted):
             draft.add(*moves.retire(container, found.wanted.grace, why))

@@ -17,16 +17,17 @@ EMPTY: Mapping[str, ProbeTarget] = MappingProxyType({})
 
 
 def targets(context: Context, before: Mapping[str, ProbeTarget] = EMPTY) -> tuple[ProbeTarget, ...]:
-    """Running replicas of the wanted revision, when its check is made from outside; and old ones
-    that serve until they are replaced, as they were probed before (by a container's id): the
-    check that they were made with is in no declaration any more. Empty for any other kind of
-    resource."""
+    """Running replicas of the wanted revision, when its check is made from outside; and those that
+    serve until they are replaced or have drained, as they were probed before (by a container's id):
+    the check that old ones were made with is in no declaration any more. Empty for any other kind
+    of resource."""
     if context.key.kind != "Service" or context.deleting:
         return ()
     found = survey(context)
     if isinstance(found, ServiceDeclaration) or found.network is None:
         return ()
-    old = tuple(_kept(found.network.id, found.fleet.old, before))
+    leaving = (*found.fleet.old, *(extra.container for extra in found.fleet.surplus))
+    old = tuple(_kept(found.network.id, leaving, before))
     check = found.spec.health_check
     if check is None or not check.from_outside:
         return old

@@ -152,6 +152,12 @@ class Survey:
             return False
         return serves(found, self.health(found))
 
+    def drains(self, found: Container) -> bool:
+        """May it have requests under way? What nobody has looked at yet may well serve."""
+        return self.serves(found) or (
+            found.running and self.attached(found) and self.health(found).word == UNKNOWN
+        )
+
     def attached(self, found: Container) -> bool:
         """Is it on the organization's network?"""
         network = self.network

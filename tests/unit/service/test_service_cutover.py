@@ -151,6 +151,34 @@ def test_the_old_one_goes_only_when_the_new_one_is_seen_and_it_is_drained(edge: 
     assert [step.container for step in stopped] == [old.id]
 
 
+@pytest.mark.parametrize("looked", [True, False])
+def test_what_is_scaled_away_is_drained_also_where_nobody_looks_at_its_health(
+    edge: Edge, looked: bool
+) -> None:
+    """Nobody does as soon as a controller has just begun."""
+    check = {"http": {"port": 80}}
+    web = edge.service(ports=PORTS, replicas=2, healthCheck=check)
+    edge.domain()
+    edge.pass_(web)
+    for container in edge.containers(web):
+        edge.probe(container, "healthy")
+    edge.go(web)
+    assert len(edge.reached(web)) == 2
+    if not looked:
+        edge.forget()
+    edge.service(ports=PORTS, replicas=1, healthCheck=check)
+    edge.pass_(web)
+    (staying,) = edge.reached(web)
+    (going,) = (c for c in edge.containers(web) if edge.url(c) != staying)
+    serving = edge.serving(web)
+    edge.world.put(replace(serving, left={edge.url(going): edge.now}, open={edge.url(going): 1}))
+    assert edge.text(web) == f"wait: the requests to {going.name} to end"
+    edge.wait(31)
+    assert [s.container for s in edge.pass_(web).steps if isinstance(s, StopContainer)] == [
+        going.id
+    ]
+
+
 def test_it_is_drained_when_nothing_is_under_way(edge: Edge) -> None:
     web = started(edge)
     (old,) = edge.containers(web)

@@ -257,6 +257,17 @@ def test_what_was_stopped_by_hand_while_paused_was_not_restarted() -> None:
 # ---------------------------------------------------------------- old replicas are probed on
 
 
+def test_what_is_scaled_away_is_probed_until_it_has_gone() -> None:
+    stage, web = running(replicas=2, healthCheck={"http": {"port": 80}})
+    for number, container in enumerate(stage.containers(web)):
+        place = replace(container.networks[0], address=f"10.0.0.{number + 2}")
+        stage.change(container, networks=(place,))
+    before = {target.container: target for target in targets(stage.context(web))}
+    assert len(before) == 2
+    stage.service(replicas=1, healthCheck={"http": {"port": 80}})
+    assert {target.container for target in targets(stage.context(web), before)} == before.keys()
+
+
 def test_old_replicas_are_probed_until_they_are_replaced() -> None:
     check = {"healthCheck": {"http": {"port": 80, "path": "/old"}}}
     stage, web = running(**check)
