@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 
 from controller.ingress.base import Marker, Sight
-from controller.ingress.leaf import DIGEST_HEADER, OWN, UID_HEADER
+from controller.ingress.leaf import DIGEST_HEADER, EDITION_HEADER, OWN, UID_HEADER
 from resources.errors import UserError
 
 SECONDS, MOST = 5.0, 64_000_000
@@ -194,7 +194,7 @@ def _servers(service: Mapping[str, Any], scheme: str) -> frozenset[str]:
 def _marker(middleware: Mapping[str, Any]) -> Marker | None:
     sent = (middleware.get("headers") or {}).get("customRequestHeaders") or {}
     if UID_HEADER in sent and DIGEST_HEADER in sent:
-        return Marker(sent[UID_HEADER], sent[DIGEST_HEADER])
+        return Marker(sent[UID_HEADER], sent[DIGEST_HEADER], sent.get(EDITION_HEADER, ""))
     return None
 
 

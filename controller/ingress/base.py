@@ -16,20 +16,28 @@ from resources.routing.world import Published
 
 
 @dataclass(frozen=True, slots=True)
+class Marker:
+    """Which version of a document a proxy serves. uid: its owner's. edition: another one each time
+    it was written, so that what is the same as before is not taken for what was before."""
+
+    uid: str
+    digest: str
+    edition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Shelved:
     """A document as it lies where the proxies read it. routers, backends: what it defines."""
 
     published: Published
     routers: frozenset[str] = frozenset()
     backends: frozenset[str] = frozenset()
+    edition: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """Which version of a document a proxy serves. uid: its owner's."""
-
-    uid: str
-    digest: str
+    @property
+    def marker(self) -> Marker:
+        """That a proxy shows which serves it."""
+        return Marker(self.published.uid, self.published.digest, self.edition)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import structlog
@@ -107,8 +108,7 @@ class FilePublisher:
     async def keep(self, content: Mapping[str, Any]) -> Marker:
         """Puts the constant document there; never empty. By what proxies show that they have it."""
         document = Document("platform", OWN, content)
-        await self._soon(partial(self._publish, document), writes=True)
-        return Marker(document.uid, document.digest)
+        return (await self._soon(partial(self._publish, document), writes=True)).marker
 
     async def inherit(self, former: Path) -> int:
         """What another controller of this instance has published there, in the place of what we
@@ -170,7 +170,7 @@ class FilePublisher:
         return known
 
     def _written(self, document: Document) -> str:
-        text = leaf.written(document, self._open)
+        text = leaf.written(document, self._open, edition=token_hex(6))
         if len(text.encode()) > _LARGEST:
             raise UserError(
                 "DOMAIN_DOCUMENT_INVALID",
@@ -385,4 +385,5 @@ def _shelved(name: str, found: Leaf) -> Shelved:
     published = Published(
         found.uid, name, found.digest, servers(content), rules(content), names(content)
     )
-    return Shelved(published, frozenset(routers), frozenset(backends))
+    edition = leaf.edition(name, content)
+    return Shelved(published, frozenset(routers), frozenset(backends), edition)

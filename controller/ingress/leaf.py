@@ -6,7 +6,8 @@ of them: no two opening braces stand side by side, what is not printable is esca
 outside of the basic plane is (YAML knows no surrogates). Names that YAML cannot hold are refused.
 
 The document carries a marker, a middleware that nobody uses, by which each proxy shows which
-version of it it serves.
+version of it it serves: its digest, and the edition, which is another one each time it is written.
+One that says again what it said before is not seen until the proxy has read it again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from resources.sealed import Sealed
 OWN = "skyctl"
 """Name of the document that is always there: Traefik ignores a configuration that is empty, so
 without it the last route would never go."""
-UID_HEADER, DIGEST_HEADER = "X-Skyctl-Uid", "X-Skyctl-Digest"
+UID_HEADER, DIGEST_HEADER, EDITION_HEADER = "X-Skyctl-Uid", "X-Skyctl-Digest", "X-Skyctl-Edition"
 _HEAD = re.compile(
     r"# skyctl/1 uid=([0-9A-Za-z-]{1,64}) digest=([0-9a-f]{1,64}) sha256=([0-9a-f]+)"
 )
@@ -47,12 +48,13 @@ class Leaf:
     content: Mapping[str, Any]
 
 
-def written(document: Document, open_: Callable[[Sealed], str]) -> str:
-    """The file's text. Raises UserError: SECRET_* for a value that cannot be opened,
-    DOMAIN_DOCUMENT_INVALID for what Traefik could not read."""
+def written(document: Document, open_: Callable[[Sealed], str], edition: str = "") -> str:
+    """The file's text. edition: '' for none. Raises UserError: SECRET_* for a value that cannot be
+    opened, DOMAIN_DOCUMENT_INVALID for what Traefik could not read."""
     content = _filled(document, open_)
     http = content.setdefault("http", {})
-    http.setdefault("middlewares", {})[document.name] = marker(document.uid, document.digest)
+    middlewares = http.setdefault("middlewares", {})
+    middlewares[document.name] = marker(document.uid, document.digest, edition)
     body = rendered(content)
     head = f"# skyctl/1 uid={document.uid} digest={document.digest} sha256={_hash(body)}"
     if not _HEAD.fullmatch(head):
@@ -75,8 +77,19 @@ def read(text: str) -> Leaf | None:
     return Leaf(found[1], digest, content if isinstance(content, dict) else {})
 
 
-def marker(uid: str, digest: str) -> dict[str, Any]:
-    return {"headers": {"customRequestHeaders": {UID_HEADER: uid, DIGEST_HEADER: digest}}}
+def marker(uid: str, digest: str, edition: str = "") -> dict[str, Any]:
+    told = {UID_HEADER: uid, DIGEST_HEADER: digest}
+    if edition:
+        told[EDITION_HEADER] = edition
+    return {"headers": {"customRequestHeaders": told}}
+
+
+def edition(name: str, content: Mapping[str, Any]) -> str:
+    """Of the document of that name; '' where it has none, as those of earlier releases."""
+    place: Any = content
+    for part in ("http", "middlewares", name, "headers", "customRequestHeaders", EDITION_HEADER):
+        place = place.get(part) if isinstance(place, Mapping) else None
+    return place if isinstance(place, str) else ""
 
 
 def rendered(content: Mapping[str, Any]) -> str:

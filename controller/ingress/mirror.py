@@ -19,7 +19,7 @@ from datetime import timedelta
 import structlog
 
 from controller.clock import Clock
-from controller.ingress.base import Changed, Marker, Proxies, Publisher, Shelved, Sight
+from controller.ingress.base import Changed, Proxies, Publisher, Shelved, Sight
 from controller.ingress.connections import Emptied
 from controller.ingress.leaf import OWN
 from controller.ingress.served import (
@@ -273,7 +273,7 @@ class Mirror:
             return False
         owners = {one.published.name: uid for uid, one in self._shelf.items()}
         for name, digest in eager:
-            marker = Marker(owners[name], digest) if digest and name in owners else None
+            marker = self._shelf[owners[name]].marker if digest and name in owners else None
             if await self._proxies.serve(name, marker):
                 return True
         return False

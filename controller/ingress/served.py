@@ -126,8 +126,7 @@ def _outdated(shelved: Shelved | None, sight: Sight) -> str:
 
 def is_served(shelved: Shelved, sight: Sight) -> bool:
     """This very version of the document."""
-    shown = sight.documents.get(shelved.published.name)
-    return shown == Marker(shelved.published.uid, shelved.published.digest)
+    return sight.documents.get(shelved.published.name) == shelved.marker
 
 
 def _left(

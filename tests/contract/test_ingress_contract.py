@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ import pytest
 
 from controller.clock import SystemClock
 from controller.ingress.api import Apis
-from controller.ingress.base import Marker, Proxies, Publisher, Sight
+from controller.ingress.base import Proxies, Publisher, Sight
 from controller.ingress.binary import find_traefik
 from controller.ingress.files import FilePublisher
 from controller.ingress.ports import free_port
@@ -143,8 +144,13 @@ async def seen(stage: Stage, holds: Callable[[Sight], bool]) -> Sight:
 
 
 def shows(document: Document) -> Callable[[Sight], bool]:
-    marker = Marker(document.uid, document.digest)
-    return lambda sight: sight.documents.get(document.name) == marker
+    """In whichever edition."""
+
+    def shown(sight: Sight) -> bool:
+        found = sight.documents.get(document.name)
+        return found is not None and (found.uid, found.digest) == (document.uid, document.digest)
+
+    return shown
 
 
 async def test_what_is_published_is_served_in_the_version_that_was_published(stage: Stage) -> None:
@@ -153,8 +159,11 @@ async def test_what_is_published_is_served_in_the_version_that_was_published(sta
     sight = await seen(stage, lambda s: shows(back)(s) and shows(front)(s))
     assert sight.routers["acme-site-11111111"] == ""
     assert sight.backends == {"acme-web-22222222-80": {"http://127.0.0.1:9"}}
-    assert await stage.proxies.serve(back.name, Marker(back.uid, back.digest))
-    assert not await stage.proxies.serve(back.name, Marker(back.uid, "0" * 32))
+    marker = (await stage.publisher.shelf())[back.uid].marker
+    assert (marker.uid, marker.digest) == (back.uid, back.digest)
+    assert await stage.proxies.serve(back.name, marker)
+    assert not await stage.proxies.serve(back.name, replace(marker, digest="0" * 32))
+    assert not await stage.proxies.serve(back.name, replace(marker, edition="0"))
     assert not await stage.proxies.serve(back.name, None)
     shelf = await stage.publisher.shelf()
     assert {uid: one.published.digest for uid, one in shelf.items()} == {
@@ -190,6 +199,21 @@ async def test_a_router_says_what_is_wrong_with_it(stage: Stage) -> None:
     await publish(stage, broken)
     sight = await seen(stage, shows(broken))
     assert "pars" in sight.routers["acme-site-11111111"]
+
+
+async def test_what_is_said_again_is_another_edition(stage: Stage) -> None:
+    """What a proxy served before was published again is no acknowledgement of it."""
+    one, other = service("http://127.0.0.1:9"), service("http://127.0.0.1:10")
+    await publish(stage, one)
+    first = (await stage.publisher.shelf())[one.uid].marker
+    await seen(stage, lambda sight: sight.documents.get(one.name) == first)
+    await publish(stage, other)
+    await publish(stage, one)
+    again = (await stage.publisher.shelf())[one.uid].marker
+    assert (again.digest, again.edition) != (first.digest, first.edition)
+    await publish(stage, one)
+    assert (await stage.publisher.shelf())[one.uid].marker == again, "nothing to be written"
+    await seen(stage, lambda sight: sight.documents.get(one.name) == again)
 
 
 async def test_the_last_withdrawal_is_applied_too(stage: Stage) -> None:

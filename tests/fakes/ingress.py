@@ -29,6 +29,7 @@ class FakeIngress:
 
     def __init__(self, *, proxies: int = 1, delay: Callable[[], float] = lambda: 0.0) -> None:
         self.documents: dict[str, Document] = {}
+        self.editions: dict[str, str] = {}
         self.edited: set[str] = set()
         self.writes = 0
         self.deaf: set[int] = set()
@@ -36,7 +37,7 @@ class FakeIngress:
         self.connections: dict[str, int] = {}
         """Open ones by URL; what is not in it has none."""
         self._delay = delay
-        self._loaded: list[Sight] = [_sight(self.documents) for _ in range(proxies)]
+        self._loaded: list[Sight] = [_sight({}, {}) for _ in range(proxies)]
 
     # -- a publisher
     async def publish(self, step: PublishRoutes) -> Shelved:
@@ -50,6 +51,7 @@ class FakeIngress:
             self.documents[document.name] = copy.deepcopy(document)
             self.edited.discard(document.name)
             self.writes += 1
+            self.editions[document.name] = str(self.writes)
             self._load_all()
         return self._shelved(document.name)
 
@@ -78,6 +80,7 @@ class FakeIngress:
             ),
             frozenset(_part(document.content, "routers")),
             frozenset(_part(document.content, "services")),
+            self.editions[name],
         )
 
     # -- proxies
@@ -108,7 +111,7 @@ class FakeIngress:
 
     def _load(self, number: int) -> None:
         if number not in self.deaf:
-            self._loaded[number] = _sight(self.documents)
+            self._loaded[number] = _sight(self.documents, self.editions)
 
     def hears_again(self, number: int) -> None:
         self.deaf.discard(number)
@@ -141,7 +144,7 @@ def _part(content: Mapping[str, Any], part: str) -> dict[str, Any]:
     }
 
 
-def _sight(documents: Mapping[str, Document]) -> Sight:
+def _sight(documents: Mapping[str, Document], editions: Mapping[str, str]) -> Sight:
     backends: dict[str, frozenset[str]] = {}
     for document in documents.values():
         for name, service in _part(document.content, "services").items():
@@ -157,7 +160,7 @@ def _sight(documents: Mapping[str, Document]) -> Sight:
         for document in documents.values()
         for name, router in _part(document.content, "routers").items()
     }
-    markers = {name: Marker(one.uid, one.digest) for name, one in documents.items()}
+    markers = {name: Marker(one.uid, one.digest, editions[name]) for name, one in documents.items()}
     return Sight(routers, backends, markers | {OWN: Marker("platform", "0")}, uses)
 
 

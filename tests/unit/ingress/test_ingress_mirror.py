@@ -96,6 +96,25 @@ def test_published_is_not_served_until_every_proxy_says_so() -> None:
     virtually(story)
 
 
+def test_what_was_served_before_acknowledges_nothing() -> None:
+    """Published, replaced and published again before the proxies have loaded anything: they still
+    show what they had, which says the same and is not yet what was published last."""
+
+    async def story() -> None:
+        bed = Bed(delay=1.0)
+        async with bed.runs():
+            await bed.publish(A)
+            await until(lambda: bed.everywhere() == {A})
+            await bed.publish(A, B)
+            await bed.publish(A)
+            await asyncio.sleep(0.5)
+            assert not bed.world.serving[UID].current
+            await until(lambda: bed.world.serving[UID].current)
+            assert B in bed.world.serving[UID].left
+
+    virtually(story)
+
+
 def test_a_reading_that_misses_a_connection_drains_nobody() -> None:
     async def story() -> None:
         bed = Bed()
