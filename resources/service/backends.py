@@ -112,6 +112,15 @@ class Backends:
             return bool(self.urls(container) & self.published.servers)
         return self.reached(container)
 
+    def joined(self, container: Container) -> bool:
+        """Has it been let in? While what the proxies serve is of an earlier version, only what was
+        published tells: that it may be reached then is no proof."""
+        urls = self.urls(container)
+        if self.published is not None and self.published.digest:
+            return bool(urls & self.published.servers)
+        anywhere = self.serving.anywhere.values() if self.serving is not None else ()
+        return any(urls & there for there in anywhere)
+
     def seen(self, container: Container) -> bool:
         """Does every proxy know it, in every backend?"""
         if self.serving is None:
@@ -200,6 +209,7 @@ class ByLabels(Backends):
         return container.running and bool(read(container.labels.get(L_ROUTES, "")))
 
     told = member
+    joined = member
 
     def reached(self, container: Container) -> bool:
         """Nothing but its end takes it out."""

@@ -52,7 +52,7 @@ def members(found: Survey, to: Backends, leaving: Collection[str] = ()) -> list[
 
 
 def _stays(found: Survey, to: Backends, container: Container) -> bool:
-    return found.health(container).word != UNHEALTHY and to.member(container)
+    return found.health(container).word != UNHEALTHY and to.joined(container)
 
 
 def _joins(found: Survey, container: Container) -> bool:

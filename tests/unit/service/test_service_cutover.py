@@ -151,6 +151,28 @@ def test_the_old_one_goes_only_when_the_new_one_is_seen_and_it_is_drained(edge: 
     assert [step.container for step in stopped] == [old.id]
 
 
+def test_a_new_replica_joins_when_it_is_proven_whatever_the_proxies_have_loaded(edge: Edge) -> None:
+    """While they serve an earlier version anybody may be reached, for all that is known."""
+    check = {"http": {"port": 80}}
+    web = edge.service(ports=PORTS, replicas=1, healthCheck=check)
+    edge.domain()
+    edge.pass_(web)
+    (first,) = edge.containers(web)
+    edge.probe(first, "healthy")
+    edge.go(web)
+    edge.service(ports=PORTS, replicas=2, healthCheck=check)
+    edge.pass_(web)
+    (second,) = (c for c in edge.containers(web) if c.id != first.id)
+    edge.probe(second, "starting")
+    edge.world.put(replace(edge.serving(web), current=False))
+    edge.pass_(web)
+    published = edge.world.published[edge.rows[web].resource.uid]
+    assert published.servers == {edge.url(first)}
+    edge.probe(second, "healthy")
+    edge.go(web)
+    assert edge.reached(web) == {edge.url(first), edge.url(second)}
+
+
 @pytest.mark.parametrize("looked", [True, False])
 def test_what_is_scaled_away_is_drained_also_where_nobody_looks_at_its_health(
     edge: Edge, looked: bool
