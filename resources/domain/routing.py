@@ -10,6 +10,9 @@ routers that match, an exact host wins over a wildcard, then the longer path.
 Certificates are ordered elsewhere (``ingress/orders.py``): a router that asked for one would have
 it ordered again at every change of anything. Where routes are labels, the router asks.
 
+What a visitor claims in headers that programs believe is taken off first; where routes are labels
+it is not, since their containers would have to be made anew for it.
+
 Every router ends in the retry middleware: it tries another replica as long as no byte of the
 request went to the first.
 """
@@ -25,7 +28,7 @@ from resources.hostname import is_wildcard
 from resources.meta import Key
 from resources.naming import short_uid
 from resources.routing.document import Document
-from resources.routing.rules import RETRY, WEB, WEBSECURE, priority, rule
+from resources.routing.rules import CLAIMS, RETRY, WEB, WEBSECURE, priority, rule
 from resources.routing.world import Ingress
 from resources.sealed import Sealed
 
@@ -72,7 +75,8 @@ def document_name(key: Key, uid: str) -> str:
 def render(route: Route, ingress: Ingress, *, asking: bool = False) -> Document:
     """asking: the router for HTTPS asks for its certificate."""
     secrets: dict[str, Sealed] = {}
-    middlewares = _middlewares(route, secrets)
+    middlewares = {} if asking else {f"{route.base}-claims": {"headers": CLAIMS}}
+    middlewares |= _middlewares(route, secrets)
     routers = _routers(route, ingress, list(middlewares), asking)
     if secured := redirects(route.spec, ingress):
         middlewares[f"{route.base}-https"] = {"redirectScheme": secured}

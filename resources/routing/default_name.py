@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from resources.naming import short_uid
-from resources.routing.rules import RETRY, WEB, WEBSECURE, priority, rule
+from resources.routing.rules import CLAIMS, RETRY, WEB, WEBSECURE, priority, rule
 from resources.routing.world import Ingress
 
 
@@ -33,7 +33,7 @@ def routing(
         "rule": rule(hostname),
         "priority": priority(hostname) - 1,
         "service": backend,
-        "middlewares": [f"{base}-retry"],
+        "middlewares": [f"{base}-claims", f"{base}-retry"],
     }
     tls: dict[str, Any] = {}
     if ingress.resolver and ingress.wildcards:
@@ -44,5 +44,8 @@ def routing(
             base: {**common, "entryPoints": [WEB]},
             f"{base}-secure": {**common, "entryPoints": [WEBSECURE], "tls": tls},
         },
-        "middlewares": {f"{base}-retry": {"retry": dict(RETRY)}},
+        "middlewares": {
+            f"{base}-claims": {"headers": CLAIMS},
+            f"{base}-retry": {"retry": dict(RETRY)},
+        },
     }

@@ -13,6 +13,10 @@ from resources.hostname import apex, is_wildcard
 
 WEB, WEBSECURE = "web", "websecure"
 EXACT, WILDCARD = 1_000_000, 500_000
+CLAIMED = ("Forwarded", "X-Original-Url", "X-Rewrite-Url")
+CLAIMS = {"customRequestHeaders": dict.fromkeys(CLAIMED, "")}
+"""What a visitor claims about who asks, and for what, is not passed on. (X-Forwarded-* the proxies
+write anew by themselves.)"""
 RETRY = {"attempts": 3, "initialInterval": "50ms"}
 """Tries another replica as long as no byte of the request went to the first."""
 PATIENT = {"attempts": 20, "initialInterval": "25ms"}

@@ -31,7 +31,7 @@ def test_names_say_what_they_stand_for() -> None:
     )
     target = TraefikService("acme-web-22222222-80", 80)
     route = Route(SHOP, "3f2a9c01-0000", spec, target.name)
-    found = labels(render(route, INGRESS), target, 7)
+    found = labels(render(route, INGRESS, asking=True), target, 7)
     base = f"acme-shop-3f2a9c01-{found.digest}"
     assert found.digest == "7cf94606"
     assert found.plain == {

@@ -21,7 +21,7 @@ from resources.routing.default_name import default_name, routing
 from resources.routing.document import Document
 from resources.routing.htpasswd import apr1
 from resources.routing.opening import fitted
-from resources.routing.rules import priority, rule
+from resources.routing.rules import CLAIMS, priority, rule
 from resources.routing.world import Ingress
 from resources.sealed import Sealed
 from resources.validate import validate
@@ -82,11 +82,12 @@ def test_the_usual_domain() -> None:
                     "priority": 1_000_000,
                     "service": BACKEND,
                     "entryPoints": ["websecure"],
-                    "middlewares": [f"{BASE_NAME}-retry"],
+                    "middlewares": [f"{BASE_NAME}-claims", f"{BASE_NAME}-retry"],
                     "tls": {},
                 },
             },
             "middlewares": {
+                f"{BASE_NAME}-claims": {"headers": CLAIMS},
                 f"{BASE_NAME}-retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
                 f"{BASE_NAME}-https": {"redirectScheme": {"scheme": "https", "permanent": True}},
             },
@@ -96,7 +97,7 @@ def test_the_usual_domain() -> None:
 
 def test_without_a_resolver_http_answers_itself() -> None:
     found = routers(BASE, PLAIN)
-    assert found[BASE_NAME]["middlewares"] == [f"{BASE_NAME}-retry"]
+    assert found[BASE_NAME]["middlewares"] == [f"{BASE_NAME}-claims", f"{BASE_NAME}-retry"]
     assert found[f"{BASE_NAME}-secure"]["tls"] == {}
     spec = validate("Domain", {**BASE, "redirectHttps": True})
     assert isinstance(spec, DomainSpec)
@@ -169,7 +170,18 @@ def test_middlewares_in_their_order() -> None:
     found = document(WHOLE).content["http"]
     names = [name.removeprefix(f"{BASE_NAME}-") for name in found["middlewares"]]
     assert names == [
-        *("allow", "rate", "elsewhere", "auth", "headers", "compress", "strip", "retry", "https")
+        *(
+            "claims",
+            "allow",
+            "rate",
+            "elsewhere",
+            "auth",
+            "headers",
+            "compress",
+            "strip",
+            "retry",
+            "https",
+        )
     ]
     chain = found["routers"][f"{BASE_NAME}-secure"]["middlewares"]
     assert chain == [f"{BASE_NAME}-{name}" for name in names[:-1]]
