@@ -78,7 +78,7 @@ class Settings(BaseModel):
     key_file: Path | None = None
     """Private keys of secrets, mode 0600; None: ``sealing.key`` in the state directory."""
     listen: str = "127.0.0.1:8900"
-    """HOST:PORT for /metrics, /healthz and /readyz; '' serves none."""
+    """HOST:PORT for /metrics, /healthz and /readyz; the flag --listen '' serves none."""
     log_format: str | None = None
     """'console' or 'json'; None: console on a terminal, else json."""
     log_level: str = "info"
