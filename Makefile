@@ -21,12 +21,12 @@ run: .venv/.run engine ## Everything, from nothing to a URL that answers; Ctrl-C
 down: .venv/.run ## Remove all that run has made, volumes and database too; asks (YES=1: does not)
 	@$(BIN)/python scripts/down
 
-# What drives an engine waits much: two at a time, each file's tests in their order. Every file has
+# What drives an engine waits much: three at a time on two cores, each file's tests in their order. Every file has
 # organizations of its own, since containers of equal names would meet on the one engine.
 test: .venv/.dev test-needs ## All tests, the long matrices in their short form
 	@computed=0; \
 	$(PYTEST) --numprocesses=auto --dist=loadfile tests/unit tests/property tests/sim || computed=$$?; \
-	$(PYTEST) --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 \
+	$(PYTEST) --numprocesses=3 --dist=loadfile --no-loadscope-reorder --durations=15 \
 		tests/contract tests/e2e && exit $$computed
 
 check: .venv/.dev ## Style, types, direction of imports, generated files up to date
