@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.ingress import leaf
 from tests.e2e.harness import short_directory, until
 from tests.e2e.stage import HOST, ORG, Stage, stage
 from tests.e2e.visitors import Crowd
@@ -63,14 +64,20 @@ def _file(stage: Stage, start: str) -> Path:
     return found
 
 
+def _digest(path: Path) -> str:
+    """Of what was published, '' when somebody changed it since; each edition says the same."""
+    found = leaf.read(path.read_text())
+    return found.digest if found is not None else ""
+
+
 def _edited(start: str) -> Callable[[Stage], Callable[[], bool]]:
     def deed(stage: Stage) -> Callable[[], bool]:
         path = _file(stage, start)
-        before = path.read_text()
+        before, text = _digest(path), path.read_text()
         fresh = stage.ingress / "edited"
-        fresh.write_text(before.replace(HOST, f"not-{HOST}").replace("loadBalancer", "weighted"))
+        fresh.write_text(text.replace(HOST, f"not-{HOST}").replace("loadBalancer", "weighted"))
         fresh.rename(path)
-        return lambda: path.read_text() == before and stage.ask().status_code == 200
+        return lambda: _digest(path) == before and stage.ask().status_code == 200
 
     return deed
 
@@ -78,18 +85,18 @@ def _edited(start: str) -> Callable[[Stage], Callable[[], bool]]:
 def _removed(start: str) -> Callable[[Stage], Callable[[], bool]]:
     def deed(stage: Stage) -> Callable[[], bool]:
         path = _file(stage, start)
-        before = path.read_text()
+        before = _digest(path)
         path.unlink()
-        return lambda: path.read_text() == before and stage.ask().status_code == 200
+        return lambda: _digest(path) == before and stage.ask().status_code == 200
 
     return deed
 
 
 def _garbage(stage: Stage) -> Callable[[], bool]:
     path = _file(stage, "domain")
-    before = path.read_text()
+    before = _digest(path)
     path.write_text("{ this is not")
-    return lambda: path.read_text() == before and stage.ask().status_code == 200
+    return lambda: _digest(path) == before and stage.ask().status_code == 200
 
 
 def _all_removed(stage: Stage) -> Callable[[], bool]:
