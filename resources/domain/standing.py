@@ -28,7 +28,7 @@ from resources.domain.verifying import (
 )
 from resources.effective import accepted, effective
 from resources.errors import UserError
-from resources.meta import HostnameClaim
+from resources.meta import Entry, HostnameClaim
 from resources.routing.document import Document
 from resources.routing.opening import beyond
 from resources.routing.rules import rule
@@ -40,6 +40,7 @@ from resources.routing.world import (
     Published,
     Serving,
 )
+from resources.service.spec import ServiceSpec
 
 __all__ = ["ACTIVE", "LOST", "NO_LONGER", "PROGRAMMED", "VERIFIED", "DomainStanding", "stand"]
 
@@ -200,33 +201,45 @@ class DomainStanding:
             or inexpressible(self.spec, self.ingress)
         )
 
+    @property
+    def service(self) -> Entry | None:
+        return self.context.ref("Service", self.spec.service)
+
+    @property
+    def service_spec(self) -> ServiceSpec | None:
+        """In force; None while it is not known."""
+        service = self.service
+        spec: ServiceSpec | None = effective(service).spec if service is not None else None
+        return spec
+
+    @property
+    def service_served(self) -> Serving | None:
+        """What the proxies serve of it."""
+        service = self.service
+        return self.context.world.serving.get(service.resource.uid) if service else None
+
     @cached_property
     def backend(self) -> str:
         """Of the Service; '' while it is not known."""
-        service = self.context.ref("Service", self.spec.service)
-        declared = effective(service).spec if service is not None else None
+        service, declared = self.service, self.service_spec
         found = routed(self.spec, declared) if declared is not None else None
         return named(service, found) if service is not None and found is not None else ""
 
     @cached_property
     def ports(self) -> tuple[int, ...]:
         """That the Service declares for tcp."""
-        service = self.context.ref("Service", self.spec.service)
-        declared = effective(service).spec if service is not None else None
-        ports = declared.ports if declared is not None else ()
+        ports = self.service_spec.ports if self.service_spec is not None else ()
         return tuple(p.container_port for p in ports if p.protocol == "tcp")
 
     @cached_property
     def backend_served(self) -> bool:
-        service = self.context.ref("Service", self.spec.service)
-        served = self.context.world.serving.get(service.resource.uid) if service else None
+        served = self.service_served
         return served is not None and self.backend in served.everywhere
 
     @cached_property
     def deserted(self) -> bool:
         """The proxies know its backend, and nobody in it."""
-        service = self.context.ref("Service", self.spec.service)
-        served = self.context.world.serving.get(service.resource.uid) if service else None
+        served = self.service_served
         if served is None or self.blind or not self.ingress.routing:
             return False
         return self.backend in served.everywhere and not served.anywhere.get(self.backend)
@@ -254,9 +267,7 @@ class DomainStanding:
     @cached_property
     def labels(self) -> Labels | None:
         """What its Service's containers shall carry. None: nobody knows on which port."""
-        context = self.context
-        service = context.ref("Service", self.spec.service)
-        serving = effective(service).spec if service is not None else None
+        context, service, serving = self.context, self.service, self.service_spec
         if service is None or serving is None:
             return None
         newest, generation = self.spec == context.spec, context.entry.record.accepted_generation
