@@ -104,20 +104,28 @@ class Backends:
             return False
         if not self.serving.current:
             return True  # of an earlier version nobody knows when it was loaded
-        return any(urls & there for there in self.serving.anywhere.values())
+        return self._served(container)
 
     def told(self, container: Container) -> bool:
         """Are the proxies told of it, as far as anybody knows?"""
-        if self.published is not None and self.published.digest:
-            return bool(self.urls(container) & self.published.servers)
-        return self.reached(container)
+        listed = self._listed(container)
+        return self.reached(container) if listed is None else listed
 
     def joined(self, container: Container) -> bool:
         """Has it been let in? While what the proxies serve is of an earlier version, only what was
         published tells: that it may be reached then is no proof."""
+        listed = self._listed(container)
+        return self._served(container) if listed is None else listed
+
+    def _listed(self, container: Container) -> bool | None:
+        """In what is published. None: nothing is, or nobody can tell what."""
+        if self.published is None or not self.published.digest:
+            return None
+        return bool(self.urls(container) & self.published.servers)
+
+    def _served(self, container: Container) -> bool:
+        """By some proxy, as it was last seen."""
         urls = self.urls(container)
-        if self.published is not None and self.published.digest:
-            return bool(urls & self.published.servers)
         anywhere = self.serving.anywhere.values() if self.serving is not None else ()
         return any(urls & there for there in anywhere)
 
