@@ -25,27 +25,13 @@ def _engine_url(text: str) -> str:
     return text
 
 
-def _port_range(text: str) -> str:
-    addresses.port_range(text)
-    return text
-
-
-def _resolver(text: str) -> str:
-    addresses.resolver(text)
-    return text
-
-
-def _listener(text: str) -> str:
-    addresses.listener(text)
-    return text
-
-
 _Address = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 EngineUrl = Annotated[_Address, AfterValidator(_engine_url)]
 Url = Annotated[_Address, AfterValidator(addresses.url)]
-Listener = Annotated[_Address, AfterValidator(_listener)]
+Listener = Annotated[_Address, AfterValidator(addresses.given(addresses.listener))]
 DomainName = Annotated[_Address, AfterValidator(addresses.domain)]
-Resolver = Annotated[_Address, AfterValidator(_resolver)]
+PortRange = Annotated[_Address, AfterValidator(addresses.given(addresses.port_range))]
+Resolver = Annotated[_Address, AfterValidator(addresses.given(addresses.resolver))]
 HostOrAddress = Annotated[_Address, AfterValidator(addresses.host_or_address)]
 
 
@@ -157,9 +143,7 @@ class HostPorts(Spec):
     """Ports of the host that services may publish."""
 
     allow: bool = Field(False, description="true: those in range may be published.")
-    range: Annotated[str, AfterValidator(_port_range)] | None = Field(
-        None, description="LOW-HIGH, like '30000-30999'."
-    )
+    range: PortRange | None = Field(None, description="LOW-HIGH, like '30000-30999'.")
 
 
 class ImagePolicy(Spec):
