@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.engine.docker.endpoint import endpoint_from
-from controller.private_file import write_private
+from controller.private_file import private_directory, write_private
 from resources.configuration.plan import PROVIDER, TLS_KEYS
 from resources.configuration.spec import Acme, CaasConfigurationSpec, Docker
 from resources.errors import UserError
@@ -156,7 +156,7 @@ async def variables(acme: Acme, named: Named, folder: Path) -> dict[str, Any]:
 
 async def _keep(folder: Path, files: Mapping[str, str]) -> None:
     def write() -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(folder)
         for name, text in files.items():
             path = folder / name
             if not path.exists() or path.read_bytes() != text.encode():

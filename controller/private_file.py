@@ -1,8 +1,9 @@
-"""Files that nobody else may read."""
+"""Files and directories that nobody else may read."""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 
@@ -16,3 +17,10 @@ def write_private(path: Path, content: bytes) -> Path:
         opened.flush()
         os.fsync(opened.fileno())
     return path
+
+
+def private_directory(directory: Path) -> None:
+    """There, and readable for us alone. Blocking. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if stat.S_IMODE(directory.stat().st_mode) != 0o700:
+        directory.chmod(0o700)

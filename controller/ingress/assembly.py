@@ -12,7 +12,7 @@ from controller.ingress.access_log import LogRotation
 from controller.ingress.api import Address, Apis
 from controller.ingress.container import ContainerRunner
 from controller.ingress.counting import Counting
-from controller.ingress.files import FilePublisher, private
+from controller.ingress.files import FilePublisher
 from controller.ingress.gateway import Gateway, Task, Wiring, document_mirror
 from controller.ingress.inheriting import inherit
 from controller.ingress.label_mirror import LabelMirror
@@ -26,6 +26,7 @@ from controller.ingress.retiring import Retiring
 from controller.ingress.runner import Runner
 from controller.ingress.supervisor import ProxySupervisor
 from controller.ingress.traefik import constant
+from controller.private_file import private_directory
 from controller.settings import listed
 
 POLL = 0.2
@@ -78,7 +79,7 @@ class _ByDocuments:
         self._external = [Address(url) for url in listed(settings.ingress_apis)]
         token = token_of(settings.ingress_dir / "api-token", ours=True)
         with contextlib.suppress(OSError):  # whoever writes there says what is wrong
-            private(settings.ingress_dir)
+            private_directory(settings.ingress_dir)
         routes = settings.ingress_dir.resolve() / "routes"
         self._publisher = FilePublisher(routes, wiring.open_, wiring.epoch)
         self._supervisor = self._supervised(chosen, token)

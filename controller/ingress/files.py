@@ -28,7 +28,7 @@ from controller.ingress import leaf
 from controller.ingress.base import Marker, Shelved
 from controller.ingress.leaf import OWN, Leaf
 from controller.ingress.watched import Watched
-from controller.private_file import write_private
+from controller.private_file import private_directory, write_private
 from controller.store.base import Deposed
 from resources.errors import UserError
 from resources.routing.document import Document, rules, servers
@@ -230,7 +230,7 @@ class FilePublisher:
         making a file there is three of them."""
         self.watched.note()
         for directory in (self.directory.parent, self.directory, self._workshop):
-            private(directory)
+            private_directory(directory)
         self.watched.note()
         return write_private(self._workshop / path.name, text.encode())
 
@@ -335,13 +335,6 @@ class FilePublisher:
 
 def _is(there: Published, document: Document) -> bool:
     return (there.uid, there.digest) == (document.uid, document.digest)
-
-
-def private(directory: Path) -> None:
-    """There, and readable for us alone. Blocking. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if stat.S_IMODE(directory.stat().st_mode) != 0o700:
-        directory.chmod(0o700)
 
 
 def _changed_at(directory: Path) -> int:
