@@ -161,7 +161,7 @@ class Composition:
         self.pull_news = PullNews(self.store, self.leadership.current)
         self.pulling = Pulling(self.engine, self.store, self.leadership.current)
         self.routed = Routed(settings, self.catalogue, lambda: self.index.world, self.queue.add)
-        self.coverage = Coverage(self.routed.keys, self._look_again)
+        self.coverage = Coverage(self.routed.keys, self._look_again, self.clock)
         self.gateway = ingress(self._wiring()) if ingress is not None else None
         self.platform = PlatformView(
             settings,

@@ -83,7 +83,11 @@ class Terms:
             self.gateway.orders if self.gateway is not None else None,
         )
         reconciler = self._reconciler(
-            prober.observed, self.tags.observed, verifier.observed, certificates.observed
+            prober.observed,
+            self.tags.observed,
+            verifier.observed,
+            certificates.observed,
+            self.coverage.observed,
         )
         backoff: Backoff[Key] = Backoff(settings.backoff_base, settings.backoff_cap, self.random)
         sampler = Sampler(self.engine, self.replicas, self.clock)

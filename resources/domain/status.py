@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from resources import verdict
-from resources.conditions import Conditions, find, is_true, timestamp
+from resources.conditions import Conditions, find, timestamp
 from resources.context import Context
 from resources.domain import ordering, problems
 from resources.domain.routing import certified, url
@@ -172,7 +172,9 @@ def _programmed(standing: DomainStanding) -> tuple[bool | None, str, str]:
         return None, "ProxiesUnknown", ingress.problem
     if not standing.current:
         words = f"no container of Service {standing.spec.service} carries it yet"
-        return False, "NotPublished", words if standing.by_labels else ""
+        removed = standing.published is None and standing.was_served and not standing.by_labels
+        reason = NO_LONGER if removed else "NotPublished"
+        return False, reason, words if standing.by_labels else ""
     if standing.by_labels:
         return _by_labels(standing)
     if standing.amiss:
@@ -182,10 +184,7 @@ def _programmed(standing: DomainStanding) -> tuple[bool | None, str, str]:
 
 
 def _unserved(standing: DomainStanding) -> str:
-    status = standing.context.entry.status
-    before = find(status, PROGRAMMED) or {}
-    lost = is_true(status, PROGRAMMED) or before.get("reason") == NO_LONGER
-    return NO_LONGER if lost else "NotServedYet"
+    return NO_LONGER if standing.was_served else "NotServedYet"
 
 
 def _by_labels(standing: DomainStanding) -> tuple[bool, str, str]:

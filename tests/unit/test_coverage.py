@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+from unittest.mock import Mock
+
 import pytest
 
-from controller.coverage import Coverage
+from controller.clock import SystemClock
+from controller.coverage import PATIENCE, Coverage
 from controller.loop.outcome import Done, Outcome
+from controller.reconcile.observe import Observation
 from controller.store.base import StoreUnavailable
 from resources.errors import UserError
 from resources.meta import Key
@@ -13,12 +18,23 @@ from resources.meta import Key
 ONE, TWO = Key("Domain", "acme", "one"), Key("Service", "acme", "two")
 
 
+class Clock(SystemClock):
+    time = 1000.0
+
+    def monotonic(self) -> float:
+        return self.time
+
+
 class Stage:
     def __init__(self) -> None:
+        self.clock = Clock()
+        self.returns: set[Key] = set()
         self.keys = [ONE, TWO]
         self.again = 0
         self.error: Exception | None = None
-        self.coverage = Coverage(lambda: self.keys, self._again)
+        self.coverage = Coverage(
+            lambda: self.keys, self._again, self.clock, lambda context: context.key in self.returns
+        )
         self.coverage.begin()
         self.reconcile = self.coverage.following(self._reconcile)
 
@@ -28,6 +44,9 @@ class Stage:
     async def _reconcile(self, key: Key) -> Outcome:
         if self.error is not None:
             raise self.error
+        observation = Mock(spec=Observation)
+        observation.context.key = key
+        self.coverage.observed(cast(Observation, observation), key)
         return Done()
 
 
@@ -83,3 +102,30 @@ async def test_a_pass_that_fails_has_been_one(stage: Stage, error: Exception, co
         with pytest.raises(type(error)):
             await stage.reconcile(key)
     assert stage.coverage.whole is counts
+
+
+async def test_what_is_about_to_be_published_again_is_waited_for(stage: Stage) -> None:
+    stage.returns = {ONE}
+    stage.coverage.informed()
+    stage.coverage.swept()
+    for key in stage.keys:
+        await stage.reconcile(key)
+    assert not stage.coverage.whole
+    stage.returns.clear()
+    await stage.reconcile(ONE)
+    assert stage.coverage.whole
+
+
+@pytest.mark.parametrize("ends", ["the resource", "patience"])
+async def test_it_is_not_waited_for_without_end(stage: Stage, ends: str) -> None:
+    stage.returns = {ONE}
+    stage.coverage.informed()
+    stage.coverage.swept()
+    for key in stage.keys:
+        await stage.reconcile(key)
+    assert not stage.coverage.whole
+    if ends == "patience":
+        stage.clock.time += PATIENCE + 1
+    else:
+        stage.coverage.observed(None, ONE)
+    assert stage.coverage.whole
