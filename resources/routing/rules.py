@@ -28,10 +28,10 @@ STICKY = {"cookie": {"name": COOKIE, "httpOnly": True, "sameSite": "lax"}}
 
 
 def rule(hostname: str, path: str = "") -> str:
-    """path: '' for all."""
+    """path: '' for all. A host with a final dot is the same name; ``Host`` knows that by itself."""
     if is_wildcard(hostname):
         below = re.escape(apex(hostname)).replace(r"\-", "-")
-        host = rf"HostRegexp(`^[^.]+\.{below}$`)"
+        host = rf"HostRegexp(`^[^.]+\.{below}\.?$`)"
     else:
         host = f"Host(`{hostname}`)"
     return f"{host} && (Path(`{path}`) || PathPrefix(`{path}/`))" if path else host

@@ -113,8 +113,10 @@ def loaded(stage: Stage) -> dict[str, str]:
     return found
 
 
-def visit(stage: Stage, case: Case, **options: Any) -> httpx.Response:
-    host = str(case.spec["hostname"])
+def visit(stage: Stage, case: Case, end: str = "", **options: Any) -> httpx.Response:
+    """end: of the host that is asked for."""
+    host = case.literal if case.place == "/hostname" else str(case.spec["hostname"])
+    host = host.replace("*", "anything") + end
     url = f"http://127.0.0.1:{stage.port}{case.spec.get('pathPrefix', '/')}"
     return httpx.get(url, headers={"Host": host}, timeout=10, **options)
 

@@ -109,7 +109,11 @@ async def test_a_listing_of_an_unchanged_world_tells_nothing(bench: Bench) -> No
     await bench.becomes(bench.name("c"), lambda c: c.state == "exited")
     await bench.create(bench.spec("d", network=network.id))
     async with watching(bench) as it:
-        own = {c.name for c in it.index.world.containers.values() if c.inspected}
+        own = {
+            c.name
+            for c in it.index.world.containers.values()
+            if c.inspected and c.name.startswith(bench.prefix)
+        }
         assert own == {bench.name(short) for short in "abcd"}
         it.told.clear()
         for _ in range(3):

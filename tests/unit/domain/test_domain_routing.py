@@ -116,11 +116,14 @@ def test_wildcards_match_one_level() -> None:
     pattern = re.fullmatch(r"HostRegexp\(`(.*)`\)", found)
     assert pattern is not None
     assert re.search(pattern[1], "x.a-b.example.com")
+    assert re.search(pattern[1], "x.a-b.example.com.")
     for other in (
         "a-b.example.com",
         "x.y.a-b.example.com",
         "xa-b.example.com",
         "x.a-bzexample.com",
+        "x.a-b.example.com..",
+        ".a-b.example.com",
     ):
         assert not re.search(pattern[1], other)
     wild = asking({**BASE, "hostname": "*.example.com"})
