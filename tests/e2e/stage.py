@@ -107,11 +107,12 @@ class Stage:
         return httpx.get(url, headers={"Host": host}, timeout=seconds)
 
     def serves(self, path: str = "/", host: str = HOST, status: int = 200) -> None:
-        until(
-            lambda: self.ask(path, host).status_code == status,
-            seconds=30,
-            what=f"{host}{path} is {status}",
-        )
+        def answers() -> bool:
+            answer = self.ask(path, host)
+            assert answer.status_code == status, f"{answer.status_code}: {answer.text[:200]!r}"
+            return True
+
+        until(answers, seconds=30, what=f"{host}{path} is {status}")
 
     def proxies(self) -> list[int]:
         """Their pids."""

@@ -50,8 +50,8 @@ def test_a_change_is_announced_and_rolled_and_an_impostor_is_told() -> None:
         told(stage)
         smuggled(stage)
         assert stage.program.ctl("delete", "domain/site", "--org", ORG).returncode == 0
+        until(lambda: carried(stage) == {"traefik.enable": "false"}, seconds=60, what="no labels")
         stage.serves(status=404)
-        until(lambda: carried(stage) == {"traefik.enable": "false"}, seconds=30, what="no labels")
 
 
 def carried(stage: Stage) -> dict[str, str]:
