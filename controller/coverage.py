@@ -73,8 +73,10 @@ class Coverage:
 
     def observed(self, observation: Observation | None, key: Key) -> None:
         """Of each finished pass; None: it is gone."""
+        if self._passed is None or self._whole:
+            return  # nobody asks, or not any more
         self._returning.discard(key)
-        if not self._whole and observation is not None and self._returns(observation.context):
+        if observation is not None and self._returns(observation.context):
             self._returning.add(key)
 
     def following(self, reconcile: Reconcile) -> Reconcile:

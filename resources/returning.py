@@ -34,8 +34,10 @@ def _service(context: Context) -> bool:
     if not isinstance(found, Survey) or found.stop_reason or found.rollout != READY:
         return False
     to = routes(found)
+    if not to.wanted:
+        return False
     inside = members(found, to)
-    if not to.wanted or to.tell(inside):
-        return bool(to.wanted)
+    if to.tell(inside):
+        return True
     known = {container.id for container in inside}
     return any(found.drains(c) and c.id not in known for c in found.fleet.current.values())

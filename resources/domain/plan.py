@@ -135,8 +135,7 @@ def _forfeited(standing: DomainStanding) -> tuple[Step, ...]:
 
 def _hopeless(standing: DomainStanding) -> bool:
     """There is no Service to send anybody to. A missing Secret takes nothing away."""
-    service = standing.context.ref("Service", standing.spec.service)
-    return service is None or service.resource.deleting
+    return standing.service is None or standing.service.resource.deleting
 
 
 def _published(standing: DomainStanding) -> Plan:

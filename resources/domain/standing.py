@@ -228,7 +228,8 @@ class DomainStanding:
     @cached_property
     def ports(self) -> tuple[int, ...]:
         """That the Service declares for tcp."""
-        ports = self.service_spec.ports if self.service_spec is not None else ()
+        declared = self.service_spec
+        ports = declared.ports if declared is not None else ()
         return tuple(p.container_port for p in ports if p.protocol == "tcp")
 
     @cached_property

@@ -170,13 +170,11 @@ def _programmed(standing: DomainStanding) -> tuple[bool | None, str, str]:
         return _as_before(standing, PROGRAMMED)
     if standing.blind:
         return None, "ProxiesUnknown", ingress.problem
-    if not standing.current:
-        words = f"no container of Service {standing.spec.service} carries it yet"
-        removed = standing.published is None and standing.was_served and not standing.by_labels
-        reason = NO_LONGER if removed else "NotPublished"
-        return False, reason, words if standing.by_labels else ""
     if standing.by_labels:
         return _by_labels(standing)
+    if not standing.current:
+        removed = standing.published is None and standing.was_served
+        return False, NO_LONGER if removed else "NotPublished", ""
     if standing.amiss:
         words = f"not served by every proxy: {', '.join(standing.amiss)}"
         return False, _unserved(standing), words
@@ -189,6 +187,8 @@ def _unserved(standing: DomainStanding) -> str:
 
 def _by_labels(standing: DomainStanding) -> tuple[bool, str, str]:
     service = standing.spec.service
+    if not standing.carried:
+        return False, "NotPublished", f"no container of Service {service} carries it yet"
     if not standing.seen:
         faults = "; ".join(f"{name}: {why}" for name, why in standing.labelled.faults.items())
         return False, _unserved(standing), faults or "not served by every proxy"

@@ -7,36 +7,39 @@ from unittest.mock import Mock
 
 import pytest
 
-from controller.clock import SystemClock
 from controller.coverage import PATIENCE, Coverage
 from controller.loop.outcome import Done, Outcome
 from controller.reconcile.observe import Observation
 from controller.store.base import StoreUnavailable
+from resources.context import Context
 from resources.errors import UserError
 from resources.meta import Key
+from tests.fakes.clock import HandClock
 
 ONE, TWO = Key("Domain", "acme", "one"), Key("Service", "acme", "two")
 
 
-class Clock(SystemClock):
-    time = 1000.0
-
-    def monotonic(self) -> float:
-        return self.time
-
-
 class Stage:
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = HandClock()
         self.returns: set[Key] = set()
         self.keys = [ONE, TWO]
         self.again = 0
         self.error: Exception | None = None
-        self.coverage = Coverage(
-            lambda: self.keys, self._again, self.clock, lambda context: context.key in self.returns
-        )
+        self.asked = 0
+        self.coverage = Coverage(lambda: self.keys, self._again, self.clock, self._returns)
         self.coverage.begin()
         self.reconcile = self.coverage.following(self._reconcile)
+
+    async def look_at_all(self) -> None:
+        self.coverage.informed()
+        self.coverage.swept()
+        for key in self.keys:
+            await self.reconcile(key)
+
+    def _returns(self, context: Context) -> bool:
+        self.asked += 1
+        return context.key in self.returns
 
     def _again(self) -> None:
         self.again += 1
@@ -106,10 +109,7 @@ async def test_a_pass_that_fails_has_been_one(stage: Stage, error: Exception, co
 
 async def test_what_is_about_to_be_published_again_is_waited_for(stage: Stage) -> None:
     stage.returns = {ONE}
-    stage.coverage.informed()
-    stage.coverage.swept()
-    for key in stage.keys:
-        await stage.reconcile(key)
+    await stage.look_at_all()
     assert not stage.coverage.whole
     stage.returns.clear()
     await stage.reconcile(ONE)
@@ -119,13 +119,22 @@ async def test_what_is_about_to_be_published_again_is_waited_for(stage: Stage) -
 @pytest.mark.parametrize("ends", ["the resource", "patience"])
 async def test_it_is_not_waited_for_without_end(stage: Stage, ends: str) -> None:
     stage.returns = {ONE}
-    stage.coverage.informed()
-    stage.coverage.swept()
-    for key in stage.keys:
-        await stage.reconcile(key)
+    await stage.look_at_all()
     assert not stage.coverage.whole
     if ends == "patience":
-        stage.clock.time += PATIENCE + 1
+        stage.clock.at += PATIENCE + 1
     else:
         stage.coverage.observed(None, ONE)
     assert stage.coverage.whole
+
+
+async def test_it_is_asked_only_while_somebody_waits_for_the_answer(stage: Stage) -> None:
+    """At every pass of every resource it would cost something for nobody."""
+    for key in stage.keys:
+        await stage.reconcile(key)
+    assert stage.asked == 0
+    await stage.look_at_all()
+    assert stage.asked == len(stage.keys)
+    assert stage.coverage.whole
+    await stage.reconcile(ONE)
+    assert stage.asked == len(stage.keys)

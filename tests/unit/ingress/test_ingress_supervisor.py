@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from controller.clock import SystemClock
 from controller.ingress.alive import Alive
 from controller.ingress.api import Address, Apis
 from controller.ingress.ports import free_port
@@ -17,6 +16,7 @@ from controller.ingress.retiring import Retiring
 from controller.ingress.supervisor import DEAF_FIRST, STEADY, ProxySupervisor
 from controller.settings import Settings
 from resources.errors import UserError
+from tests.fakes.clock import HandClock
 
 
 class Answering(Apis):
@@ -33,13 +33,6 @@ class Answering(Apis):
         if port in self.silent:
             raise UserError("CONFIGURATION_INGRESS_UNREACHABLE", "silent", retryable=True)
         return b"{}"
-
-
-class Clock(SystemClock):
-    at = 1000.0
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 class Runner:
@@ -84,7 +77,7 @@ class Runner:
 class Stage:
     def __init__(self, place: Path) -> None:
         self.deaf, self.leads, self.apis = False, True, Answering()
-        self.clock, self.runner, self.former = Clock(), Runner(), Runner()
+        self.clock, self.runner, self.former = HandClock(), Runner(), Runner()
         settings = Settings(
             state_dir=place,
             ingress_address="127.0.0.1",

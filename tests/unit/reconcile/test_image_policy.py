@@ -13,22 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from controller.clock import SystemClock
 from controller.reconcile.image_policy import REFUSAL_SECONDS, ImagePolicy
 from resources.errors import UserError
 from resources.observed import Image
 from resources.steps import VerifyImage
+from tests.fakes.clock import HandClock
 from tests.fakes.store import FakeStore
 
 PROJECT = Path(__file__).resolve().parents[3]
 STEP = VerifyImage(reference="app:1", organization="acme", service="web", cause="test")
-
-
-class Clock(SystemClock):
-    ahead = 0.0
-
-    def monotonic(self) -> float:
-        return 1000.0 + self.ahead
 
 
 class Judge:
@@ -44,7 +37,7 @@ class Judge:
         self.command = shlex.join([sys.executable, str(program)])
         self.timeout = timeout
         self.store = FakeStore()
-        self.clock = Clock()
+        self.clock = HandClock()
         self.image: Image | None = Image("sha256:1", "app:1", ("registry/app@sha256:d",))
         self.policy = self.fresh()
 
@@ -124,7 +117,7 @@ async def test_a_refusal_says_why_and_is_asked_about_again_later(tmp_path: Path)
     assert error.details["reason"] == "not signed"
     assert (await judge.answer()) == error
     assert len(judge.asked) == 1
-    judge.clock.ahead = REFUSAL_SECONDS + 1
+    judge.clock.at += REFUSAL_SECONDS + 1
     assert (await judge.answer()) == error
     assert len(judge.asked) == 2
 
