@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +91,12 @@ def test_a_running_controller_is_seen(program: Program) -> None:
 
 
 def test_the_version_is_there_at_once() -> None:
-    """The best of several, in seconds of CPU: what the machine does beside it is not measured."""
+    """The best of several: what the machine does beside it is not measured."""
 
     def seconds() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.monotonic()
         subprocess.run([*SKYCTL, "version"], check=True, capture_output=True, timeout=30)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+        return time.monotonic() - started
 
     assert min(seconds() for _ in range(5)) < 0.3
 

@@ -31,13 +31,18 @@ async def test_a_started_container_has_the_number_of_its_process(docker: DockerB
 
 
 async def test_a_loop_burns_what_it_may(docker: DockerBench) -> None:
-    """LIMITS allow half a core; a machine that is busy beside gives it less."""
+    """LIMITS allow half a core, never more; a machine that is busy beside it gives that now and
+    then."""
     busy = await docker.run("busy", entrypoint=BURN)
-    first = (await docker.engine.sample([busy])).found[busy.id]
-    await asyncio.sleep(3)
-    second = (await docker.engine.sample([busy])).found[busy.id]
-    spent = (second.cpu - first.cpu) / (second.at - first.at)
-    assert 0.1 < spent < 0.55
+    for _ in range(10):
+        first = (await docker.engine.sample([busy])).found[busy.id]
+        await asyncio.sleep(3)
+        second = (await docker.engine.sample([busy])).found[busy.id]
+        spent = (second.cpu - first.cpu) / (second.at - first.at)
+        assert spent < 0.55
+        if spent > 0.3:
+            break
+    assert spent > 0.3
     assert 0 < second.memory < 20 * MEGABYTE
 
 
